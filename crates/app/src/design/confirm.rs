@@ -1,0 +1,67 @@
+//! Asks once before something that cannot be undone.
+
+use std::cell::RefCell;
+
+use leptos::prelude::*;
+
+use super::dialog::Dialog;
+
+/// What is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// The question, as a title.
+    pub title: String,
+    /// What will happen, in a sentence or two.
+    pub text: String,
+    /// The word on the button that does it.
+    pub action: String,
+    /// Whether something is lost by it.
+    pub is_destructive: bool,
+}
+
+type Then = Box<dyn FnOnce()>;
+
+thread_local! {
+    static ASKED: ArcRwSignal<Question> = ArcRwSignal::new(Question::default());
+    static OPEN: ArcRwSignal<bool> = ArcRwSignal::new(false);
+    static THEN: RefCell<Option<Then>> = const { RefCell::new(None) };
+}
+
+/// Asks, and does `then` when the answer is yes.
+pub fn confirm(question: Question, then: impl FnOnce() + 'static) {
+    THEN.with(|slot| slot.replace(Some(Box::new(then))));
+    ASKED.with(|asked| asked.set(question));
+    OPEN.with(|open| open.set(true));
+}
+
+/// The place on the page where questions appear; stands once in the app.
+#[component]
+pub fn Confirm() -> impl IntoView {
+    let asked = RwSignal::from(ASKED.with(Clone::clone));
+    let open = RwSignal::from(OPEN.with(Clone::clone));
+    let yes = move |_| {
+        let then = THEN.with(|slot| slot.borrow_mut().take());
+        open.set(false);
+        if let Some(then) = then {
+            then();
+        }
+    };
+    view! {
+        <Dialog open=open title=Signal::derive(move || asked.get().title)>
+            <p>{move || asked.get().text}</p>
+            <div class="dialog-actions">
+                <button type="button" class="button" on:click=move |_| open.set(false)>
+                    "Cancel"
+                </button>
+                <button
+                    type="button"
+                    class="button primary"
+                    class:danger=move || asked.get().is_destructive
+                    on:click=yes
+                >
+                    {move || asked.get().action}
+                </button>
+            </div>
+        </Dialog>
+    }
+}

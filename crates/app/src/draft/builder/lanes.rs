@@ -1,0 +1,166 @@
+//! The lanes of a container step, in its panel: names, conditions, order.
+
+use domain::catalog::Container;
+use domain::document::Lane;
+use domain::edit::Edit;
+use domain::{LaneId, StepId, limit};
+use leptos::ev::MouseEvent;
+use leptos::prelude::*;
+use uuid::Uuid;
+
+use super::super::selection::Selection;
+use super::{Builder, labelled};
+use crate::design::icon::Icon;
+use crate::design::schema_form::Condition;
+
+pub(super) fn view(builder: Builder, id: StepId, container: Container) -> Option<impl IntoView> {
+    (container == Container::Branch).then(|| branch(builder, id))
+}
+
+fn branch(builder: Builder, id: StepId) -> impl IntoView {
+    let editor = builder.editor;
+    let lanes = Memo::new(move |_| {
+        let lanes = editor.step(id, |step| {
+            let lanes = step.lanes.iter().map(|lane| lane.id);
+            lanes.collect::<Vec<_>>()
+        });
+        lanes.unwrap_or_default()
+    });
+    let add = move |_: MouseEvent| {
+        let (index, number) = editor.read(|document| {
+            let lanes = document
+                .steps
+                .get(&id)
+                .map(|step| step.lanes.as_slice())
+                .unwrap_or_default();
+            let index = lanes
+                .iter()
+                .position(|lane| lane.when.is_none())
+                .unwrap_or(lanes.len());
+            (index, lanes.len() + 1)
+        });
+        let lane = Lane {
+            id: LaneId(Uuid::now_v7()),
+            name: format!("Lane {number}"),
+            when: Some(String::new()),
+            steps: Vec::new(),
+        };
+        builder.explain(editor.act(Edit::AddLane {
+            step: id,
+            lane,
+            index,
+        }));
+    };
+    view! {
+        <section class="panel-lanes" aria-label="Lanes">
+            <h3 class="panel-section">"Lanes"</h3>
+            <p class="panel-help">"The first lane whose condition holds runs; the else lane runs when none does."</p>
+            <For each=move || lanes.get() key=|lane| *lane children=move |lane| one(builder, id, lane) />
+            <button
+                type="button"
+                class="button"
+                prop:disabled=move || { lanes.with(Vec::len) >= limit::LANES }
+                on:click=add
+            >
+                <Icon name="plus" /> "Add lane"
+            </button>
+        </section>
+    }
+}
+
+fn one(builder: Builder, id: StepId, lane: LaneId) -> impl IntoView {
+    let editor = builder.editor;
+    let now = Memo::new(move |_| {
+        let now = editor.step(id, |step| {
+            let lane = step.lanes.iter().find(|l| l.id == lane)?;
+            Some((lane.name.clone(), lane.when.clone()))
+        });
+        now.flatten()
+    });
+    let shown = move || now.get().unwrap_or_default();
+    let set = move |name: String, when: Option<String>| {
+        builder.explain(editor.type_into(Edit::SetLane {
+            step: id,
+            lane,
+            name,
+            when,
+        }));
+    };
+    let problem = move |field: &'static str| {
+        let problems = editor.problems_of(Selection::Step(id));
+        let here = |p: &domain::validate::Problem| {
+            p.at.lane == Some(lane) && p.at.field.as_deref() == Some(field)
+        };
+        problems
+            .into_iter()
+            .find(here)
+            .map(|p| format!("{} {}", p.message, p.mend))
+    };
+    let move_to = move |down: bool| {
+        let index = editor.read(|document| {
+            let here = document
+                .steps
+                .get(&id)?
+                .lanes
+                .iter()
+                .position(|l| l.id == lane)?;
+            if down {
+                Some(here + 1)
+            } else {
+                here.checked_sub(1)
+            }
+        });
+        if let Some(index) = index {
+            builder.explain(editor.act(Edit::MoveLane {
+                step: id,
+                lane,
+                index,
+            }));
+        }
+    };
+    let name = move || shown().0;
+    view! {
+        <div class="panel-lane">
+            <div class="panel-lane-head">
+                <input
+                    class="input"
+                    type="text"
+                    aria-label="Name of the lane"
+                    prop:value=name
+                    on:input=move |event| set(event_target_value(&event), shown().1)
+                    on:blur=move |_| editor.end_gesture()
+                />
+                <button type="button" class="button quiet icon-only" aria-label=move || format!("Move lane {} up", name()) on:click=move |_| move_to(false)>
+                    <Icon name="arrow-up" />
+                </button>
+                <button type="button" class="button quiet icon-only" aria-label=move || format!("Move lane {} down", name()) on:click=move |_| move_to(true)>
+                    <Icon name="arrow-down" />
+                </button>
+                <button
+                    type="button"
+                    class="button quiet icon-only"
+                    aria-label=move || format!("Delete lane {}", name())
+                    on:click=move |_| builder.explain(editor.act(Edit::DeleteLane { step: id, lane }))
+                >
+                    <Icon name="trash" />
+                </button>
+            </div>
+            {move || problem("name").map(|text| view! { <p class="field-problem">{text}</p> })}
+            <Show
+                when=move || now.get().is_some_and(|(_, when)| when.is_some())
+                fallback=|| view! { <p class="panel-help">"Else: runs when no other lane does."</p> }
+            >
+                <div on:focusout=move |_| editor.end_gesture()>
+                    {labelled("Runs when", "", Signal::derive(move || problem("when")), move |id| Condition {
+                        id,
+                        title: "Runs when".to_owned(),
+                        value: Signal::derive(move || shown().1.unwrap_or_default()),
+                        emit: Callback::new(move |when| set(shown().0, Some(when))),
+                        is_invalid: Signal::derive(move || problem("when").is_some()),
+                        placeholder: "trigger.body.total > 100",
+                    }.draw())}
+                </div>
+            </Show>
+        </div>
+    }
+}

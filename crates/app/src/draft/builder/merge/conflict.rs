@@ -1,0 +1,203 @@
+//! One conflict: what was before, what live has, what the draft has, and what is chosen.
+
+use domain::merge::{Choice, Conflict, ConflictKey, LanePart, StepPart};
+use leptos::prelude::*;
+use serde_json::Value;
+
+use super::Merging;
+use super::value::{self, words};
+use crate::change;
+use crate::design::icon::Icon;
+use crate::design::unique;
+
+/// Draws a conflict.
+pub(super) fn view(merging: Merging, index: usize, conflict: Conflict) -> AnyView {
+    let (title, description) =
+        merging.sides(|sides| (conflict.title(sides), conflict.description(sides)));
+    let heading = format!("conflict-{index}");
+    let chosen = {
+        let key = conflict.key.clone();
+        Memo::new(move |_| merging.choices.with(|choices| choices.get(&key).cloned()))
+    };
+    let is_decided = {
+        let key = conflict.key.clone();
+        Memo::new(move |_| {
+            merging
+                .merged
+                .with(|merged| merged.conflicts.iter().all(|left| left.key != key))
+        })
+    };
+    let state = move || {
+        let (class, icon, words) = if is_decided.get() {
+            ("badge good", "circle-check", "Decided")
+        } else {
+            ("badge warning", "alert", "To decide")
+        };
+        view! {
+            <span class=class>
+                <Icon name=icon />
+                {words}
+            </span>
+        }
+    };
+    view! {
+        <li>
+            <section class="conflict" aria-labelledby=heading.clone()>
+                <div class="row">
+                    <h4 class="grow" id=heading.clone()>
+                        {title}
+                    </h4>
+                    {state}
+                </div>
+                <p class="quiet-text">{description}</p>
+                {choices(merging, &conflict, chosen)}
+            </section>
+        </li>
+    }
+    .into_any()
+}
+
+/// Returns whether another value can be written instead of either side's.
+fn can_write(key: &ConflictKey) -> bool {
+    match key {
+        ConflictKey::Trigger | ConflictKey::FlowOrder => false,
+        ConflictKey::TriggerField { .. } | ConflictKey::TimeLimit => true,
+        ConflictKey::Step { part, .. } => matches!(
+            part,
+            StepPart::Name
+                | StepPart::Field { .. }
+                | StepPart::Retries
+                | StepPart::Notes
+                | StepPart::Lane {
+                    part: LanePart::Name | LanePart::When,
+                    ..
+                }
+        ),
+    }
+}
+
+fn choices(merging: Merging, conflict: &Conflict, chosen: Memo<Option<Choice>>) -> AnyView {
+    let group = unique("choice");
+    let key = conflict.key.clone();
+    let says = |value: Option<&Value>| merging.sides(|sides| words(&conflict.key, value, sides));
+    let (base, theirs, ours) = (
+        says(conflict.base.as_ref()),
+        says(conflict.theirs.as_ref()),
+        says(conflict.ours.as_ref()),
+    );
+    let side = |words: &'static str, text: &str, choice: Choice| {
+        let id = unique("side");
+        let key = key.clone();
+        let shown = change::texts(&base, text);
+        let is_it = {
+            let choice = choice.clone();
+            move || chosen.with(|chosen| chosen.as_ref() == Some(&choice))
+        };
+        view! {
+            <div class="conflict-side">
+                <div class="check">
+                    <input
+                        type="radio"
+                        id=id.clone()
+                        name=group.clone()
+                        aria-describedby=format!("{id}-value")
+                        prop:checked=is_it
+                        on:change=move |_| merging.choose(key.clone(), choice.clone())
+                    />
+                    <label for=id.clone()>{words}</label>
+                </div>
+                <div class="conflict-value" id=format!("{id}-value")>
+                    {shown}
+                </div>
+            </div>
+        }
+        .into_any()
+    };
+    view! {
+        <fieldset class="conflict-sides">
+            <legend class="visually-hidden">"Which one holds"</legend>
+            <div class="conflict-side">
+                <p class="conflict-before">"Before both"</p>
+                <div class="conflict-value">
+                    <div class="text code">{base.clone()}</div>
+                </div>
+            </div>
+            {side("Take live's", &theirs, Choice::Theirs)} {side("Keep mine", &ours, Choice::Ours)}
+            {can_write(&conflict.key).then(|| write(merging, conflict, &group, chosen))}
+        </fieldset>
+    }
+    .into_any()
+}
+
+/// Where a value of one's own is written.
+fn write(
+    merging: Merging,
+    conflict: &Conflict,
+    group: &str,
+    chosen: Memo<Option<Choice>>,
+) -> AnyView {
+    let id = unique("write");
+    let form = value::Form::of(conflict);
+    let first = form.show(conflict.ours.as_ref().or(conflict.theirs.as_ref()));
+    let text = RwSignal::new(first);
+    let key = conflict.key.clone();
+    let problem = RwSignal::new(None::<String>);
+    let take = Callback::new(
+        move |()| match text.with_untracked(|text| form.read(text)) {
+            Ok(value) => {
+                problem.set(None);
+                merging.choose(key.clone(), Choice::Value(value));
+            }
+            Err(why) => {
+                problem.set(Some(why));
+                merging.choices.update(|choices| {
+                    choices.remove(&key);
+                });
+            }
+        },
+    );
+    let is_written = RwSignal::new(false);
+    // Another choice puts what is written aside, and keeps it.
+    Effect::new(move || {
+        if chosen.with(|chosen| matches!(chosen, Some(Choice::Ours | Choice::Theirs))) {
+            is_written.set(false);
+        }
+    });
+    let label = "Write another";
+    view! {
+        <div class="conflict-side conflict-write">
+            <div class="check">
+                <input
+                    type="radio"
+                    id=id.clone()
+                    name=group.to_owned()
+                    prop:checked=move || is_written.get()
+                    on:change=move |_| {
+                        is_written.set(true);
+                        take.run(());
+                    }
+                />
+                <label for=id.clone()>{label}</label>
+            </div>
+            <div hidden=move || !is_written.get()>
+                <textarea
+                    class="input code grows"
+                    rows="2"
+                    spellcheck="false"
+                    aria-label=label
+                    aria-invalid=move || problem.get().is_some().to_string()
+                    aria-describedby=format!("{id}-problem")
+                    prop:value=move || text.get()
+                    on:input=move |event| {
+                        text.set(event_target_value(&event));
+                        take.run(());
+                    }
+                ></textarea>
+                <p class="field-problem" id=format!("{id}-problem")>
+                    {move || problem.get()}
+                </p>
+            </div>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,119 @@
+//! What publishing does to what starts the integration, and to runs under way.
+
+use domain::Document;
+use domain::draft::PublishPlan;
+use leptos::prelude::*;
+use serde_json::Value;
+
+use crate::design::icon::Icon;
+use crate::integration::schedule::NextFires;
+
+/// Draws what will happen, a line each.
+pub(super) fn list(plan: &PublishPlan, draft: &Document) -> AnyView {
+    let live = plan.live_document.as_ref();
+    let mut lines = trigger(live, draft);
+    if let Some(number) = plan.live {
+        lines.push(("play", runs(plan.runs_under_way, number)));
+    }
+    let line = |(icon, text): (&'static str, String)| {
+        view! {
+            <li>
+                <Icon name=icon />
+                <span>{text}</span>
+            </li>
+        }
+    };
+    let lines = lines.into_iter().map(line).collect::<Vec<_>>();
+    let has_new_schedule =
+        draft.trigger.kind == "schedule" && live.is_none_or(|live| live.trigger != draft.trigger);
+    let fires = has_new_schedule.then(|| {
+        let (cron, zone) = (text(draft, "cron"), text(draft, "time_zone"));
+        view! { <NextFires cron=cron time_zone=zone /> }
+    });
+    view! {
+        <ul class="icon-list">{lines}</ul>
+        {fires}
+    }
+    .into_any()
+}
+
+fn text(document: &Document, field: &str) -> String {
+    let value = document.trigger.config.get(field).and_then(Value::as_str);
+    value.unwrap_or_default().to_owned()
+}
+
+fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, String)> {
+    let was = live.map_or("", |live| live.trigger.kind.as_str());
+    let is = draft.trigger.kind.as_str();
+    let mut lines = Vec::new();
+    match (was, is) {
+        ("webhook", "webhook") => {
+            lines.push((
+                "webhook",
+                "The address of the webhook stays the same.".to_owned(),
+            ));
+        }
+        ("webhook", _) => lines.push((
+            "webhook",
+            "The address of the webhook stops answering: who calls it gets “not found”.".to_owned(),
+        )),
+        (_, "webhook") => lines.push((
+            "webhook",
+            "A webhook gets its address, which the integration's page shows.".to_owned(),
+        )),
+        _ => {}
+    }
+    match (was, is) {
+        ("schedule", "schedule") => {
+            let live = live.map(|live| &live.trigger);
+            lines.push((
+                "calendar",
+                if live == Some(&draft.trigger) {
+                    "The schedule stays the same; the next time is not skipped.".to_owned()
+                } else {
+                    format!(
+                        "The schedule changes to {} in {}.",
+                        text(draft, "cron"),
+                        text(draft, "time_zone")
+                    )
+                },
+            ));
+        }
+        ("schedule", _) => lines.push(("calendar", "The schedule ends.".to_owned())),
+        (_, "schedule") => lines.push((
+            "calendar",
+            format!(
+                "A schedule begins: {} in {}.",
+                text(draft, "cron"),
+                text(draft, "time_zone")
+            ),
+        )),
+        _ => {}
+    }
+    match (was, is) {
+        (_, "manual") if was != "manual" => {
+            lines.push((
+                "hand",
+                "It is started by hand, on the integration's page.".to_owned(),
+            ));
+        }
+        ("manual", "manual") => {
+            lines.push(("hand", "It is still started by hand.".to_owned()));
+        }
+        _ => {}
+    }
+    lines
+}
+
+fn runs(under_way: u32, live: u32) -> String {
+    match under_way {
+        0 => "No run is under way. Events that come in from then on start the new version."
+            .to_owned(),
+        1 => format!(
+            "1 run is under way: it finishes on version {live}. Events that come in from then on start the new version."
+        ),
+        count => format!(
+            "{count} runs are under way: they finish on version {live}. Events that come in from then on start the new version."
+        ),
+    }
+}

@@ -1,0 +1,202 @@
+//! Invitations: made, shown once as a link, taken back.
+
+use domain::account::{Invitation, Role};
+use domain::live::Changed;
+use domain::policy::Act;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::api;
+use crate::design::action::{ActionButton, refusal};
+use crate::design::copy::copy_button;
+use crate::design::dialog::Dialog;
+use crate::design::load::{load, loaded};
+use crate::design::time::Ago;
+use crate::design::{toast, unique};
+use crate::{live, session};
+
+/// Draws the button and its dialog.
+pub(super) fn button() -> AnyView {
+    let open = RwSignal::new(false);
+    view! {
+        <ActionButton
+            label="Invite"
+            icon="user-plus"
+            primary=true
+            refused=refusal(Act::ManageMembers)
+            press=Callback::new(move |()| open.set(true))
+        />
+        <Dialog open=open title="Invite someone">
+            {move || dialog(open)}
+        </Dialog>
+    }
+    .into_any()
+}
+
+fn dialog(open: RwSignal<bool>) -> AnyView {
+    let link = RwSignal::new(None::<String>);
+    let role = RwSignal::new(Role::Collaborator);
+    let fault = RwSignal::new(None::<String>);
+    let is_busy = RwSignal::new(false);
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        is_busy.set(true);
+        spawn_local(async move {
+            match api::invite(role.get_untracked()).await {
+                Ok(token) => {
+                    let path = format!("/invitation/{token}");
+                    link.try_set(Some(session::address(&path)));
+                    live::refetch();
+                }
+                Err(why) => {
+                    session::notice(&why);
+                    fault.try_set(Some(why.to_string()));
+                }
+            }
+            is_busy.try_set(false);
+        });
+    };
+    let choice = move |one: Role, words: &'static str| {
+        let (id, note) = (unique("role"), unique("role-note"));
+        view! {
+            <div class="role-option">
+                <input
+                    type="radio"
+                    name="role"
+                    id=id.clone()
+                    aria-describedby=note.clone()
+                    prop:checked=move || role.get() == one
+                    on:change=move |_| role.set(one)
+                />
+                <label for=id>{one.title()}</label>
+                <span class="quiet-text" id=note>
+                    {words}
+                </span>
+            </div>
+        }
+    };
+    let form = move || {
+        view! {
+            <form class="stack" on:submit=submit>
+                <fieldset class="field">
+                    <legend>"Role"</legend>
+                    {choice(Role::Admin, "May do everything.")}
+                    {choice(Role::Collaborator, "Builds, tests and publishes.")}
+                    {choice(Role::Reader, "Looks only.")}
+                </fieldset>
+                <p class="form-problem" role="alert">
+                    {move || fault.get()}
+                </p>
+                <div class="dialog-actions">
+                    <button type="button" class="button" on:click=move |_| open.set(false)>
+                        "Cancel"
+                    </button>
+                    <button type="submit" class="button primary" disabled=move || is_busy.get()>
+                        "Make a link"
+                    </button>
+                </div>
+            </form>
+        }
+        .into_any()
+    };
+    let shown = move |link: String| {
+        let label = unique("link");
+        view! {
+            <p id=label.clone()>
+                "Send this link to the person. It works once, and it is shown only now."
+            </p>
+            <div class="code-box" role="group" aria-labelledby=label>
+                <code>{link.clone()}</code>
+                {copy_button(link, "Copy the link")}
+            </div>
+            <div class="dialog-actions">
+                <button type="button" class="button primary" on:click=move |_| open.set(false)>
+                    "Done"
+                </button>
+            </div>
+        }
+        .into_any()
+    };
+    view! { {move || link.get().map_or_else(form, shown)} }.into_any()
+}
+
+/// Draws the invitations that nobody has taken yet.
+pub(super) fn section() -> AnyView {
+    let all = load(None, || Box::pin(api::invitations()));
+    live::use_changes(move |changed| {
+        if changed == Changed::Organization {
+            all.soon();
+        }
+    });
+    let line = move |invitation: Invitation| {
+        let id = invitation.id;
+        let withdraw = move |_| {
+            spawn_local(async move {
+                match api::withdraw_invitation(id).await {
+                    Ok(()) => {
+                        toast::say("The invitation is withdrawn; its link is of no use any more.")
+                    }
+                    Err(fault) => toast::say_fault(&fault),
+                }
+                all.again();
+            });
+        };
+        view! {
+            <tr>
+                <td>
+                    <strong>{invitation.role.title()}</strong>
+                </td>
+                <td>
+                    {format!("{}, ", invitation.invited_by)} <Ago at=invitation.created_at />
+                </td>
+                <td>
+                    <Ago at=invitation.expires_at />
+                </td>
+                <td class="end">
+                    <button
+                        type="button"
+                        class="button small"
+                        aria-label=format!("Withdraw the invitation as {}", invitation.role.title())
+                        on:click=withdraw
+                    >
+                        "Withdraw"
+                    </button>
+                </td>
+            </tr>
+        }
+        .into_any()
+    };
+    let table = loaded(all, move |all| {
+        let lines = move || {
+            if all.with(Vec::is_empty) {
+                return view! { <p class="quiet-text">"No invitation is open."</p> }.into_any();
+            }
+            view! {
+                <div class="table cards">
+                    <table>
+                        <thead>
+                            <tr>
+                                <th scope="col">"Role"</th>
+                                <th scope="col">"Made by"</th>
+                                <th scope="col">"Ends"</th>
+                                <th scope="col">
+                                    <span class="visually-hidden">"Actions"</span>
+                                </th>
+                            </tr>
+                        </thead>
+                        <tbody>{all.get().into_iter().map(line).collect::<Vec<_>>()}</tbody>
+                    </table>
+                </div>
+            }
+            .into_any()
+        };
+        view! { {lines} }.into_any()
+    });
+    view! {
+        <section class="stack" aria-labelledby="invitations">
+            <h2 id="invitations">"Open invitations"</h2>
+            {table}
+        </section>
+    }
+    .into_any()
+}

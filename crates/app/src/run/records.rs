@@ -1,0 +1,353 @@
+//! What each step of a run did, in the order of the document, round by round inside loops.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::catalog::{self, Container};
+use domain::document::{Document, Lane, Step};
+use domain::run::{RunDetail, RunState, StepPath, StepRecord, StepState};
+use domain::{StepId, limit};
+use leptos::prelude::*;
+use serde_json::Value;
+
+use crate::design::icon::Icon;
+use crate::design::json::JsonView;
+use crate::design::state::{StepStateBadge, step_title};
+use crate::design::time::duration;
+use crate::design::unique;
+
+/// The records of a run as a tree that follows the document.
+#[component]
+pub fn RecordTree(
+    /// The run; may change as it goes on.
+    #[prop(into)]
+    detail: Signal<RunDetail>,
+) -> impl IntoView {
+    let records = Memo::new(move |_| {
+        detail.with(|detail| {
+            let all = detail.records.iter();
+            all.map(|record| (record.path.clone(), record.clone()))
+                .collect::<BTreeMap<_, _>>()
+        })
+    });
+    let tree = Tree {
+        records,
+        state: Memo::new(move |_| detail.with(|detail| detail.summary.state)),
+        open: RwSignal::new(BTreeSet::new()),
+    };
+    // The rows stay while the run goes on: only another document draws them anew.
+    let hash = Memo::new(move |_| detail.with(|detail| detail.hash.clone()));
+    move || {
+        hash.track();
+        detail.with_untracked(|detail| {
+            if detail.document.flow.is_empty() {
+                view! { <p class="quiet-text">"There are no steps."</p> }.into_any()
+            } else {
+                tree.steps(&detail.document, &detail.document.flow, &[])
+            }
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Tree {
+    records: Memo<BTreeMap<StepPath, StepRecord>>,
+    state: Memo<RunState>,
+    open: RwSignal<BTreeSet<StepPath>>,
+}
+
+impl Tree {
+    fn steps(self, document: &Document, ids: &[StepId], rounds: &[u32]) -> AnyView {
+        let steps = ids.iter().filter_map(|id| document.steps.get(id));
+        let rows = steps.map(|step| self.step(document, step, rounds));
+        view! { <ol class="record-steps">{rows.collect::<Vec<_>>()}</ol> }.into_any()
+    }
+
+    fn step(self, document: &Document, step: &Step, rounds: &[u32]) -> AnyView {
+        // A document is a tree, but what is read is not trusted to be one.
+        if rounds.len() > limit::DEPTH {
+            return ().into_any();
+        }
+        let action = catalog::action(&step.kind);
+        let inside = match action.and_then(|action| action.container) {
+            Some(Container::Branch) => {
+                let lanes = step
+                    .lanes
+                    .iter()
+                    .map(|lane| self.lane(document, lane, rounds));
+                lanes.collect::<Vec<_>>().into_any()
+            }
+            Some(Container::Loop) => self.rounds(document, step, rounds),
+            None => ().into_any(),
+        };
+        let path = StepPath {
+            step: step.id,
+            rounds: rounds.to_vec(),
+        };
+        view! {
+            <li>
+                {self.row(step, path)}
+                {inside}
+            </li>
+        }
+        .into_any()
+    }
+
+    fn lane(self, document: &Document, lane: &Lane, rounds: &[u32]) -> AnyView {
+        view! {
+            <div class="record-lane">
+                <p class="outline-lane-head">
+                    <strong>{lane.name.clone()}</strong>
+                </p>
+                {self.steps(document, &lane.steps, rounds)}
+            </div>
+        }
+        .into_any()
+    }
+
+    fn row(self, step: &Step, path: StepPath) -> AnyView {
+        let record = {
+            let path = path.clone();
+            Memo::new(move |_| self.records.with(|records| records.get(&path).cloned()))
+        };
+        let action = catalog::action(&step.kind);
+        let icon = action.map_or("circle-dot", |action| action.icon.as_str());
+        let title = action
+            .map_or(step.kind.as_str(), |action| action.title.as_str())
+            .to_owned();
+        let has_more = Memo::new(move |_| record.with(|r| r.as_ref().is_some_and(has_details)));
+        let is_open = {
+            let path = path.clone();
+            Memo::new(move |_| has_more.get() && self.open.with(|open| open.contains(&path)))
+        };
+        let toggle = move |_| {
+            self.open.update(|open| {
+                if !open.remove(&path) {
+                    open.insert(path.clone());
+                }
+            });
+        };
+        let panel = unique("record");
+        let head = view! {
+            <span class="tile small">
+                <Icon name=icon />
+            </span>
+            <span class="record-name">
+                <strong>{step.name.clone()}</strong>
+                <span class="quiet-text">{title}</span>
+            </span>
+            <span class="record-state">{move || self.standing(record)}</span>
+        };
+        view! {
+            <div class="record">
+                <button
+                    type="button"
+                    class="record-head"
+                    aria-expanded=move || is_open.get().to_string()
+                    aria-controls=panel.clone()
+                    disabled=move || !has_more.get()
+                    on:click=toggle
+                >
+                    {head}
+                    <Icon name="chevron-down" />
+                </button>
+                <div class="record-body" id=panel hidden=move || !is_open.get()>
+                    {move || is_open.get().then(|| record.get().map(|record| details(&record)))}
+                </div>
+            </div>
+        }
+        .into_any()
+    }
+
+    fn standing(self, record: Memo<Option<StepRecord>>) -> AnyView {
+        match record.get() {
+            Some(record) => {
+                let took = record
+                    .finished_at
+                    .map(|end| duration(end.since(record.started_at)));
+                let attempts =
+                    (record.attempts > 1).then(|| format!("{} attempts", record.attempts));
+                // A container whose content failed has no end of its own.
+                let has_stopped = self.state.get().is_finished()
+                    && matches!(record.state, StepState::Started | StepState::Waiting);
+                let badge = if has_stopped {
+                    view! {
+                        <span class="badge state" data-state="canceled">
+                            <Icon name="circle-slash" />
+                            "Not finished"
+                        </span>
+                    }
+                    .into_any()
+                } else {
+                    view! { <StepStateBadge state=record.state /> }.into_any()
+                };
+                view! {
+                    <span class="quiet-text number">{attempts}</span>
+                    <span class="quiet-text number">{took}</span>
+                    {badge}
+                }
+                .into_any()
+            }
+            None => {
+                let words = if self.state.get().is_finished() {
+                    "Not run"
+                } else {
+                    "Not yet"
+                };
+                view! { <span class="badge plain">{words}</span> }.into_any()
+            }
+        }
+    }
+
+    /// Draws one round of a loop, and the choice of the round. The first failed one is shown at
+    /// first, so that nobody has to look for it.
+    fn rounds(self, document: &Document, step: &Step, outer: &[u32]) -> AnyView {
+        let Some(lane) = step.lanes.first() else {
+            return ().into_any();
+        };
+        let inside: BTreeSet<StepId> = document.subtree(step.id).into_iter().skip(1).collect();
+        let prefix = outer.to_vec();
+        let states = Memo::new(move |_| {
+            self.records
+                .with(|records| round_states(records, &inside, &prefix))
+        });
+        let chosen = RwSignal::new(None::<u32>);
+        let shown = Memo::new(move |_| {
+            let failed = states.with(|states| {
+                let mut failed = states
+                    .iter()
+                    .filter(|(_, state)| **state == StepState::Failed);
+                failed.next().map(|(round, _)| *round)
+            });
+            chosen.get().or(failed).unwrap_or(0)
+        });
+        let count = Memo::new(move |_| {
+            states.with(|states| states.keys().last().map_or(0, |last| last + 1))
+        });
+        let (document, steps, outer) = (document.clone(), lane.steps.clone(), outer.to_vec());
+        let name = step.name.clone();
+        let body = move || {
+            if count.get() == 0 {
+                return view! { <p class="quiet-text">"No round yet"</p> }.into_any();
+            }
+            let mut rounds = outer.clone();
+            rounds.push(shown.get());
+            self.steps(&document, &steps, &rounds)
+        };
+        view! {
+            <div class="record-lane">
+                {move || (count.get() > 1).then(|| round_choice(&name, count, shown, states, chosen))}
+                {body}
+            </div>
+        }
+        .into_any()
+    }
+}
+
+/// Returns how far each round of a loop is: failed before waiting before succeeded.
+fn round_states(
+    records: &BTreeMap<StepPath, StepRecord>,
+    inside: &BTreeSet<StepId>,
+    outer: &[u32],
+) -> BTreeMap<u32, StepState> {
+    let mut states = BTreeMap::new();
+    for (path, record) in records {
+        let is_here = path.rounds.starts_with(outer) && inside.contains(&path.step);
+        let Some(round) = path.rounds.get(outer.len()).filter(|_| is_here) else {
+            continue;
+        };
+        let state = states.entry(*round).or_insert(record.state);
+        if severity(record.state) > severity(*state) {
+            *state = record.state;
+        }
+    }
+    states
+}
+
+const fn severity(state: StepState) -> u8 {
+    match state {
+        StepState::Succeeded => 0,
+        StepState::Started => 1,
+        StepState::Waiting => 2,
+        StepState::InDoubt => 3,
+        StepState::Failed => 4,
+    }
+}
+
+fn round_choice(
+    name: &str,
+    count: Memo<u32>,
+    shown: Memo<u32>,
+    states: Memo<BTreeMap<u32, StepState>>,
+    chosen: RwSignal<Option<u32>>,
+) -> AnyView {
+    let id = unique("round");
+    let option = move |round: u32| {
+        let state = states.with(|states| states.get(&round).copied());
+        let word = state
+            .filter(|state| *state != StepState::Succeeded)
+            .map(step_title);
+        let word = word.map_or_else(String::new, |word| format!(": {}", word.to_lowercase()));
+        view! {
+            <option value=round.to_string() prop:selected=move || shown.get() == round>
+                {format!("{} of {}{word}", round + 1, count.get())}
+            </option>
+        }
+    };
+    let to = move |round: u32| chosen.set(Some(round));
+    view! {
+        <div class="round-choice">
+            <label for=id.clone()>"Round"</label>
+            <button
+                type="button"
+                class="button small icon-only"
+                aria-label=format!("Round before, of {name}")
+                disabled=move || shown.get() == 0
+                on:click=move |_| to(shown.get_untracked().saturating_sub(1))
+            >
+                <Icon name="chevron-left" />
+            </button>
+            <select
+                id=id
+                class="input"
+                on:change=move |event| {
+                    if let Ok(round) = event_target_value(&event).parse() {
+                        to(round);
+                    }
+                }
+            >
+                {move || (0..count.get()).map(option).collect::<Vec<_>>()}
+            </select>
+            <button
+                type="button"
+                class="button small icon-only"
+                aria-label=format!("Round after, of {name}")
+                disabled=move || shown.get() + 1 >= count.get()
+                on:click=move |_| to(shown.get_untracked() + 1)
+            >
+                <Icon name="chevron-right" />
+            </button>
+        </div>
+    }
+    .into_any()
+}
+
+fn has_details(record: &StepRecord) -> bool {
+    record.error.is_some() || !record.input.is_null() || !record.output.is_null()
+}
+
+fn details(record: &StepRecord) -> AnyView {
+    let part = |title: &'static str, value: &Value| {
+        (!value.is_null()).then(|| {
+            view! {
+                <h3>{title}</h3>
+                <JsonView value=Signal::stored(value.clone()) name=title.to_lowercase() />
+            }
+        })
+    };
+    view! {
+        {record.error.clone().map(|error| view! { <p class="run-error">{error}</p> })}
+        {part("Input", &record.input)}
+        {part("Output", &record.output)}
+    }
+    .into_any()
+}

@@ -1,0 +1,425 @@
+//! Finds what a change means for the data: who is called, what is written, what goes where.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::between::Renames;
+use super::note::{Note, Turned, When};
+use super::pair::{Item, Pair};
+use super::receiver::{Call, Flow, Receiver, Values};
+use super::tree::Tree;
+use super::{Changes, Moved, Part, StepChange, What};
+use crate::document::Trigger;
+use crate::{Document, StepId};
+
+/// Most pairs of a filter and a write that are looked at.
+const GUARDED: usize = 1_000_000;
+
+/// Returns what the changes mean for the data, what a reviewer should care about most first.
+pub fn notes(before: &Document, after: &Document, changes: &Changes) -> Vec<Note> {
+    let pair = Pair::new(before, after);
+    let mut old = Flow::new(&pair.before);
+    follow_renames(&mut old, &Renames::new(&pair));
+    let new = Flow::new(&pair.after);
+    let mut places = BTreeMap::new();
+    pair.read(|_, item| {
+        let id = match item {
+            Item::Step {
+                after: Some(new), ..
+            } => pair.after.id(new),
+            Item::Step {
+                before: Some(old),
+                after: None,
+            } => pair.before.id(old),
+            _ => return,
+        };
+        places.insert(id, places.len());
+    });
+    let sent = Sent::of(&old);
+    let mut found = Finder {
+        pair: &pair,
+        places,
+        sent,
+        old,
+        new,
+        notes: Vec::new(),
+    };
+    found.broken(before, after);
+    found.rebound();
+    found.elsewhere(changes);
+    found.unguarded(changes);
+    found.calls(after.trigger.kind == "webhook");
+    found.trigger(before, after);
+    let place = |note: &Note| note.step().and_then(|step| found.places.get(&step));
+    found.notes.sort_by_key(|note| (note.rank(), place(note)));
+    found.notes
+}
+
+/// An address that says a step's slug is the same one when the step was renamed.
+fn follow_renames(flow: &mut Flow<'_>, renames: &Renames<'_>) {
+    for call in &mut flow.calls {
+        if let Receiver::Made(text) = &mut call.receiver
+            && let Some(Value::String(followed)) =
+                renames.follow(&Value::String(text.clone()), false)
+        {
+            *text = followed;
+        }
+    }
+}
+
+/// What each receiver got in the earlier document.
+struct Sent {
+    by: BTreeMap<Receiver, BTreeSet<Vec<String>>>,
+    all: BTreeSet<Vec<String>>,
+}
+
+/// Values that a receiver did not get before.
+struct Additional {
+    values: Vec<String>,
+    /// Others got them before.
+    also: bool,
+}
+
+impl Sent {
+    fn of(flow: &Flow<'_>) -> Self {
+        let mut sent = Self {
+            by: BTreeMap::new(),
+            all: BTreeSet::new(),
+        };
+        for call in &flow.calls {
+            let values = sent.by.entry(call.receiver.clone()).or_default();
+            values.extend(call.values.keys().cloned());
+            sent.all.extend(call.values.keys().cloned());
+        }
+        sent
+    }
+
+    /// Returns what a receiver did not get before, and notes that it gets it. Who got all of
+    /// something got each part of it.
+    fn add(&mut self, receiver: &Receiver, values: &Values) -> Additional {
+        let has = |got: &BTreeSet<Vec<String>>, path: &[String]| {
+            (1..=path.len()).any(|length| got.contains(&path[..length]))
+        };
+        let got = self.by.entry(receiver.clone()).or_default();
+        let mut added = Additional {
+            values: Vec::new(),
+            also: true,
+        };
+        for (path, shown) in values {
+            if !has(got, path) {
+                added.values.push(shown.clone());
+                added.also &= has(&self.all, path);
+                got.insert(path.clone());
+            }
+        }
+        added
+    }
+}
+
+pub(super) struct Finder<'a, 'p> {
+    pub(super) pair: &'p Pair<'a>,
+    /// In which order the steps of both documents are read.
+    pub(super) places: BTreeMap<StepId, usize>,
+    pub(super) old: Flow<'p>,
+    pub(super) new: Flow<'p>,
+    sent: Sent,
+    pub(super) notes: Vec<Note>,
+}
+
+impl Finder<'_, '_> {
+    /// Returns the name of a step of the later document.
+    pub(super) fn name(&self, new: usize) -> String {
+        self.pair.after.step(new).name.clone()
+    }
+
+    /// Tells who is called and who is not any more, and what they get.
+    fn calls(&mut self, is_webhook: bool) {
+        let mut called: BTreeSet<Receiver> = self
+            .old
+            .calls
+            .iter()
+            .map(|call| call.receiver.clone())
+            .collect();
+        let mut calls = std::mem::take(&mut self.new.calls);
+        calls.sort_by_key(|call| self.places.get(&self.pair.after.id(call.step)));
+        let still: BTreeSet<&Receiver> = calls.iter().map(|call| &call.receiver).collect();
+        let mut told: BTreeSet<&Receiver> = BTreeSet::new();
+        for call in &calls {
+            let added = self.sent.add(&call.receiver, &call.values);
+            let is_first = called.insert(call.receiver.clone());
+            let old = self
+                .pair
+                .to_before
+                .get(call.step)
+                .and_then(|old| self.old.of(old));
+            let last = old
+                .map(|old| &old.receiver)
+                .filter(|old| !still.contains(old));
+            let is_last = last.is_some_and(|last| told.insert(last));
+            if call.receiver != Receiver::Caller {
+                self.notes
+                    .extend(self.call(old, call, added, (is_first, is_last)));
+            } else if is_webhook {
+                self.notes.extend(self.answer(call, added, is_first));
+            }
+        }
+        let there: BTreeSet<usize> = calls.iter().map(|call| call.step).collect();
+        for call in &self.old.calls {
+            let is_there = self
+                .pair
+                .to_after
+                .get(call.step)
+                .is_some_and(|step| there.contains(&step));
+            if is_there || call.receiver == Receiver::Caller {
+                continue;
+            }
+            let is_last = !still.contains(&call.receiver) && told.insert(&call.receiver);
+            if call.is_write || is_last {
+                self.notes.push(Note::Gone {
+                    step: self.pair.before.id(call.step),
+                    name: self.pair.before.step(call.step).name.clone(),
+                    method: call.method.clone(),
+                    is_write: call.is_write,
+                    receiver: call.receiver.clone(),
+                    is_last,
+                });
+            }
+        }
+    }
+
+    /// Tells what is different about the call of a step that calls now.
+    fn call(
+        &self,
+        old: Option<&Call>,
+        call: &Call,
+        Additional { values, also }: Additional,
+        (is_first, is_last): (bool, bool),
+    ) -> Vec<Note> {
+        let (step, name) = (self.pair.after.id(call.step), self.name(call.step));
+        let (method, receiver) = (call.method.clone(), call.receiver.clone());
+        let Some(old) = old else {
+            return match (is_first, call.is_write, values.is_empty()) {
+                (true, ..) => vec![Note::NewHost {
+                    step,
+                    name,
+                    method,
+                    receiver,
+                    values,
+                }],
+                (_, true, _) => vec![Note::NewWrite {
+                    step,
+                    name,
+                    method,
+                    receiver,
+                    values,
+                }],
+                (_, _, false) => vec![Note::Sent {
+                    step,
+                    name,
+                    receiver,
+                    also,
+                    values,
+                }],
+                _ => Vec::new(),
+            };
+        };
+        let mut notes = Vec::new();
+        if old.method != method {
+            let turned = match (old.is_write, call.is_write) {
+                (false, true) => Some(Turned::IntoWrite),
+                (true, false) => Some(Turned::IntoRead),
+                _ => None,
+            };
+            let (was, is) = (old.method.clone(), method.clone());
+            let (name, receiver) = (name.clone(), receiver.clone());
+            notes.push(Note::Method {
+                step,
+                name,
+                was,
+                is,
+                turned,
+                receiver,
+            });
+        }
+        if old.receiver != receiver {
+            let (was, is) = (old.receiver.clone(), receiver);
+            notes.push(Note::Redirected {
+                step,
+                name,
+                method,
+                was,
+                is_last,
+                is,
+                is_first,
+                values,
+            });
+        } else if !values.is_empty() {
+            notes.push(Note::Sent {
+                step,
+                name,
+                receiver,
+                also,
+                values,
+            });
+        }
+        notes
+    }
+
+    /// Tells that the caller of the webhook gets an answer, or more of one.
+    fn answer(&self, call: &Call, added: Additional, is_first: bool) -> Option<Note> {
+        let (step, name) = (self.pair.after.id(call.step), self.name(call.step));
+        let Additional { values, also } = added;
+        if is_first {
+            return Some(Note::Answers { step, name, values });
+        }
+        let receiver = Receiver::Caller;
+        (!values.is_empty()).then_some(Note::Sent {
+            step,
+            name,
+            receiver,
+            also,
+            values,
+        })
+    }
+
+    /// Tells of writes that run under other conditions, or another number of times.
+    fn elsewhere(&mut self, changes: &Changes) {
+        let moved: BTreeMap<StepId, Moved> = changes
+            .steps
+            .iter()
+            .filter_map(|change| Some((change.id, change.moved?)))
+            .filter(|(_, moved)| moved.from.list != moved.to.list)
+            .collect();
+        let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
+        for call in self.new.calls.iter().filter(|call| call.is_write) {
+            let old = self
+                .pair
+                .to_before
+                .get(call.step)
+                .and_then(|old| self.old.of(old));
+            if old.is_none_or(|old| !old.is_write) {
+                continue;
+            }
+            let mut way = std::iter::once(call.step).chain(self.new.around(call.step));
+            if let Some(step) = way.find(|step| moved.contains_key(&self.pair.after.id(*step))) {
+                *inside.entry(step).or_default() += usize::from(step != call.step);
+            }
+        }
+        for (new, inside) in inside {
+            let stood = self
+                .pair
+                .to_before
+                .get(new)
+                .and_then(|old| self.pair.before.spot(old));
+            let (Some(was), Some(is)) = (stood, self.pair.after.spot(new)) else {
+                continue;
+            };
+            let (was, is) = (
+                when(&self.pair.before, was.list),
+                when(&self.pair.after, is.list),
+            );
+            if was != is {
+                let (step, name) = (self.pair.after.id(new), self.name(new));
+                self.notes.push(Note::Elsewhere {
+                    step,
+                    name,
+                    inside,
+                    was,
+                    is,
+                });
+            }
+        }
+    }
+
+    /// Tells of writes that a filter stood before, and does not any more.
+    fn unguarded(&mut self, changes: &Changes) {
+        let is_placed = |change: &StepChange| change.moved.is_some() || change.what != What::Kept;
+        let is_other =
+            |change: &StepChange| change.fields.iter().any(|f| f.field.part() == Part::Kind);
+        if !changes
+            .steps
+            .iter()
+            .any(|change| is_placed(change) || is_other(change))
+        {
+            return;
+        }
+        let (before, after) = (&self.pair.before, &self.pair.after);
+        let is_filter = |tree: &Tree<'_>, step: usize| tree.step(step).kind == "filter";
+        let filters: Vec<usize> = (0..before.count())
+            .filter(|step| is_filter(before, *step))
+            .collect();
+        let writes: Vec<(usize, usize)> = self
+            .new
+            .calls
+            .iter()
+            .filter(|call| call.is_write)
+            .filter_map(|call| Some((self.pair.to_before.get(call.step)?, call.step)))
+            .filter(|(old, _)| self.old.of(*old).is_some_and(|call| call.is_write))
+            .collect();
+        if filters.len().saturating_mul(writes.len()) > GUARDED {
+            return;
+        }
+        for filter in filters {
+            let now = self
+                .pair
+                .to_after
+                .get(filter)
+                .filter(|now| is_filter(after, *now));
+            let free: Vec<usize> = writes
+                .iter()
+                .filter(|(old, new)| {
+                    self.old.sees(*old, filter) && !now.is_some_and(|now| self.new.sees(*new, now))
+                })
+                .map(|(_, new)| *new)
+                .collect();
+            if let Some(first) = free.first() {
+                self.notes.push(Note::Unguarded {
+                    step: after.id(*first),
+                    names: free.iter().map(|step| self.name(*step)).collect(),
+                    filter: before.step(filter).name.clone(),
+                });
+            }
+        }
+    }
+
+    fn trigger(&mut self, before: &Document, after: &Document) {
+        let (old, new) = (&before.trigger, &after.trigger);
+        let method = |trigger: &Trigger| {
+            let method = trigger.config.get("method").and_then(Value::as_str);
+            method.map(str::to_owned)
+        };
+        if old.kind != new.kind {
+            let (was, is) = (old.kind.clone(), new.kind.clone());
+            self.notes.push(Note::Trigger { was, is });
+        } else if let (Some(was), Some(is)) = (method(old), method(new))
+            && was != is
+            && new.kind == "webhook"
+        {
+            self.notes.push(Note::Webhook { was, is });
+        }
+        if before.responds() && !after.responds() && new.kind == "webhook" {
+            let there = after.steps.keys().find(|id| {
+                before
+                    .steps
+                    .get(id)
+                    .is_some_and(|step| step.kind == "respond")
+            });
+            self.notes.push(Note::AnswersNoMore {
+                step: there.copied(),
+            });
+        }
+    }
+}
+
+/// Returns when the steps of a list run.
+fn when(tree: &Tree<'_>, list: usize) -> When {
+    let (Some((owner, _)), Some(lane)) = (tree.owner(list), tree.lane(list)) else {
+        return When::Flow;
+    };
+    let container = tree.step(owner);
+    match container.kind.as_str() {
+        "loop" => When::Each(container.name.clone()),
+        _ => When::Lane(lane.name.clone(), container.name.clone()),
+    }
+}

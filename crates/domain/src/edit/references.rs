@@ -1,0 +1,115 @@
+//! Renames that references follow.
+
+use serde_json::{Map, Value};
+
+use crate::catalog;
+use crate::document::{Step, Trigger};
+use crate::schema::{FieldKind, Schema};
+use crate::template::{Rename, renamed_text};
+
+/// Returns the step with its references renamed, or `None` when none of them is.
+pub(crate) fn renamed(step: &Step, rename: &Rename<'_>) -> Option<Step> {
+    let schema = catalog::action(&step.kind).map(|action| &action.input);
+    let config = rename_in_config(&step.config, schema, rename);
+    let lanes = step.lanes.iter().map(|lane| {
+        lane.when
+            .as_deref()
+            .and_then(|w| renamed_text(w, true, rename))
+    });
+    let lanes: Vec<Option<String>> = lanes.collect();
+    if config.is_none() && lanes.iter().all(Option::is_none) {
+        return None;
+    }
+    let mut step = step.clone();
+    if let Some(config) = config {
+        step.config = config;
+    }
+    for (lane, when) in step.lanes.iter_mut().zip(lanes) {
+        if when.is_some() {
+            lane.when = when;
+        }
+    }
+    Some(step)
+}
+
+/// Returns whether a step may refer to one of the slugs: a glance, without reading it.
+pub(crate) fn concern(step: &Step, rename: &Rename<'_>) -> bool {
+    let whens = step.lanes.iter().filter_map(|lane| lane.when.as_deref());
+    step.config
+        .values()
+        .any(|value| concern_value(value, rename))
+        || whens.into_iter().any(|when| rename.concerns(when))
+}
+
+fn concern_value(value: &Value, rename: &Rename<'_>) -> bool {
+    match value {
+        Value::String(text) => rename.concerns(text),
+        Value::Array(items) => items.iter().any(|item| concern_value(item, rename)),
+        Value::Object(map) => map.values().any(|item| concern_value(item, rename)),
+        _ => false,
+    }
+}
+
+/// Returns the trigger with references rewritten; triggers run before every step, so only a
+/// mistaken reference can be there, and it follows all the same.
+pub(crate) fn renamed_trigger(trigger: &Trigger, rename: &Rename<'_>) -> Option<Trigger> {
+    let schema = catalog::trigger(&trigger.kind).map(|kind| &kind.input);
+    let config = rename_in_config(&trigger.config, schema, rename)?;
+    Some(Trigger {
+        kind: trigger.kind.clone(),
+        config,
+    })
+}
+
+/// Returns the fields with their references renamed, or `None` when none of them is.
+pub(crate) fn rename_in_config(
+    config: &Map<String, Value>,
+    schema: Option<&Schema>,
+    rename: &Rename<'_>,
+) -> Option<Map<String, Value>> {
+    let is_condition = |name: &str| {
+        let field = schema.and_then(|schema| schema.field(name));
+        field.is_some_and(|field| field.kind == FieldKind::Condition)
+    };
+    let mut renamed = None;
+    for (name, value) in config {
+        if let Some(value) = rename_in_value(value, rename, is_condition(name)) {
+            renamed
+                .get_or_insert_with(|| config.clone())
+                .insert(name.clone(), value);
+        }
+    }
+    renamed
+}
+
+/// Returns a value with its references renamed, or `None` when none of them is.
+pub(crate) fn rename_in_value(
+    value: &Value,
+    rename: &Rename<'_>,
+    is_condition: bool,
+) -> Option<Value> {
+    match value {
+        Value::String(text) => renamed_text(text, is_condition, rename).map(Value::String),
+        Value::Array(items) => {
+            let mut renamed = None;
+            for (index, item) in items.iter().enumerate() {
+                if let Some(item) = rename_in_value(item, rename, false) {
+                    renamed.get_or_insert_with(|| items.clone())[index] = item;
+                }
+            }
+            renamed.map(Value::Array)
+        }
+        Value::Object(map) => {
+            let mut renamed = None;
+            for (key, item) in map {
+                if let Some(item) = rename_in_value(item, rename, false) {
+                    renamed
+                        .get_or_insert_with(|| map.clone())
+                        .insert(key.clone(), item);
+                }
+            }
+            renamed.map(Value::Object)
+        }
+        _ => None,
+    }
+}

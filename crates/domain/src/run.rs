@@ -1,0 +1,305 @@
+//! Runs, as they are recorded and shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::document::{Document, OnError};
+use crate::{DocumentHash, DraftId, EventId, IntegrationId, RunId, StepId, Timestamp};
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Accepted; no worker has it yet.
+    Queued,
+    /// A worker has it.
+    Running,
+    /// It waits for a time, without a worker.
+    Waiting,
+    /// It came to its end.
+    Succeeded,
+    /// A step failed, or the run took too long.
+    Failed,
+    /// A request was sent, and whether it arrived is not known: a person has to look.
+    InDoubt,
+    /// The process that executed it ended again and again while it did; nobody tries it any more
+    /// before a person says so.
+    Quarantined,
+    /// Someone ended it.
+    Canceled,
+}
+
+impl RunState {
+    /// All states.
+    pub const ALL: [RunState; 8] = [
+        RunState::Queued,
+        RunState::Running,
+        RunState::Waiting,
+        RunState::Succeeded,
+        RunState::Failed,
+        RunState::InDoubt,
+        RunState::Quarantined,
+        RunState::Canceled,
+    ];
+
+    /// Returns whether nothing more will happen, unless someone resumes it.
+    pub const fn is_finished(self) -> bool {
+        matches!(self, RunState::Succeeded) || self.can_resume()
+    }
+
+    /// Returns whether it is over without having come to its end, so that it can be resumed.
+    pub const fn can_resume(self) -> bool {
+        matches!(
+            self,
+            RunState::Failed | RunState::InDoubt | RunState::Quarantined | RunState::Canceled
+        )
+    }
+
+    /// Returns the name in the database.
+    pub const fn key(self) -> &'static str {
+        match self {
+            RunState::Queued => "queued",
+            RunState::Running => "running",
+            RunState::Waiting => "waiting",
+            RunState::Succeeded => "succeeded",
+            RunState::Failed => "failed",
+            RunState::InDoubt => "in_doubt",
+            RunState::Quarantined => "quarantined",
+            RunState::Canceled => "canceled",
+        }
+    }
+
+    /// Returns the name on screen.
+    pub const fn title(self) -> &'static str {
+        match self {
+            RunState::Queued => "Queued",
+            RunState::Running => "Running",
+            RunState::Waiting => "Waiting",
+            RunState::Succeeded => "Succeeded",
+            RunState::Failed => "Failed",
+            RunState::InDoubt => "In doubt",
+            RunState::Quarantined => "Quarantined",
+            RunState::Canceled => "Canceled",
+        }
+    }
+
+    /// Returns the state with that key.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.key() == key)
+    }
+}
+
+/// Where a step runs within a run: the step, and the round of each loop around it, outermost first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StepPath {
+    /// The step.
+    pub step: StepId,
+    /// The rounds, counted from 0; empty outside loops.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<u32>,
+}
+
+impl fmt::Display for StepPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.step.fmt(formatter)?;
+        self.rounds
+            .iter()
+            .try_for_each(|round| write!(formatter, "/{round}"))
+    }
+}
+
+/// How a step ended, or that it has not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// It was begun: its intent is recorded, its result is not.
+    Started,
+    /// It gave an output.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It waits for its time: a delay, or a request that is tried again.
+    Waiting,
+    /// It was sent, but whether it arrived is not known: no answer came, or none was recorded.
+    InDoubt,
+}
+
+/// What is recorded of one step in one run (and round). A later record replaces an earlier one
+/// with the same path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Which step, in which round.
+    pub path: StepPath,
+    /// How it ended.
+    pub state: StepState,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// What it was told: its configuration with every expression evaluated.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub input: Value,
+    /// What it gave.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub output: Value,
+    /// Why it failed, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How many attempts it took; 1 for most.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempts: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_one(attempts: &u32) -> bool {
+    *attempts == 1
+}
+
+impl StepRecord {
+    /// Returns the record by which a resumed run does the step again, as if for the first time.
+    /// An effect keeps its idempotency key.
+    #[must_use]
+    pub fn again(&self, at: Timestamp) -> Self {
+        Self {
+            state: StepState::Waiting,
+            started_at: at,
+            finished_at: None,
+            output: Value::Null,
+            error: None,
+            attempts: 0,
+            ..self.clone()
+        }
+    }
+}
+
+/// Returns the records of the steps at which a run ended, and which it does again when it is
+/// resumed. `document` is what it executed. What failed in a step that lets its run go on has
+/// been dealt with, and stays.
+pub fn ended_at<'r>(records: &'r [StepRecord], document: &Document) -> Vec<&'r StepRecord> {
+    let ended = |record: &&StepRecord| {
+        let step = document.steps.get(&record.path.step);
+        matches!(record.state, StepState::Failed | StepState::InDoubt)
+            && step.is_some_and(|step| step.on_error.then == OnError::Stop)
+    };
+    records.iter().filter(ended).collect()
+}
+
+/// What a resumed run executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResumeOn {
+    /// The version that it ran.
+    Ran,
+    /// The version that is live now. What its steps did is kept, by their ids.
+    Live,
+}
+
+/// How far a resume of many runs has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// Runs that were resumed now.
+    pub resumed: u32,
+    /// The last of them, when there are more: go on after it.
+    pub next: Option<RunId>,
+}
+
+/// What a run executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOf {
+    /// A live version, by its number.
+    Version(u32),
+    /// A draft as a test, at a revision.
+    Test(DraftId, u32),
+}
+
+/// One line of the list of runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Identity.
+    pub id: RunId,
+    /// The integration.
+    pub integration: IntegrationId,
+    /// Its name.
+    pub integration_name: String,
+    /// What was executed.
+    pub of: RunOf,
+    /// Where it stands.
+    pub state: RunState,
+    /// When its event was accepted.
+    pub created_at: Timestamp,
+    /// When a worker first took it.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Why it failed, in a sentence.
+    pub error: Option<String>,
+}
+
+/// One run, whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunDetail {
+    /// Its line.
+    pub summary: RunSummary,
+    /// The event that started it.
+    pub event: EventId,
+    /// The content it executes.
+    pub hash: DocumentHash,
+    /// That content.
+    pub document: Document,
+    /// What the trigger gave; `None` when the reader may not see payloads.
+    pub payload: Option<Value>,
+    /// What each step did, in the order in which they began. Without inputs and outputs when the
+    /// reader may not see payloads.
+    pub records: Vec<StepRecord>,
+    /// Whether inputs and outputs were left out because of the reader's role.
+    pub payloads_hidden: bool,
+}
+
+/// What a test executes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestScope {
+    /// All of the draft, and nothing is pinned.
+    Whole,
+    /// The draft from its start, as far as and with the help of what is given.
+    Part {
+        /// The last step to run, with everything inside it; `None` runs to the end.
+        #[serde(default)]
+        until: Option<StepId>,
+        /// Outputs that are used instead of running their steps. Whoever starts a test leaves them
+        /// out: they are those that are pinned in the draft.
+        #[serde(default)]
+        pins: BTreeMap<StepId, Value>,
+    },
+    /// One step, with the outputs of other steps as given by slug.
+    Step {
+        /// The step; a container runs with everything inside it.
+        step: StepId,
+        /// Outputs of earlier steps, by slug.
+        outputs: serde_json::Map<String, Value>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_comes_back_from_its_key() {
+        for state in RunState::ALL {
+            assert_eq!(RunState::from_key(state.key()), Some(state));
+        }
+    }
+}

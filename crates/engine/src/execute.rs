@@ -1,0 +1,176 @@
+//! Executes a task: interprets the tree of steps, records what happened, resumes from records.
+
+mod effect;
+mod frame;
+mod lanes;
+mod part;
+mod record;
+mod run;
+mod watch;
+
+use std::sync::Arc;
+
+use domain::Timestamp;
+use domain::run::{RunState, StepRecord, TestScope};
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch as signal};
+
+use crate::Program;
+use crate::port::{Answer, Clients, Clock, Journal, Lease, Network, Outside, SystemClock};
+use frame::Frame;
+use part::Part;
+use record::Recorder;
+use run::Run;
+use watch::Watch;
+
+/// A claimed run and all that is needed to execute it.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The claim under which records are written.
+    pub lease: Lease,
+    /// The compiled document.
+    pub program: Arc<Program>,
+    /// What expressions see as `trigger`.
+    pub payload: Value,
+    /// When the run's event was accepted.
+    pub created_at: Timestamp,
+    /// When someone resumed the run: work done before does not count for its time limit.
+    pub resumed_at: Option<Timestamp>,
+    /// A test of a draft: delays are shortened to a second.
+    pub is_test: bool,
+    /// What is executed: all, or one step.
+    pub scope: TestScope,
+    /// What earlier claims of this run recorded, oldest first.
+    pub history: Vec<StepRecord>,
+    /// What may be reached.
+    pub network: Network,
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The run is over.
+    Finished {
+        /// `Succeeded`, `Failed`, `InDoubt` or `Canceled`.
+        state: RunState,
+        /// Why it failed, in a sentence.
+        error: Option<String>,
+        /// Records not appended yet: to be written together with the end.
+        records: Vec<StepRecord>,
+    },
+    /// The run waits for a time; execute it again then, with its history.
+    Waiting {
+        /// When it goes on.
+        until: Timestamp,
+        /// Records not appended yet: to be written together with the wait.
+        records: Vec<StepRecord>,
+    },
+    /// The lease was lost: another worker has the run. Nothing is to be written.
+    Lost,
+}
+
+/// Why interpretation ended.
+#[derive(Debug)]
+enum End {
+    Failed(String),
+    InDoubt(String),
+    Canceled,
+    Waiting(Timestamp),
+    Lost,
+}
+
+/// Executes tasks; one per process, shared by all runs, with its pool of connections.
+#[derive(Debug, Default)]
+pub struct Engine<C = SystemClock, O = Clients> {
+    clock: C,
+    outside: O,
+}
+
+impl<C: Clock> Engine<C> {
+    /// Returns an engine that reads the time from `clock`.
+    ///
+    /// The process must have installed a `rustls` crypto provider before the first HTTP step.
+    pub fn new(clock: C) -> Self {
+        Self::with(clock, Clients::default())
+    }
+}
+
+impl<C: Clock, O: Outside> Engine<C, O> {
+    /// Returns an engine whose requests go to `outside`.
+    pub fn with(clock: C, outside: O) -> Self {
+        Self { clock, outside }
+    }
+
+    /// Executes a task until it ends, waits, or loses its lease.
+    ///
+    /// A Respond step sends to `on_answer`; a run without one drops it. The run is canceled as
+    /// soon as `cancel` holds `true`. Dropping the future is safe at any point: the run can be
+    /// resumed from what the journal holds, and a panic in a step ends only this future.
+    pub async fn execute<J: Journal>(
+        &self,
+        task: Task,
+        journal: &J,
+        on_answer: Option<oneshot::Sender<Answer>>,
+        cancel: signal::Receiver<bool>,
+    ) -> Outcome {
+        let program = Arc::clone(&task.program);
+        let started = rfc3339(task.created_at);
+        let about = json!({"id": task.lease.run, "started_at": started, "test": task.is_test});
+        let mut scope = domain::template::Scope::new(&task.payload, &about);
+        let only;
+        let list = match &task.scope {
+            TestScope::Whole | TestScope::Part { .. } => program.flow.as_slice(),
+            TestScope::Step { step, outputs } => {
+                let Some(index) = program.index_of(*step) else {
+                    return Outcome::Finished {
+                        state: RunState::Failed,
+                        error: Some("The step to test is not there any more. Reload the draft and test again.".to_owned()),
+                        records: Vec::new(),
+                    };
+                };
+                for (slug, output) in outputs {
+                    scope.set_step(slug, output);
+                }
+                for around in program.loops_around(index) {
+                    let Some(item) = outputs
+                        .get(&around.slug)
+                        .and_then(|output| output.get("item"))
+                    else {
+                        continue;
+                    };
+                    let index = outputs[&around.slug]
+                        .get("index")
+                        .and_then(Value::as_u64)
+                        .unwrap_or(0);
+                    scope = scope.round(&around.slug, item, usize::try_from(index).unwrap_or(0));
+                }
+                only = [index];
+                &only
+            }
+        };
+        let run = Run {
+            clock: &self.clock,
+            outside: &self.outside,
+            journal,
+            program: &program,
+            lease: task.lease,
+            is_test: task.is_test,
+            network: &task.network,
+            records: Recorder::new(task.history),
+            watch: Watch::new(cancel, program.time_limit),
+            resumed_at: task.resumed_at,
+            frames: vec![Frame::new(list, scope)],
+            part: Part::of(&task.scope, task.is_test),
+            rounds: Vec::new(),
+            on_answer,
+            has_responded: false,
+            steps_taken: 0,
+        };
+        run.execute().await
+    }
+}
+
+/// Writes an instant as texts in expressions and records show it.
+fn rfc3339(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
+}

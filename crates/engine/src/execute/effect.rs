@@ -1,0 +1,454 @@
+//! Steps that reach outside or wait: HTTP requests, answers, delays.
+//!
+//! Before another attempt a run waits as it does in a delay: for more than a moment it gives its
+//! worker back, and a restart neither shortens nor forgets the wait.
+//!
+//! A write is recorded as begun before it is sent and with its result after it, so that no crash
+//! can repeat it. The result may share its append with what comes next, as long as that is pure:
+//! it is durable before another write begins, before an answer leaves, and before anything is
+//! waited for. While a read is under way, earlier results are appended beside it.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::canonical::sha256;
+use domain::run::{StepPath, StepRecord, StepState};
+use serde_json::{Map, Value, json};
+
+use super::record::{measure, without_nul};
+use super::run::{Run, shown};
+use super::watch::{Interrupt, backoff};
+use super::{End, rfc3339};
+use crate::port::{Clock, Journal, Outside};
+use crate::program::Node;
+use crate::step::http::{Call, Failure, Retry};
+use crate::step::{delay, respond};
+
+/// What is said of a write when the server stopped in its middle.
+const STOPPED: &str = "The request was sent, but whether it arrived is not known: the server stopped before the answer was recorded";
+/// What is said of a write that got no answer.
+const NO_ANSWER: &str = "Whether the request arrived is not known";
+/// What to do about either.
+const IN_DOUBT: &str = "Check in the other system, then resume the run: the request is sent again with the same idempotency key";
+
+/// One effect on its way.
+struct Effect<'n> {
+    node: &'n Node,
+    path: StepPath,
+    started_at: Timestamp,
+    input: Value,
+    /// Counts the attempt that is made, or was made last.
+    attempts: u32,
+}
+
+impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
+    pub(super) async fn http(
+        &mut self,
+        node: &'p Node,
+        started_at: Timestamp,
+        config: Map<String, Value>,
+    ) -> Result<(), End> {
+        let path = self.path(node);
+        let earlier = match self.records.recorded(&path) {
+            Some(record) if !matches!(record.state, StepState::Started | StepState::Waiting) => {
+                return self.replay(node, record);
+            }
+            earlier => earlier,
+        };
+        if let Some(until) = earlier.as_ref().and_then(next_attempt)
+            && self.clock.now() < until
+        {
+            return Err(End::Waiting(until));
+        }
+        let key = sha256(format!("{} {path}", self.lease.run).as_bytes());
+        let call = match Call::build(&config, &key) {
+            Ok(call) => call,
+            Err(error) => return self.fail(node, started_at, Value::Object(config), error),
+        };
+        let was_begun = earlier
+            .as_ref()
+            .is_some_and(|record| record.state == StepState::Started);
+        let mut effect = Effect {
+            node,
+            path,
+            // What broke off is begun anew: while nobody had the run, it did not work.
+            started_at: earlier
+                .as_ref()
+                .filter(|_| !was_begun)
+                .map_or(started_at, |record| record.started_at),
+            input: shown(Value::Object(config)),
+            attempts: earlier.map_or(1, |record| record.attempts + u32::from(!was_begun)),
+        };
+        if was_begun && !call.is_idempotent() {
+            return self.doubt(&effect, format!("{STOPPED}. {IN_DOUBT}."));
+        }
+        let result = self.attempts(&mut effect, &call, &key).await?;
+        if !call.is_safe() {
+            self.records.note_write();
+        }
+        match result {
+            Ok(output) => {
+                let output = clean(output);
+                self.give(node, &output);
+                self.records.effect(effect.record(
+                    StepState::Succeeded,
+                    self.clock.now(),
+                    output,
+                    None,
+                ));
+                Ok(())
+            }
+            Err(failure) if failure.is_open && !call.is_idempotent() => {
+                let message = failure.message.replace('\0', "\u{fffd}");
+                self.doubt(&effect, format!("{message} {NO_ANSWER}. {IN_DOUBT}."))
+            }
+            Err(failure) => {
+                let error = failure.message.replace('\0', "\u{fffd}");
+                self.records.effect(effect.record(
+                    StepState::Failed,
+                    self.clock.now(),
+                    clean(failure.answer),
+                    Some(error.clone()),
+                ));
+                self.after_failure(node, &error)
+            }
+        }
+    }
+
+    /// Records that it is not known whether a write arrived, and goes on or not as the step's
+    /// policy says.
+    fn doubt(&mut self, effect: &Effect<'_>, error: String) -> Result<(), End> {
+        self.records.effect(effect.record(
+            StepState::InDoubt,
+            self.clock.now(),
+            Value::Null,
+            Some(error.clone()),
+        ));
+        self.after_doubt(effect.node, &error)
+    }
+
+    fn after_doubt(&mut self, node: &Node, error: &str) -> Result<(), End> {
+        match self.after_failure(node, error) {
+            Err(End::Failed(_)) => Err(End::InDoubt(format!(
+                "Step `{}` is in doubt. {error}",
+                node.name
+            ))),
+            other => other,
+        }
+    }
+
+    /// Uses what an earlier execution recorded, instead of doing it again.
+    fn replay(&mut self, node: &'p Node, record: StepRecord) -> Result<(), End> {
+        // Between attempts a run waits, and before it was resumed it worked on another account.
+        if let Some(finished_at) = record.finished_at
+            && record.attempts == 1
+            && self.resumed_at.is_none_or(|at| record.started_at >= at)
+        {
+            self.watch
+                .count(Duration::from_millis(finished_at.since(record.started_at)));
+        }
+        match record.state {
+            StepState::Succeeded => {
+                self.give(node, &record.output);
+                Ok(())
+            }
+            StepState::InDoubt => {
+                let error = record.error.unwrap_or_else(|| format!("{STOPPED}."));
+                self.after_doubt(node, &error)
+            }
+            _ => self.after_failure(node, record.error.as_deref().unwrap_or("It failed before.")),
+        }
+    }
+
+    /// Sends a request, as often as the step's policy allows.
+    async fn attempts(
+        &mut self,
+        effect: &mut Effect<'_>,
+        call: &Call,
+        key: &str,
+    ) -> Result<Result<Value, Failure>, End> {
+        loop {
+            self.begin_attempt(effect, call).await?;
+            let now = self.clock.now();
+            // Earlier results become durable while this read is under way.
+            let must_append = call.is_safe() && self.records.may_append_beside(now);
+            let records = if must_append {
+                self.records.take()
+            } else {
+                Vec::new()
+            };
+            let sending = self.outside.send(self.network, call, now);
+            let send = async { Ok(self.watch.unless(sending).await) };
+            let sent = if records.is_empty() {
+                send.await?
+            } else {
+                let append = self.journal.append(self.lease, records);
+                tokio::try_join!(async { append.await.map_err(|_| End::Lost) }, send)?.1
+            };
+            let failure = match sent {
+                Ok(Ok(output)) => return Ok(Ok(output)),
+                Ok(Err(failure)) => failure,
+                Err(interrupt) => return Err(self.interrupt_effect(effect, call, interrupt)),
+            };
+            if failure.retry == Retry::Never
+                || effect.attempts > u32::from(effect.node.policy.retries)
+                || failure.is_open && !call.is_idempotent()
+            {
+                return Ok(Err(failure));
+            }
+            let wait = backoff(failure.retry, key, effect.attempts);
+            self.wait_for_attempt(effect, call, failure, wait).await?;
+            effect.attempts += 1;
+        }
+    }
+
+    /// Makes durable what must be before a request leaves.
+    async fn begin_attempt(&mut self, effect: &Effect<'_>, call: &Call) -> Result<(), End> {
+        // What may be repeated anyway (GET, HEAD, PUT, DELETE) needs no record of its beginning.
+        if !call.is_idempotent() {
+            let mut intent =
+                effect.record(StepState::Started, effect.started_at, Value::Null, None);
+            intent.finished_at = None;
+            self.records.effect(intent);
+            self.append().await
+        } else if !call.is_safe() && self.records.has_result() {
+            self.append().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits for the next attempt: a moment here, longer without a worker.
+    async fn wait_for_attempt(
+        &mut self,
+        effect: &Effect<'_>,
+        call: &Call,
+        failure: Failure,
+        wait: Duration,
+    ) -> Result<(), End> {
+        let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let until = Timestamp(self.clock.now().0.saturating_add(ms));
+        let is_long = wait > delay::SHORT;
+        if is_long || !call.is_idempotent() {
+            // This attempt has its answer: after a crash nothing is in doubt.
+            let error = failure.message.replace('\0', "\u{fffd}");
+            let output = json!({"until": rfc3339(until)});
+            let mut waiting =
+                effect.record(StepState::Waiting, effect.started_at, output, Some(error));
+            waiting.finished_at = None;
+            self.records.effect(waiting);
+        }
+        if is_long {
+            return Err(End::Waiting(until));
+        }
+        if self.records.has_result() {
+            self.append().await?;
+        }
+        let Err(interrupt) = self.watch.unless(self.clock.sleep(wait)).await else {
+            return Ok(());
+        };
+        let error = format!(
+            "{} The run ended before the next attempt.",
+            failure.message.replace('\0', "\u{fffd}")
+        );
+        self.records.effect(effect.record(
+            StepState::Failed,
+            self.clock.now(),
+            clean(failure.answer),
+            Some(error),
+        ));
+        Err(self.interrupted(interrupt))
+    }
+
+    /// Records a request that was under way when the run had to stop.
+    fn interrupt_effect(&mut self, effect: &Effect<'_>, call: &Call, interrupt: Interrupt) -> End {
+        let why = match interrupt {
+            Interrupt::Canceled => "The run was canceled",
+            Interrupt::OutOfTime => "The run's time was over",
+        };
+        let (state, error) = if call.is_safe() {
+            (StepState::Failed, format!("{why} before the answer came."))
+        } else {
+            (
+                StepState::InDoubt,
+                format!(
+                    "{why} before the answer came. The request was sent, but whether it arrived is not known. Check in the other system."
+                ),
+            )
+        };
+        self.records.effect(effect.record(
+            state,
+            self.clock.now(),
+            Value::Null,
+            Some(error.clone()),
+        ));
+        match self.interrupted(interrupt) {
+            End::Failed(_) if !call.is_idempotent() => {
+                End::InDoubt(format!("Step `{}` is in doubt. {error}", effect.node.name))
+            }
+            end => end,
+        }
+    }
+
+    pub(super) async fn respond(
+        &mut self,
+        node: &'p Node,
+        started_at: Timestamp,
+        config: Map<String, Value>,
+    ) -> Result<(), End> {
+        let answer = match respond::answer(&config) {
+            Ok(answer) => answer,
+            Err(error) => return self.fail(node, started_at, Value::Object(config), error),
+        };
+        let mut output = json!({"status": answer.status});
+        if self.has_responded {
+            output["note"] = "The caller had an answer already, so this one was not sent.".into();
+        } else if let Some(on_answer) = self.on_answer.take() {
+            // The answer may tell what an effect did: that must not be forgotten by a crash.
+            if self.records.has_result() {
+                self.append().await?;
+            }
+            // A caller who has gone away does not fail the run.
+            drop(on_answer.send(answer));
+        }
+        self.has_responded = true;
+        self.succeed(node, started_at, Value::Object(config), output)
+    }
+
+    pub(super) async fn delay(
+        &mut self,
+        node: &'p Node,
+        started_at: Timestamp,
+        mut config: Map<String, Value>,
+    ) -> Result<(), End> {
+        let mut duration = match delay::duration(&config) {
+            Ok(duration) => duration,
+            Err(error) => return self.fail(node, started_at, Value::Object(config), error),
+        };
+        if self.is_test && duration > delay::SHORT {
+            duration = delay::SHORT;
+            config.insert(
+                "note".to_owned(),
+                "In a test, a delay waits 1 second at most.".into(),
+            );
+        }
+        let waited_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let path = self.path(node);
+        let recorded = self.records.recorded(&path);
+        match recorded.as_ref().map(|record| record.state) {
+            Some(StepState::Succeeded) => {
+                self.give(node, &json!({"waited_ms": waited_ms}));
+                return Ok(());
+            }
+            None if duration <= delay::SHORT => {
+                if self.records.has_result() {
+                    self.append().await?;
+                }
+                if let Err(interrupt) = self.watch.unless(self.clock.sleep(duration)).await {
+                    self.record_wait(node, started_at, config, started_at, StepState::Waiting);
+                    return Err(self.interrupted(interrupt));
+                }
+                self.watch.forgive(duration);
+                return self.succeed(
+                    node,
+                    started_at,
+                    Value::Object(config),
+                    json!({"waited_ms": waited_ms}),
+                );
+            }
+            _ => {}
+        }
+        // The wait counts from its first record: a crash does not make it longer.
+        let began = recorded
+            .as_ref()
+            .map_or(started_at, |record| record.started_at);
+        let until = Timestamp(began.0.saturating_add(waited_ms));
+        if self.clock.now() < until {
+            self.record_wait(node, began, config, until, StepState::Waiting);
+            return Err(End::Waiting(until));
+        }
+        let output = json!({"waited_ms": waited_ms});
+        self.give(node, &output);
+        let record = effect_record(
+            self.path(node),
+            StepState::Succeeded,
+            (began, self.clock.now()),
+        );
+        self.records.effect(StepRecord {
+            input: shown(Value::Object(config)),
+            output,
+            ..record
+        });
+        Ok(())
+    }
+
+    fn record_wait(
+        &mut self,
+        node: &Node,
+        began: Timestamp,
+        config: Map<String, Value>,
+        until: Timestamp,
+        state: StepState,
+    ) {
+        let mut record = effect_record(self.path(node), state, (began, began));
+        record.finished_at = None;
+        let output = json!({"until": rfc3339(until)});
+        self.records.effect(StepRecord {
+            input: shown(Value::Object(config)),
+            output,
+            ..record
+        });
+    }
+}
+
+impl Effect<'_> {
+    fn record(
+        &self,
+        state: StepState,
+        now: Timestamp,
+        output: Value,
+        error: Option<String>,
+    ) -> StepRecord {
+        let record = effect_record(self.path.clone(), state, (self.started_at, now));
+        StepRecord {
+            input: self.input.clone(),
+            output,
+            error,
+            attempts: self.attempts,
+            ..record
+        }
+    }
+}
+
+/// Returns when a request that waits is tried again.
+fn next_attempt(record: &StepRecord) -> Option<Timestamp> {
+    let until = record.output.get("until")?.as_str()?;
+    let until: jiff::Timestamp = until.parse().ok()?;
+    (record.state == StepState::Waiting).then(|| Timestamp(until.as_millisecond()))
+}
+
+/// Returns a value as it can be recorded.
+fn clean(value: Value) -> Value {
+    if measure(&value).1 {
+        without_nul(value)
+    } else {
+        value
+    }
+}
+
+fn effect_record(
+    path: StepPath,
+    state: StepState,
+    (started_at, now): (Timestamp, Timestamp),
+) -> StepRecord {
+    StepRecord {
+        path,
+        state,
+        started_at,
+        finished_at: Some(now),
+        input: Value::Null,
+        output: Value::Null,
+        error: None,
+        attempts: 1,
+    }
+}

@@ -1,0 +1,214 @@
+//! What a run records, within bounds, and what it recorded before.
+//!
+//! Records of pure steps are kept here and handed over with the next durable append or with the
+//! outcome. What is left out depends only on the run itself, so a resumed run records the same.
+
+use std::collections::HashMap;
+
+use domain::Timestamp;
+use domain::run::{StepPath, StepRecord, StepState};
+use serde_json::Value;
+
+/// Rounds (of all loops of a run together) whose steps are recorded one by one.
+pub(super) const ROUNDS: usize = 1_000;
+/// Pure steps that are recorded one by one.
+const RECORDS: usize = 10_000;
+/// Failed steps that are recorded, when the run goes on after them.
+const FAILURES: usize = 20_000;
+/// Largest input or output that is recorded whole, in bytes of JSON.
+const VALUE_BYTES: usize = 1024 * 1024;
+/// Inputs and outputs of pure steps in one run, in bytes of JSON.
+const ALL_BYTES: usize = 8 * 1024 * 1024;
+/// Records and bytes that are kept before they are appended on their own.
+const KEPT: (usize, usize) = (1_000, 2 * 1024 * 1024);
+/// How many milliseconds the result of an effect may wait for company before it is appended on
+/// its own.
+const PATIENCE_MS: u64 = 5;
+
+/// The records of one run.
+pub(super) struct Recorder {
+    history: HashMap<StepPath, StepRecord>,
+    kept: Vec<StepRecord>,
+    kept_bytes: usize,
+    all_records: usize,
+    all_bytes: usize,
+    rounds: usize,
+    /// Since when the result of an effect waits to be appended.
+    result_since: Option<Timestamp>,
+    /// That of a write, which must not wait while something outside is waited for.
+    has_write: bool,
+}
+
+impl Recorder {
+    pub(super) fn new(history: Vec<StepRecord>) -> Self {
+        let history = history
+            .into_iter()
+            .map(|record| (record.path.clone(), record));
+        Self {
+            history: history.collect(),
+            kept: Vec::new(),
+            kept_bytes: 0,
+            all_records: 0,
+            all_bytes: 0,
+            rounds: 0,
+            result_since: None,
+            has_write: false,
+        }
+    }
+
+    /// Takes out what was recorded of a step before this execution.
+    pub(super) fn recorded(&mut self, path: &StepPath) -> Option<StepRecord> {
+        if self.history.is_empty() {
+            return None;
+        }
+        self.history.remove(path)
+    }
+
+    /// Notes that a round of a loop begins.
+    pub(super) fn begin_round(&mut self) {
+        self.rounds += 1;
+    }
+
+    /// Returns whether a step is recorded when it succeeds: outside loops always, inside them
+    /// until there are too many.
+    pub(super) fn is_detailed(&self, is_in_loop: bool) -> bool {
+        !is_in_loop || (self.rounds <= ROUNDS && self.all_records < RECORDS)
+    }
+
+    /// Returns whether a step is recorded when it fails and the run goes on.
+    pub(super) fn takes_failure(&self, is_in_loop: bool) -> bool {
+        !is_in_loop || self.all_records < FAILURES
+    }
+
+    /// Notes that a loop begins, so that its record stands before those of its steps.
+    pub(super) fn begin(&mut self, record: StepRecord) {
+        if !self.history.contains_key(&record.path) {
+            self.kept.push(record);
+        }
+    }
+
+    /// Keeps the end of a pure step, unless it was recorded before.
+    pub(super) fn pure(&mut self, mut record: StepRecord) {
+        self.all_records += 1;
+        record.input = self.fit(record.input);
+        record.output = self.fit(record.output);
+        let earlier = self.recorded(&record.path);
+        if earlier.is_some_and(|earlier| {
+            matches!(earlier.state, StepState::Succeeded | StepState::Failed)
+        }) {
+            return;
+        }
+        let begun = self
+            .kept
+            .iter_mut()
+            .rev()
+            .find(|kept| kept.state == StepState::Started && kept.path == record.path);
+        match begun {
+            Some(begun) => *begun = record,
+            None => self.kept.push(record),
+        }
+    }
+
+    /// Keeps what an effect was told or gave. A result must be durable soon: see
+    /// [`Recorder::must_append`].
+    pub(super) fn effect(&mut self, mut record: StepRecord) {
+        let input = std::mem::take(&mut record.input);
+        let (bytes, has_nul) = measure(&input);
+        record.input = match bytes {
+            too_large if too_large > VALUE_BYTES => left_out(too_large),
+            _ if self.rounds > ROUNDS && !record.path.rounds.is_empty() => Value::Null,
+            _ if has_nul => without_nul(input),
+            _ => input,
+        };
+        self.kept_bytes += bytes;
+        if record.state != StepState::Started {
+            self.kept_bytes += measure(&record.output).0;
+            let at = record.finished_at.unwrap_or(record.started_at);
+            self.result_since.get_or_insert(at);
+        }
+        self.kept.push(record);
+    }
+
+    /// Notes that a result among what is kept is that of a write.
+    pub(super) fn note_write(&mut self) {
+        self.has_write = true;
+    }
+
+    /// Returns whether what is kept should be appended while a request is under way.
+    pub(super) fn may_append_beside(&self, now: Timestamp) -> bool {
+        self.has_write || self.must_append(now)
+    }
+
+    /// Returns whether the result of an effect is not appended yet.
+    pub(super) fn has_result(&self) -> bool {
+        self.result_since.is_some()
+    }
+
+    /// Returns whether what is kept should be appended now, although nothing else asks for it.
+    pub(super) fn must_append(&self, now: Timestamp) -> bool {
+        self.kept.len() >= KEPT.0
+            || self.kept_bytes >= KEPT.1
+            || self
+                .result_since
+                .is_some_and(|since| now.since(since) >= PATIENCE_MS)
+    }
+
+    /// Takes out all that is kept, to be appended.
+    pub(super) fn take(&mut self) -> Vec<StepRecord> {
+        self.kept_bytes = 0;
+        self.result_since = None;
+        self.has_write = false;
+        std::mem::take(&mut self.kept)
+    }
+
+    fn fit(&mut self, value: Value) -> Value {
+        let (bytes, has_nul) = measure(&value);
+        if bytes > VALUE_BYTES || self.all_bytes + bytes > ALL_BYTES {
+            return left_out(bytes);
+        }
+        self.all_bytes += bytes;
+        self.kept_bytes += bytes;
+        if has_nul { without_nul(value) } else { value }
+    }
+}
+
+fn left_out(bytes: usize) -> Value {
+    let size = if bytes >= 100_000 {
+        format!("{:.1} MB", bytes as f64 / 1_000_000.0)
+    } else {
+        format!("{} kB", bytes.div_ceil(1_000))
+    };
+    Value::String(format!("[{size}, left out of the record]"))
+}
+
+/// Returns about how many bytes a value has as JSON, and whether a text in it holds U+0000,
+/// which Postgres cannot keep in JSON.
+pub(super) fn measure(value: &Value) -> (usize, bool) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => (5, false),
+        Value::String(text) => (text.len() + 2, text.contains('\0')),
+        Value::Array(items) => items
+            .iter()
+            .map(measure)
+            .fold((2, false), |(bytes, nul), (b, n)| (bytes + b + 1, nul | n)),
+        Value::Object(map) => map.iter().fold((2, false), |(bytes, nul), (name, item)| {
+            let (b, n) = measure(item);
+            (bytes + b + name.len() + 4, nul | n | name.contains('\0'))
+        }),
+    }
+}
+
+/// Replaces U+0000 in all texts.
+pub(super) fn without_nul(value: Value) -> Value {
+    let clean = |text: String| text.replace('\0', "\u{fffd}");
+    match value {
+        Value::String(text) => Value::String(clean(text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nul).collect()),
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(name, item)| (clean(name), without_nul(item)))
+                .collect(),
+        ),
+        other => other,
+    }
+}

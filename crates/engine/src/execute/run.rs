@@ -1,0 +1,284 @@
+//! Interprets the tree: pure steps, lanes and loops.
+
+use domain::Timestamp;
+use domain::document::OnError;
+use domain::run::{RunState, StepPath, StepRecord, StepState};
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::frame::Frame;
+use super::part::{self, Part};
+use super::record::Recorder;
+use super::watch::{Interrupt, Watch};
+use super::{End, Outcome};
+use crate::port::{Answer, Clock, Journal, Lease, Network, Outside};
+use crate::program::{Action, Node, Program};
+use crate::step;
+use crate::step::http::header::hide_secrets;
+
+/// Steps after which other runs get their turn on this thread.
+const TURN: usize = 64;
+/// One execution under way.
+pub(super) struct Run<'p, C, J, O> {
+    pub(super) clock: &'p C,
+    pub(super) outside: &'p O,
+    pub(super) journal: &'p J,
+    pub(super) program: &'p Program,
+    pub(super) lease: Lease,
+    pub(super) resumed_at: Option<Timestamp>,
+    pub(super) is_test: bool,
+    pub(super) network: &'p Network,
+    pub(super) records: Recorder,
+    pub(super) watch: Watch,
+    pub(super) frames: Vec<Frame<'p>>,
+    pub(super) part: Part,
+    /// The present round of each loop around the present step, outermost first.
+    pub(super) rounds: Vec<u32>,
+    pub(super) on_answer: Option<oneshot::Sender<Answer>>,
+    pub(super) has_responded: bool,
+    pub(super) steps_taken: usize,
+}
+
+impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
+    /// Executes all that is left.
+    pub(super) async fn execute(mut self) -> Outcome {
+        let end = self.interpret().await;
+        let records = self.records.take();
+        let (state, error) = match end {
+            Ok(()) => (RunState::Succeeded, None),
+            Err(End::Failed(error)) => (RunState::Failed, Some(error.replace('\0', "\u{fffd}"))),
+            Err(End::InDoubt(error)) => (RunState::InDoubt, Some(error.replace('\0', "\u{fffd}"))),
+            Err(End::Canceled) => (RunState::Canceled, None),
+            Err(End::Waiting(until)) => return Outcome::Waiting { until, records },
+            Err(End::Lost) => return Outcome::Lost,
+        };
+        Outcome::Finished {
+            state,
+            error,
+            records,
+        }
+    }
+
+    async fn interpret(&mut self) -> Result<(), End> {
+        loop {
+            self.pause().await?;
+            if self.part.is_over(self.frames.len()) {
+                return Ok(());
+            }
+            let Some(frame) = self.frames.last_mut() else {
+                return Ok(());
+            };
+            match frame.list.get(frame.next) {
+                Some(index) => {
+                    frame.next += 1;
+                    let node = &self.program.nodes[*index];
+                    self.step(node).await?;
+                }
+                None => self.end_list()?,
+            }
+        }
+    }
+
+    /// Stops when asked to, appends what must not wait, and lets other runs have their turn.
+    async fn pause(&mut self) -> Result<(), End> {
+        if let Some(interrupt) = self.watch.check(Instant::now()) {
+            return Err(self.interrupted(interrupt));
+        }
+        if self.records.must_append(self.clock.now()) {
+            self.append().await?;
+        }
+        self.steps_taken += 1;
+        if self.steps_taken.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Makes all that is recorded so far durable.
+    pub(super) async fn append(&mut self) -> Result<(), End> {
+        let records = self.records.take();
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.journal
+            .append(self.lease, records)
+            .await
+            .map_err(|_| End::Lost)
+    }
+
+    pub(super) fn interrupted(&self, interrupt: Interrupt) -> End {
+        match interrupt {
+            Interrupt::Canceled => End::Canceled,
+            Interrupt::OutOfTime => End::Failed(format!(
+                "The run worked longer than {} s. Raise the time limit in the integration's settings, or do less in one run.",
+                self.program.time_limit.as_secs()
+            )),
+        }
+    }
+
+    async fn step(&mut self, node: &'p Node) -> Result<(), End> {
+        let started_at = self.clock.now();
+        if let Some(output) = self.part.begin(node.id, self.frames.len()) {
+            return self.succeed(node, started_at, part::note(), output);
+        }
+        let config = match self.frames.last() {
+            Some(frame) => node.config.evaluate(&frame.scope),
+            None => Ok(Map::new()),
+        };
+        let mut config = match config {
+            Ok(config) => config,
+            Err(error) => return self.fail(node, started_at, Value::Null, error),
+        };
+        match &node.action {
+            Action::Http => Box::pin(self.http(node, started_at, config)).await,
+            Action::Delay => Box::pin(self.delay(node, started_at, config)).await,
+            Action::Respond => Box::pin(self.respond(node, started_at, config)).await,
+            Action::Branch(arms) => self.branch(node, started_at, arms),
+            Action::Loop(list) => self.begin_loop(node, started_at, config, list),
+            Action::Set => match step::set(&config) {
+                Ok(values) => self.succeed(node, started_at, Value::Object(config), values),
+                Err(error) => self.fail(node, started_at, Value::Object(config), error),
+            },
+            Action::Log => {
+                let message = step::log(&config);
+                self.succeed(node, started_at, Value::Object(config), message)
+            }
+            Action::Stop => {
+                let error = step::stop(&config);
+                self.record_failure(node, started_at, Value::Object(config), &error);
+                Err(End::Failed(error))
+            }
+            Action::Filter => {
+                let passed = step::holds(config.get("condition").unwrap_or(&Value::Null));
+                config.insert("condition".to_owned(), passed.into());
+                self.succeed(
+                    node,
+                    started_at,
+                    Value::Object(config),
+                    json!({"passed": passed}),
+                )?;
+                if !passed {
+                    self.end_early();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes an output visible to later steps.
+    pub(super) fn give(&mut self, node: &Node, output: &Value) {
+        if node.is_used
+            && let Some(frame) = self.frames.last_mut()
+        {
+            frame.scope.set_step(&node.slug, output);
+        }
+        if node.is_tail {
+            let innermost = self
+                .frames
+                .iter_mut()
+                .rev()
+                .find_map(|frame| frame.looping.as_mut());
+            if let Some(looping) = innermost {
+                looping.results.of_round = output.clone();
+            }
+        }
+    }
+
+    pub(super) fn succeed(
+        &mut self,
+        node: &Node,
+        started_at: Timestamp,
+        input: Value,
+        output: Value,
+    ) -> Result<(), End> {
+        self.give(node, &output);
+        if self.records.is_detailed(self.is_in_loop()) {
+            let input = shown(input);
+            let record = self.record(node, started_at, StepState::Succeeded);
+            self.records.pure(StepRecord {
+                input,
+                output,
+                ..record
+            });
+        }
+        Ok(())
+    }
+
+    /// Records a failed step, and goes on or not as its policy says.
+    pub(super) fn fail(
+        &mut self,
+        node: &Node,
+        started_at: Timestamp,
+        input: Value,
+        error: String,
+    ) -> Result<(), End> {
+        self.record_failure(node, started_at, input, &error);
+        self.after_failure(node, &error)
+    }
+
+    fn record_failure(&mut self, node: &Node, started_at: Timestamp, input: Value, error: &str) {
+        let ends_run = node.policy.then == OnError::Stop;
+        if !ends_run && !self.records.takes_failure(self.is_in_loop()) {
+            return;
+        }
+        let error = Some(error.replace('\0', "\u{fffd}"));
+        let record = self.record(node, started_at, StepState::Failed);
+        self.records.pure(StepRecord {
+            input: shown(input),
+            error,
+            ..record
+        });
+    }
+
+    pub(super) fn after_failure(&mut self, node: &Node, error: &str) -> Result<(), End> {
+        match node.policy.then {
+            OnError::Continue => {
+                self.give(node, &json!({"error": {"message": error}}));
+                Ok(())
+            }
+            OnError::Stop => Err(End::Failed(format!("Step `{}` failed: {error}", node.name))),
+        }
+    }
+
+    pub(super) fn is_in_loop(&self) -> bool {
+        !self.rounds.is_empty()
+    }
+
+    pub(super) fn path(&self, node: &Node) -> StepPath {
+        StepPath {
+            step: node.id,
+            rounds: self.rounds.clone(),
+        }
+    }
+
+    /// Returns a record that ends now and says nothing more.
+    pub(super) fn record(
+        &self,
+        node: &Node,
+        started_at: Timestamp,
+        state: StepState,
+    ) -> StepRecord {
+        StepRecord {
+            path: self.path(node),
+            state,
+            started_at,
+            finished_at: Some(self.clock.now()),
+            input: Value::Null,
+            output: Value::Null,
+            error: None,
+            attempts: 1,
+        }
+    }
+}
+
+/// Returns the fields of a step as they may be recorded.
+pub(super) fn shown(input: Value) -> Value {
+    match input {
+        Value::Object(mut config) => {
+            hide_secrets(&mut config);
+            Value::Object(config)
+        }
+        other => other,
+    }
+}

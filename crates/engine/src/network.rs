@@ -1,0 +1,151 @@
+//! What an integration may reach: public addresses, and what an Admin has allowed.
+//!
+//! Every address is judged at the moment of connecting, after the name was resolved, so that a
+//! name that changes its answer gains nothing.
+
+mod address;
+pub(crate) mod resolve;
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use url::{Host, Url};
+
+use address::Range;
+
+/// What the integrations of an organization may reach. Default: public addresses only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Network {
+    /// Ranges such as `127.0.0.0/8`, single addresses, or host names, set by an Admin.
+    pub allowed: Vec<String>,
+}
+
+/// Why a text cannot be allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "`{0}` is neither a range such as 10.1.0.0/16, nor an address, nor a host name such as crm.example.com."
+)]
+pub struct RangeError(pub String);
+
+impl Network {
+    /// Checks one text before an Admin allows it.
+    ///
+    /// # Errors
+    /// When it is neither a range, nor an address, nor a host name.
+    pub fn check(text: &str) -> Result<(), RangeError> {
+        Allowed::parse(text)
+            .map(drop)
+            .ok_or_else(|| RangeError(text.chars().take(80).collect()))
+    }
+}
+
+/// One entry of [`Network::allowed`], read.
+#[derive(Debug)]
+enum Allowed {
+    Range(Range),
+    Host(String),
+}
+
+impl Allowed {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        Range::parse(text)
+            .map(Self::Range)
+            .or_else(|| host_name(text).map(Self::Host))
+    }
+}
+
+/// Reads a host name as the URL parser would, so that both are compared in one form.
+fn host_name(text: &str) -> Option<String> {
+    if text.contains(['/', ':', '@', '?', '#', '%', '*']) || text.is_empty() {
+        return None;
+    }
+    match Host::parse(text) {
+        Ok(Host::Domain(name)) => Some(name.trim_end_matches('.').to_owned()),
+        _ => None,
+    }
+    .filter(|name| !name.is_empty() && name.len() <= 253)
+}
+
+/// Decides what may be reached; built once per [`Network`].
+#[derive(Debug)]
+pub(crate) struct Guard {
+    allowed: Vec<Allowed>,
+}
+
+/// Why an address is not reached, in a sentence for whoever built the integration.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Refusal {
+    #[error(
+        "`{0}` is a private or local address, which integrations may not reach. An Admin can allow it in the network settings."
+    )]
+    Private(String),
+    #[error("The URL begins with `{0}:`. Only http and https addresses can be called.")]
+    Scheme(String),
+    #[error(
+        "The URL holds a user name or password. Remove it and send an Authorization header instead."
+    )]
+    UserInfo,
+    #[error("The URL has no host. Write it as in https://api.example.com/orders.")]
+    NoHost,
+}
+
+impl Guard {
+    /// Returns the guard of a network. An entry that cannot be read allows nothing.
+    pub(crate) fn new(network: &Network) -> Self {
+        let allowed = network
+            .allowed
+            .iter()
+            .filter_map(|text| Allowed::parse(text));
+        Self {
+            allowed: allowed.collect(),
+        }
+    }
+
+    /// Checks all of a URL that can be judged before its name is resolved. The `url` crate has
+    /// already turned octal, hexadecimal, shortened and full-width forms into an address.
+    pub(crate) fn check_url(&self, url: &Url) -> Result<(), Refusal> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Refusal::Scheme(url.scheme().to_owned()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Refusal::UserInfo);
+        }
+        match url.host() {
+            None => Err(Refusal::NoHost),
+            Some(Host::Domain(_)) => Ok(()),
+            Some(Host::Ipv4(ip)) => self.check_literal(ip.into()),
+            Some(Host::Ipv6(ip)) => self.check_literal(ip.into()),
+        }
+    }
+
+    fn check_literal(&self, ip: IpAddr) -> Result<(), Refusal> {
+        if self.may_reach(ip) {
+            Ok(())
+        } else {
+            Err(Refusal::Private(ip.to_string()))
+        }
+    }
+
+    /// Returns whether an address may be reached, whatever its name.
+    fn may_reach(&self, ip: IpAddr) -> bool {
+        let in_range = |ip: IpAddr| {
+            self.allowed
+                .iter()
+                .any(|allowed| matches!(allowed, Allowed::Range(range) if range.contains(ip)))
+        };
+        address::is_public(ip) || in_range(ip) || in_range(ip.to_canonical())
+    }
+
+    /// Returns whether a name was allowed, with whatever addresses it has.
+    fn allows_name(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.');
+        self.allowed.iter().any(
+            |allowed| matches!(allowed, Allowed::Host(host) if host.eq_ignore_ascii_case(name)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

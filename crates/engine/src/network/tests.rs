@@ -1,0 +1,157 @@
+use super::*;
+
+fn guard(allowed: &[&str]) -> Guard {
+    let allowed = allowed.iter().map(|text| (*text).to_owned()).collect();
+    Guard::new(&Network { allowed })
+}
+
+fn may_reach(guard: &Guard, ip: &str) -> bool {
+    guard.may_reach(ip.parse().expect("an address"))
+}
+
+#[test]
+fn only_public_addresses_are_reached_by_default() {
+    let guard = guard(&[]);
+    for ip in [
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.0.0.1",
+        "10.255.255.255",
+        "100.64.0.1",
+        "100.127.255.255",
+        "100.100.100.200",
+        "127.0.0.1",
+        "127.255.255.254",
+        "168.63.129.16",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.192",
+        "192.0.2.1",
+        "192.88.99.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "198.51.100.7",
+        "203.0.113.9",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::ffff:8.8.8.8",
+        "::127.0.0.1",
+        "::8.8.8.8",
+        "64:ff9b::7f00:1",
+        "64:ff9b::808:808",
+        "64:ff9b:1::1",
+        "100::1",
+        "2001::1",
+        "2001:0:4136:e378::1",
+        "2001:2::1",
+        "2001:10::1",
+        "2001:db8::1",
+        "2002:7f00:1::1",
+        "2002:808:808::1",
+        "3fff::1",
+        "5f00::1",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "4000::1",
+    ] {
+        assert!(!may_reach(&guard, ip), "{ip}");
+    }
+    for ip in [
+        "1.1.1.1",
+        "8.8.8.8",
+        "9.255.255.255",
+        "11.0.0.0",
+        "100.63.255.255",
+        "100.128.0.0",
+        "126.255.255.255",
+        "128.0.0.1",
+        "169.253.0.1",
+        "172.15.0.1",
+        "172.32.0.0",
+        "192.167.0.1",
+        "192.169.0.1",
+        "198.17.0.1",
+        "198.20.0.1",
+        "223.255.255.255",
+        "2600::1",
+        "2001:4860:4860::8888",
+        "2a00:1450::1",
+        "3ffe::1",
+    ] {
+        assert!(may_reach(&guard, ip), "{ip}");
+    }
+}
+
+#[test]
+fn an_admin_can_allow_ranges_addresses_and_names() {
+    let guard = guard(&[
+        "10.1.0.0/16",
+        "::1",
+        "[fd00::]/8",
+        "Crm.Internal",
+        "nonsense/99",
+    ]);
+    assert!(may_reach(&guard, "10.1.2.3"));
+    assert!(may_reach(&guard, "::ffff:10.1.2.3"));
+    assert!(!may_reach(&guard, "10.2.0.1"));
+    assert!(may_reach(&guard, "::1"));
+    assert!(may_reach(&guard, "fd00::7"));
+    assert!(!may_reach(&guard, "127.0.0.1"));
+    assert!(guard.allows_name("crm.internal."));
+    assert!(!guard.allows_name("evil.crm.internal"));
+}
+
+#[test]
+fn entries_that_are_no_range_and_no_name_are_refused() {
+    for text in [
+        "10.1.0.0/16",
+        "10.1.2.3",
+        "::1",
+        "fd00::/8",
+        "0.0.0.0/0",
+        "crm.example.com",
+        "localhost",
+    ] {
+        assert_eq!(Network::check(text), Ok(()), "{text}");
+    }
+    for text in [
+        "",
+        " ",
+        "10.0.0.0/33",
+        "10.0.0.0/",
+        "10.0.0.0/+8",
+        "::/129",
+        "http://a.example",
+        "a b",
+        "*.example.com",
+        "user@host",
+        "host:80",
+        "10.0.0",
+        "0x7f.1",
+        ".",
+    ] {
+        assert!(Network::check(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn of_mixed_answers_only_the_public_ones_are_kept() {
+    let found =
+        ["10.0.0.1:0", "8.8.8.8:0", "[::1]:0"].map(|text| text.parse().expect("an address"));
+    let kept = resolve::filter(&guard(&[]), "mixed.example", found.to_vec());
+    assert_eq!(kept, Ok(vec!["8.8.8.8:0".parse().expect("an address")]));
+    let all = resolve::filter(&guard(&["mixed.example"]), "mixed.example", found.to_vec());
+    assert_eq!(all.map(|found| found.len()), Ok(3));
+    let none = resolve::filter(&guard(&[]), "mixed.example", found[..1].to_vec());
+    assert_eq!(none, Err(Refusal::Private("mixed.example".to_owned())));
+}

@@ -1,0 +1,92 @@
+//! What the engine needs from outside, fulfilled by `store` and `server`, and by the tests.
+
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use domain::run::StepRecord;
+use domain::{RunId, Timestamp};
+use serde_json::Value;
+use thiserror::Error;
+
+pub use crate::network::{Network, RangeError};
+pub use crate::step::http::client::Clients;
+pub use crate::step::http::{Call, Failure, Retry};
+
+/// A claimed run. `fence` grows with every claim: a write with an older fence is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// Which claim of it this is.
+    pub fence: i64,
+}
+
+/// The lease is no longer ours: another worker may have the run already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the lease was lost")]
+pub struct Lost;
+
+/// Where records are written, so that a run can be resumed after a crash.
+pub trait Journal: Send + Sync + 'static {
+    /// Appends records to those of the run; returns once they are durable.
+    ///
+    /// # Errors
+    /// When the lease is no longer ours, or the records cannot be made durable: the engine stops
+    /// at once and touches nothing more.
+    fn append(
+        &self,
+        lease: Lease,
+        records: Vec<StepRecord>,
+    ) -> impl Future<Output = Result<(), Lost>> + Send;
+}
+
+/// Where requests go. [`Clients`] sends them for real; a simulation decides what becomes of them.
+pub trait Outside: Send + Sync + 'static {
+    /// Sends a request once; returns the output of the step: `{status, headers, body}`.
+    ///
+    /// # Errors
+    /// When the answer is not what the step expects, or none came.
+    fn send(
+        &self,
+        network: &Network,
+        call: &Call,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Value, Failure>> + Send;
+}
+
+/// What time it is, and waiting for it to pass.
+pub trait Clock: Send + Sync + 'static {
+    /// Returns the current time.
+    fn now(&self) -> Timestamp;
+
+    /// Waits in process: for short delays and before retries. Tests return at once.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(duration)
+    }
+}
+
+/// The clock of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Timestamp(since.map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        }))
+    }
+}
+
+/// What a Respond step answers to the caller of the webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status, 200 to 599.
+    pub status: u16,
+    /// Checked names and values; `content-type` is among them when there is a body. Never
+    /// `content-length`, `set-cookie` or a name that steers the connection or the site.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for none.
+    pub body: Bytes,
+}

@@ -1,0 +1,243 @@
+//! A document compiled once: every text parsed, every step linked by index.
+
+mod config;
+mod used;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use domain::catalog::{self, Container};
+use domain::document::{ErrorPolicy, Lane, Step};
+use domain::template::Template;
+use domain::{Document, StepId, limit};
+use thiserror::Error;
+
+pub(crate) use config::Config;
+use used::Used;
+
+/// A document that can be executed; shared by all its runs.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) flow: Vec<usize>,
+    pub(crate) time_limit: Duration,
+    by_id: HashMap<StepId, usize>,
+}
+
+/// One step, ready to run.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) id: StepId,
+    pub(crate) name: String,
+    pub(crate) slug: String,
+    pub(crate) policy: ErrorPolicy,
+    pub(crate) config: Config,
+    pub(crate) action: Action,
+    /// Some expression uses its output. What nobody uses is not made visible.
+    pub(crate) is_used: bool,
+    /// It is the last that a round of the loop around it can do, so its output is the round's.
+    pub(crate) is_tail: bool,
+    parent: Option<usize>,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Http,
+    Respond,
+    Set,
+    Log,
+    Filter,
+    Branch(Vec<Arm>),
+    Loop(Vec<usize>),
+    Delay,
+    Stop,
+}
+
+/// One lane of a branch.
+#[derive(Debug)]
+pub(crate) struct Arm {
+    pub(crate) name: String,
+    /// `None` for the else lane.
+    pub(crate) when: Option<Template>,
+    pub(crate) list: Vec<usize>,
+}
+
+/// Why a document cannot be executed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct CompileError {
+    /// The step, unless the document as a whole is meant.
+    pub step: Option<StepId>,
+    /// What is wrong and what to do, in a sentence that names the step.
+    pub message: String,
+}
+
+impl CompileError {
+    fn of(step: &Step, message: impl std::fmt::Display) -> Self {
+        Self {
+            step: Some(step.id),
+            message: format!("Step `{}` cannot run: {message}", step.name),
+        }
+    }
+}
+
+impl Program {
+    /// Compiles a document.
+    ///
+    /// # Errors
+    /// The first step, as a person reads them, that cannot be executed at all, and why. A
+    /// document without problems always compiles.
+    pub fn compile(document: &Document) -> Result<Self, CompileError> {
+        let mut compiler = Compiler {
+            document,
+            used: Used::of(document),
+            nodes: Vec::with_capacity(document.steps.len()),
+            by_id: HashMap::with_capacity(document.steps.len()),
+        };
+        let flow = compiler.list(&document.flow, 1, None, false)?;
+        Ok(Self {
+            nodes: compiler.nodes,
+            flow,
+            time_limit: Duration::from_secs(document.settings.time_limit_seconds.max(1).into()),
+            by_id: compiler.by_id,
+        })
+    }
+
+    /// Returns the index of a step.
+    pub(crate) fn index_of(&self, id: StepId) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// Returns the loops around a step, outermost first.
+    pub(crate) fn loops_around(&self, index: usize) -> Vec<&Node> {
+        let mut around = Vec::new();
+        let mut at = self.nodes[index].parent;
+        while let Some(parent) = at {
+            let node = &self.nodes[parent];
+            if matches!(node.action, Action::Loop(_)) {
+                around.push(node);
+            }
+            at = node.parent;
+        }
+        around.reverse();
+        around
+    }
+}
+
+struct Compiler<'d> {
+    document: &'d Document,
+    used: Used,
+    nodes: Vec<Node>,
+    by_id: HashMap<StepId, usize>,
+}
+
+impl Compiler<'_> {
+    fn list(
+        &mut self,
+        ids: &[StepId],
+        depth: usize,
+        parent: Option<usize>,
+        ends_round: bool,
+    ) -> Result<Vec<usize>, CompileError> {
+        let mut list = Vec::with_capacity(ids.len());
+        for (position, id) in ids.iter().enumerate() {
+            let is_tail = ends_round && position + 1 == ids.len();
+            list.push(self.node(*id, depth, parent, is_tail)?);
+        }
+        Ok(list)
+    }
+
+    fn node(
+        &mut self,
+        id: StepId,
+        depth: usize,
+        parent: Option<usize>,
+        is_tail: bool,
+    ) -> Result<usize, CompileError> {
+        let Some(step) = self.document.steps.get(&id) else {
+            let message = format!("The step {id} stands in a list but does not exist.");
+            return Err(CompileError {
+                step: Some(id),
+                message,
+            });
+        };
+        if depth > limit::DEPTH {
+            let message = format!("it is nested deeper than {} levels.", limit::DEPTH);
+            return Err(CompileError::of(step, message));
+        }
+        let index = self.nodes.len();
+        if self.by_id.insert(id, index).is_some() {
+            return Err(CompileError::of(step, "it stands in two places."));
+        }
+        let Some(entry) = catalog::action(&step.kind) else {
+            let message = format!("there is no action called `{}`.", step.kind);
+            return Err(CompileError::of(step, message));
+        };
+        self.nodes.push(Node {
+            id,
+            name: step.name.clone(),
+            slug: step.slug.clone(),
+            policy: step.on_error,
+            config: Config::compile(entry, &step.config)
+                .map_err(|message| CompileError::of(step, message))?,
+            action: simple(step)?,
+            is_used: self.used.contains(&step.slug),
+            is_tail,
+            parent,
+        });
+        match entry.container {
+            Some(Container::Branch) => {
+                let mut arms = Vec::with_capacity(step.lanes.len());
+                for lane in &step.lanes {
+                    arms.push(Arm {
+                        name: lane.name.clone(),
+                        when: condition(step, lane)?,
+                        list: self.list(&lane.steps, depth + 1, Some(index), is_tail)?,
+                    });
+                }
+                self.nodes[index].action = Action::Branch(arms);
+            }
+            Some(Container::Loop) => {
+                let [lane] = step.lanes.as_slice() else {
+                    return Err(CompileError::of(step, "a loop has exactly one lane."));
+                };
+                let list = self.list(&lane.steps, depth + 1, Some(index), true)?;
+                self.nodes[index].action = Action::Loop(list);
+            }
+            None => {}
+        }
+        Ok(index)
+    }
+}
+
+/// Returns the action of a step without its lanes.
+fn simple(step: &Step) -> Result<Action, CompileError> {
+    Ok(match step.kind.as_str() {
+        "http.request" => Action::Http,
+        "respond" => Action::Respond,
+        "set" => Action::Set,
+        "log" => Action::Log,
+        "filter" => Action::Filter,
+        "branch" => Action::Branch(Vec::new()),
+        "loop" => Action::Loop(Vec::new()),
+        "delay" => Action::Delay,
+        "stop" => Action::Stop,
+        kind => {
+            let message = format!("this server does not know how to run `{kind}`.");
+            return Err(CompileError::of(step, message));
+        }
+    })
+}
+
+fn condition(step: &Step, lane: &Lane) -> Result<Option<Template>, CompileError> {
+    let Some(when) = lane.when.as_deref() else {
+        return Ok(None);
+    };
+    Template::parse_condition(when).map(Some).map_err(|error| {
+        CompileError::of(
+            step,
+            format!("the condition of lane `{}`: {error}", lane.name),
+        )
+    })
+}

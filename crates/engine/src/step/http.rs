@@ -1,0 +1,67 @@
+//! The HTTP request step: builds a request from its fields and sends it.
+//!
+//! What happens around it (records, retries, cancel) is in [`crate::execute`].
+
+pub(crate) mod client;
+pub(crate) mod header;
+mod request;
+mod response;
+mod send;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use request::Call;
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// A sentence that says what to do.
+    pub message: String,
+    /// What was answered, when something was: recorded for the reader.
+    pub answer: Value,
+    /// Whether another attempt may do better.
+    pub retry: Retry,
+    /// No answer came to a request that may have arrived.
+    pub is_open: bool,
+}
+
+/// Whether an attempt is worth repeating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// It would fail again.
+    Never,
+    /// After a growing wait.
+    Backoff,
+    /// After the time that the other side asked for.
+    After(Duration),
+}
+
+impl Failure {
+    fn never(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            answer: Value::Null,
+            retry: Retry::Never,
+            is_open: false,
+        }
+    }
+
+    fn transient(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            answer: Value::Null,
+            retry: Retry::Backoff,
+            is_open: false,
+        }
+    }
+
+    /// The request went out, and no answer came back.
+    fn open(message: impl Into<String>) -> Self {
+        Self {
+            is_open: true,
+            ..Self::transient(message)
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! One HTTP client per network, kept with its open connections.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::Timestamp;
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use serde_json::Value;
+
+use super::{Call, Failure};
+use crate::network::resolve::GuardedResolver;
+use crate::network::{Guard, Network};
+use crate::port::Outside;
+
+/// Most networks whose clients are kept; the one used longest ago goes.
+const MOST: usize = 64;
+
+/// A client that can reach only what its guard lets through.
+#[derive(Debug)]
+pub(crate) struct GuardedClient {
+    pub(crate) client: Client,
+    pub(crate) guard: Arc<Guard>,
+}
+
+/// Sends requests from this machine, guarded by each run's network. Keeps the clients in use, the
+/// latest last.
+#[derive(Debug, Default)]
+pub struct Clients {
+    kept: Mutex<Vec<(Network, Arc<GuardedClient>)>>,
+}
+
+impl Outside for Clients {
+    async fn send(&self, network: &Network, call: &Call, now: Timestamp) -> Result<Value, Failure> {
+        let client = self.of(network).map_err(Failure::never)?;
+        call.send(&client, now).await
+    }
+}
+
+impl Clients {
+    /// Returns the client of a network, made when there is none yet.
+    fn of(&self, network: &Network) -> Result<Arc<GuardedClient>, String> {
+        if let Some(client) = self.find(network) {
+            return Ok(client);
+        }
+        let made = Arc::new(GuardedClient::new(network)?);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST {
+            kept.remove(0);
+        }
+        kept.push((network.clone(), Arc::clone(&made)));
+        Ok(made)
+    }
+
+    fn find(&self, network: &Network) -> Option<Arc<GuardedClient>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(of, _)| of == network)?;
+        if at + 1 < kept.len() {
+            let used = kept.remove(at);
+            kept.push(used);
+        }
+        kept.last().map(|(_, client)| Arc::clone(client))
+    }
+}
+
+impl GuardedClient {
+    fn new(network: &Network) -> Result<Self, String> {
+        let guard = Arc::new(Guard::new(network));
+        // Redirects are followed by hand, so that each hop passes the guard before a connection
+        // is opened. Compression stays off: a small answer must not unpack into a large one.
+        let builder = || {
+            Client::builder()
+                .dns_resolver(GuardedResolver::new(Arc::clone(&guard)))
+                .redirect(Policy::none())
+                .retry(reqwest::retry::never())
+                .no_proxy()
+                .referer(false)
+                .user_agent(concat!("Sluice/", env!("CARGO_PKG_VERSION")))
+                .pool_idle_timeout(Duration::from_secs(30))
+                .pool_max_idle_per_host(32)
+        };
+        let built = builder().build().or_else(|error| {
+            // A machine without root certificates can still call http addresses.
+            tracing::warn!(%error, "no root certificates: https requests will fail");
+            builder().tls_certs_only([]).build()
+        });
+        let client = built.map_err(|error| {
+            tracing::error!(%error, "cannot build the HTTP client");
+            "This server cannot make HTTP requests. Whoever runs it finds the cause in its log."
+                .to_owned()
+        })?;
+        Ok(Self { client, guard })
+    }
+}

@@ -1,0 +1,216 @@
+//! Sends a request, follows redirects, and says in a sentence what went wrong.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use domain::secret::is_secret;
+use domain::{Timestamp, limit};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use super::client::GuardedClient;
+use super::response::{self, Read, ReadError};
+use super::{Call, Failure, Retry};
+use crate::network::Refusal;
+
+/// Most redirects that are followed.
+const HOPS: usize = 5;
+
+/// A request on its way through redirects.
+struct Hop {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+}
+
+impl Call {
+    /// Sends the request once and returns the output of the step: `{status, headers, body}`.
+    pub(crate) async fn send(
+        &self,
+        client: &GuardedClient,
+        now: Timestamp,
+    ) -> Result<Value, Failure> {
+        match tokio::time::timeout(self.timeout, self.exchange(client, now)).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::open(format!(
+                "`{}` did not answer within {} s. Check the service, or raise the time-out.",
+                host(&self.url),
+                self.timeout.as_secs_f64()
+            ))),
+        }
+    }
+
+    async fn exchange(&self, client: &GuardedClient, now: Timestamp) -> Result<Value, Failure> {
+        let mut hop = Hop {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+        };
+        for _ in 0..=HOPS {
+            let response = hop.send(client).await?;
+            let Some(next) = self.redirect(&hop.url, &response)? else {
+                let read = response::read(response, now).await;
+                return self.judge(&hop.url, read);
+            };
+            hop.follow(next, response.status());
+        }
+        Err(Failure::never(format!(
+            "`{}` redirected more than {HOPS} times. Put the final address into the URL.",
+            host(&self.url)
+        )))
+    }
+
+    /// Returns where a redirect leads, unless its status is one that the step expects.
+    fn redirect(&self, from: &Url, response: &Response) -> Result<Option<Url>, Failure> {
+        let status = response.status();
+        if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+            || self.expected.contains(status.as_u16())
+        {
+            return Ok(None);
+        }
+        let Some(location) = response.headers().get(LOCATION) else {
+            return Ok(None);
+        };
+        let next = std::str::from_utf8(location.as_bytes())
+            .ok()
+            .and_then(|text| from.join(text).ok());
+        let Some(next) = next else {
+            return Err(Failure::never(format!(
+                "`{}` redirected to something that is not a web address. Put the final address into the URL.",
+                host(from)
+            )));
+        };
+        if from.scheme() == "https" && next.scheme() == "http" {
+            return Err(Failure::never(format!(
+                "`{}` redirected from https to http, which would send the request unencrypted. Put the final address into the URL.",
+                host(from)
+            )));
+        }
+        Ok(Some(next))
+    }
+
+    fn judge(&self, url: &Url, read: Result<Read, ReadError>) -> Result<Value, Failure> {
+        let read = match read {
+            Ok(read) => read,
+            Err(ReadError::Broken(error)) => return Err(explain(url, &error)),
+            Err(ReadError::TooLarge) => {
+                return Err(Failure::never(format!(
+                    "The answer of `{}` is larger than {} MB. Ask for less at a time, for example page by page.",
+                    host(url),
+                    limit::RESPONSE_BYTES / (1024 * 1024)
+                )));
+            }
+        };
+        if self.expected.contains(read.status.as_u16()) {
+            return Ok(read.output);
+        }
+        Err(Failure {
+            message: format!(
+                "`{}` answered {}, but {} is expected. {}",
+                host(url),
+                read.status,
+                self.expected_text,
+                advice(read.status)
+            ),
+            answer: read.output,
+            is_open: false,
+            retry: match read.status.as_u16() {
+                408 | 425 | 429 | 500..=599 => {
+                    read.retry_after.map_or(Retry::Backoff, Retry::After)
+                }
+                _ => Retry::Never,
+            },
+        })
+    }
+}
+
+impl Hop {
+    async fn send(&self, client: &GuardedClient) -> Result<Response, Failure> {
+        client
+            .guard
+            .check_url(&self.url)
+            .map_err(|refusal| Failure::never(refusal.to_string()))?;
+        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
+        *request.headers_mut() = self.headers.clone();
+        *request.body_mut() = self.body.clone().map(reqwest::Body::from);
+        client
+            .client
+            .execute(request)
+            .await
+            .map_err(|error| explain(&self.url, &error))
+    }
+
+    /// Turns itself into the request that a redirect asks for (RFC 9110, 15.4). What is secret
+    /// does not follow to another host.
+    fn follow(&mut self, next: Url, status: StatusCode) {
+        let becomes_get = match status.as_u16() {
+            303 => self.method != Method::HEAD,
+            301 | 302 => self.method == Method::POST,
+            _ => false,
+        };
+        if becomes_get {
+            self.method = Method::GET;
+            self.body = None;
+            for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE] {
+                self.headers.remove(name);
+            }
+        }
+        if self.url.origin() != next.origin() {
+            let names: Vec<_> = self
+                .headers
+                .keys()
+                .filter(|name| is_secret(name.as_str()))
+                .cloned()
+                .collect();
+            for name in names {
+                self.headers.remove(name);
+            }
+        }
+        self.url = next;
+    }
+}
+
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or("the host")
+}
+
+fn advice(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 | 422 => "Check what the step sends; the answer says more.",
+        401 | 403 => "Check the credentials that the step sends.",
+        404 | 410 => "Check the URL.",
+        429 => "Send less often, or let the step retry.",
+        500..=599 => "The service has a problem; let the step retry.",
+        _ => "Check the request, or change the expected status.",
+    }
+}
+
+/// Says what went wrong on the way. Without the URL: its parameters may hold secrets.
+fn explain(url: &Url, error: &reqwest::Error) -> Failure {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
+    let mut deepest = String::new();
+    while let Some(cause) = source {
+        if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+            return Failure::never(refusal.to_string());
+        }
+        deepest = cause.to_string();
+        source = cause.source();
+    }
+    let host = host(url);
+    if error.is_dns() {
+        Failure::transient(format!("The name `{host}` was not found. Check the URL."))
+    } else if error.is_connect() {
+        let port = url.port_or_known_default().unwrap_or_default();
+        Failure::transient(format!(
+            "Could not connect to `{host}` on port {port}: {deepest}. Check that the service is up and the URL is right."
+        ))
+    } else {
+        Failure::open(format!(
+            "The connection to `{host}` broke: {deepest}. Check the service, or let the step retry."
+        ))
+    }
+}

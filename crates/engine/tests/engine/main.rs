@@ -1,0 +1,11 @@
+//! The engine as its callers see it: real HTTP over loopback, a journal in memory that can crash
+//! at every write, and a clock that tests set.
+
+mod bounds;
+mod guard;
+mod http;
+mod resume;
+mod server;
+mod simulation;
+mod stage;
+mod steps;

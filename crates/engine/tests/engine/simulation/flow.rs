@@ -1,0 +1,82 @@
+//! Documents made by chance, of every kind of step.
+
+use domain::Document;
+use serde_json::{Value, json};
+
+use super::chance::Chance;
+use crate::stage::document;
+
+/// Returns a document with up to about a dozen steps.
+pub(super) fn any(chance: &mut Chance) -> Document {
+    let mut steps = Steps { chance, made: 0 };
+    let length = 2 + steps.chance.below(5);
+    let mut document = document(steps.list(length, 0));
+    // A worker that hangs, or waits for an answer, counts as one that works. No time passes here
+    // for the limit itself.
+    document.settings.time_limit_seconds = 86_400;
+    document
+}
+
+struct Steps<'c> {
+    chance: &'c mut Chance,
+    made: usize,
+}
+
+impl Steps<'_> {
+    fn list(&mut self, length: usize, depth: usize) -> Value {
+        (0..length).map(|_| self.step(depth)).collect()
+    }
+
+    fn step(&mut self, depth: usize) -> Value {
+        self.made += 1;
+        let slug = format!("s{}", self.made);
+        let kind = if depth < 2 {
+            self.chance.below(14)
+        } else {
+            self.chance.below(11)
+        };
+        let mut step = match kind {
+            0..5 => self.request(&slug),
+            5 => json!({"kind": "set", "values": {"a": "{{ trigger.body.n }}"}}),
+            6 => json!({"kind": "log", "message": "n is {{ trigger.body.n }}"}),
+            7 => json!({"kind": "filter", "condition": "trigger.body.n != 1"}),
+            8 => json!({"kind": "delay", "amount": self.chance.below(3), "unit": "minutes"}),
+            9 => json!({"kind": "delay", "amount": 1, "unit": "seconds"}),
+            10 if self.chance.percent(30) => json!({"kind": "stop", "message": "That was it"}),
+            10 => json!({"kind": "respond", "status": 200, "body_type": "none"}),
+            11 => {
+                let length = 1 + self.chance.below(2);
+                let lanes = json!([
+                    [
+                        "Even",
+                        "trigger.body.n is even",
+                        self.list(length, depth + 1)
+                    ],
+                    ["Else", null, self.list(1, depth + 1)],
+                ]);
+                json!({"kind": "branch", "lanes": lanes})
+            }
+            _ => {
+                let length = 1 + self.chance.below(3);
+                json!({"kind": "loop", "items": "{{ trigger.body.items }}", "do": self.list(length, depth + 1)})
+            }
+        };
+        step["slug"] = slug.into();
+        step
+    }
+
+    fn request(&mut self, slug: &str) -> Value {
+        let method = *self.chance.one_of(&["GET", "POST", "POST", "PUT"]);
+        let then = *self.chance.one_of(&["stop", "stop", "continue"]);
+        let no_answer = if self.chance.percent(20) {
+            "repeat"
+        } else {
+            "doubt"
+        };
+        json!({
+            "kind": "http.request", "method": method, "no_answer": no_answer,
+            "url": format!("http://target.example/{slug}"),
+            "on_error": {"retries": self.chance.below(4), "then": then},
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! The ports of the engine in a simulation: everything waits until the world says what happens.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
+use std::time::Duration;
+
+use domain::run::StepRecord;
+use domain::{RunId, Timestamp};
+use engine::port::{Call, Clock, Failure, Journal, Lease, Lost, Network, Retry};
+use serde_json::{Value, json};
+
+use super::chance::Chance;
+
+/// What an execution waits for.
+#[derive(Debug)]
+pub(super) enum Op {
+    Append(Lease, Vec<StepRecord>),
+    Sleep(i64),
+    Send { method: String, url: String },
+}
+
+/// What came of it.
+pub(super) enum Done {
+    Append(Result<(), Lost>),
+    Sleep,
+    Send(Result<Value, Failure>),
+}
+
+/// Time, journal and requests of a world. Cheap to clone; clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Ports(Arc<Mutex<State>>);
+
+/// The way outside.
+pub(super) struct Outside(pub(super) Ports);
+
+#[derive(Default)]
+struct State {
+    now: i64,
+    /// The execution that goes on at this moment.
+    current: usize,
+    lease: HashMap<usize, Lease>,
+    fences: HashMap<RunId, i64>,
+    open: BTreeMap<usize, (usize, Op)>,
+    done: HashMap<usize, Done>,
+    begun: usize,
+    /// Executions that heard that their lease is lost.
+    lost: HashSet<usize>,
+    /// Writes that may not be repeated and whose attempt has no durable answer.
+    unanswered: HashSet<String>,
+    /// Effects whose result is durable.
+    results: HashSet<String>,
+}
+
+impl State {
+    fn begin(&mut self, op: Op) -> usize {
+        let current = self.current;
+        assert!(
+            !self.lost.contains(&current),
+            "it goes on without a lease: {op:?}"
+        );
+        self.begun += 1;
+        self.open.insert(self.begun, (current, op));
+        self.begun
+    }
+
+    /// Notes that a request leaves, and asserts that it may.
+    fn send(&mut self, call: &Call, key: &str) {
+        let url = call.url();
+        let holds = self
+            .lease
+            .get(&self.current)
+            .is_none_or(|lease| self.fences.get(&lease.run) == Some(&lease.fence));
+        let is_repeated = self.results.contains(key);
+        if call.is_idempotent() {
+            // A worker that does not know yet that it lost its lease may repeat what may be.
+            assert!(!holds || !is_repeated, "{url} is recorded, and sent again");
+            return;
+        }
+        assert!(!is_repeated, "{url} is recorded, and sent again");
+        let is_first = self.unanswered.insert(key.to_owned());
+        assert!(is_first, "{url} is sent while an earlier one is open");
+    }
+}
+
+impl Ports {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no panic holds it")
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.state().now
+    }
+
+    pub(super) fn pass(&self, ms: i64) {
+        self.state().now += ms;
+    }
+
+    /// Says which execution goes on.
+    pub(super) fn enter(&self, execution: usize) {
+        self.state().current = execution;
+    }
+
+    pub(super) fn set_fence(&self, lease: Lease) {
+        self.state().fences.insert(lease.run, lease.fence);
+    }
+
+    pub(super) fn forget_fence(&self, run: RunId) {
+        self.state().fences.remove(&run);
+    }
+
+    pub(super) fn tell_lost(&self, execution: usize) {
+        self.state().lost.insert(execution);
+    }
+
+    pub(super) fn result_is_durable(&self, key: String) {
+        self.state().results.insert(key);
+    }
+
+    pub(super) fn may_be_sent(&self, key: &str) {
+        let mut state = self.state();
+        state.results.remove(key);
+        state.unanswered.remove(key);
+    }
+
+    pub(super) fn open_ids(&self, execution: usize) -> Vec<usize> {
+        let state = self.state();
+        let open = state.open.iter().filter(|(_, (of, _))| *of == execution);
+        open.map(|(id, _)| *id).collect()
+    }
+
+    pub(super) fn open_of(&self, execution: usize) -> usize {
+        self.open_ids(execution).len()
+    }
+
+    pub(super) fn open(&self) -> String {
+        format!("{:?}", self.state().open)
+    }
+
+    pub(super) fn take(&self, op: usize) -> Op {
+        self.state().open.remove(&op).expect("it is open").1
+    }
+
+    pub(super) fn done(&self, op: usize, done: Done) {
+        self.state().done.insert(op, done);
+    }
+
+    async fn wait(&self, op: Op) -> Done {
+        let id = self.state().begin(op);
+        let _gone = Gone(self, id);
+        poll_fn(|_| match self.state().done.remove(&id) {
+            Some(done) => Poll::Ready(done),
+            None => Poll::Pending,
+        })
+        .await
+    }
+}
+
+/// Takes an operation back that nobody waits for any more.
+struct Gone<'p>(&'p Ports, usize);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        // A panic that holds the lock is the test's failure; another one would hide it.
+        if let Ok(mut state) = self.0.0.lock() {
+            state.open.remove(&self.1);
+        }
+    }
+}
+
+impl Clock for Ports {
+    fn now(&self) -> Timestamp {
+        Timestamp(Ports::now(self))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let ms = i64::try_from(duration.as_millis()).expect("a wait is short");
+        let until = Ports::now(self) + ms;
+        self.wait(Op::Sleep(until)).await;
+    }
+}
+
+impl Journal for Ports {
+    async fn append(&self, lease: Lease, records: Vec<StepRecord>) -> Result<(), Lost> {
+        {
+            let mut state = self.state();
+            let current = state.current;
+            state.lease.insert(current, lease);
+        }
+        match self.wait(Op::Append(lease, records)).await {
+            Done::Append(written) => written,
+            _ => unreachable!("an append is answered as one"),
+        }
+    }
+}
+
+impl engine::port::Outside for Outside {
+    async fn send(&self, _: &Network, call: &Call, _: Timestamp) -> Result<Value, Failure> {
+        let key = call.idempotency_key().unwrap_or_default().to_owned();
+        if !key.is_empty() {
+            self.0.state().send(call, &key);
+        }
+        let op = Op::Send {
+            method: call.method().to_owned(),
+            url: call.url().to_string(),
+        };
+        match self.0.wait(op).await {
+            Done::Send(answer) => answer,
+            _ => unreachable!("a request is answered as one"),
+        }
+    }
+}
+
+/// Returns what becomes of a request.
+pub(super) fn answer(chance: &mut Chance, method: &str, is_calm: bool) -> Result<Value, Failure> {
+    let failure = |message: &str, retry, is_open| Failure {
+        message: format!("{method} {message}"),
+        answer: Value::Null,
+        retry,
+        is_open,
+    };
+    let well = Ok(json!({"status": 200, "headers": {}, "body": {"n": chance.below(3)}}));
+    if is_calm {
+        return well;
+    }
+    match chance.below(20) {
+        0..2 => Err(failure("is too much just now.", Retry::Backoff, false)),
+        2 => {
+            let wait = Duration::from_secs(chance.below(200) as u64);
+            Err(failure("may come later.", Retry::After(wait), false))
+        }
+        3 => Err(failure("is refused.", Retry::Never, false)),
+        4..6 => Err(failure("got no answer.", Retry::Backoff, true)),
+        _ => well,
+    }
+}

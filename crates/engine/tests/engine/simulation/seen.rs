@@ -1,0 +1,40 @@
+//! What happened over many seeds: a simulation that never crashes a worker proves nothing.
+
+use std::collections::BTreeMap;
+
+/// How often what was to be seen has happened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(BTreeMap<&'static str, u64>);
+
+impl Seen {
+    pub(super) fn note(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (what, times) in &other.0 {
+            *self.0.entry(what).or_default() += times;
+        }
+    }
+
+    /// Asserts that the seeds together came through everything.
+    pub(super) fn assert_all_happened(&self) {
+        for what in [
+            "crash",
+            "write lost with its worker",
+            "write durable without an answer",
+            "hang",
+            "stale write refused",
+            "handed back",
+            "wait",
+            "canceled",
+            "resumed",
+            "succeeded",
+            "failed",
+            "in_doubt",
+            "quarantined",
+        ] {
+            assert!(self.0.contains_key(what), "no {what}: {:?}", self.0);
+        }
+    }
+}

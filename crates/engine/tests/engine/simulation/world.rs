@@ -1,0 +1,568 @@
+//! The world of one seed: runs, their queue and journal, workers, and what is under way.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use domain::canonical::sha256;
+use domain::document::Document;
+use domain::run::{RunState, StepRecord, StepState, TestScope, ended_at};
+use domain::{RunId, Timestamp};
+use engine::port::{Lease, Lost, Network};
+use engine::{Engine, Outcome, Program, Task};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::chance::Chance;
+use super::flow;
+use super::outside::{Done, Op, Outside, Ports};
+use super::seen::Seen;
+use crate::stage::latest;
+
+/// As long as a real one.
+const LEASE_MS: i64 = 15_000;
+/// Things that may be done until all is at its end; more, and something is stuck.
+const PATIENCE: usize = 20_000;
+
+struct Run {
+    id: RunId,
+    document: Document,
+    program: Arc<Program>,
+    payload: Value,
+    /// All that was ever written, oldest first.
+    journal: Vec<StepRecord>,
+    place: Option<Place>,
+    end: Option<(RunState, Option<String>)>,
+    ends: u32,
+    resumes: u32,
+}
+
+/// A run's place in the queue.
+#[derive(Clone, Copy)]
+struct Place {
+    due: i64,
+    lease_until: Option<i64>,
+    fence: i64,
+    silenced: u32,
+}
+
+struct Execution {
+    run: usize,
+    worker: usize,
+    lease: Lease,
+    future: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    /// How it ended, which is to be written yet.
+    outcome: Option<Outcome>,
+    cancel: watch::Sender<bool>,
+}
+
+pub(super) struct World {
+    chance: Chance,
+    ports: Ports,
+    engine: Arc<Engine<Ports, Outside>>,
+    runs: Vec<Run>,
+    /// Whether each worker works; if not, it hangs, and its leases run out.
+    awake: [bool; 3],
+    executions: BTreeMap<usize, Execution>,
+    begun: usize,
+    is_calm: bool,
+    log: Vec<String>,
+    pub(super) seen: Seen,
+}
+
+impl World {
+    pub(super) fn new(chance: Chance) -> Self {
+        let ports = Ports::default();
+        Self {
+            engine: Arc::new(Engine::with(ports.clone(), Outside(ports.clone()))),
+            ports,
+            chance,
+            runs: Vec::new(),
+            awake: [true; 3],
+            executions: BTreeMap::new(),
+            begun: 0,
+            is_calm: false,
+            log: Vec::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    pub(super) fn history(&self) -> Vec<String> {
+        self.log.clone()
+    }
+
+    fn note(&mut self, what: String) {
+        self.log.push(format!("{} {what}", self.ports.now()));
+    }
+
+    /// Lets things happen, good and bad.
+    pub(super) fn disturb(&mut self) {
+        for _ in 0..100 + self.chance.below(200) {
+            let worker = self.chance.below(self.awake.len());
+            match self.chance.below(100) {
+                0..6 if self.runs.len() < 4 => self.accept(worker),
+                0..15 => self.claim(worker),
+                15..80 => self.go_on(),
+                80..84 => self.crash(worker),
+                84..87 => {
+                    self.seen.note("hang");
+                    self.awake[worker] = false;
+                }
+                87..90 => self.wake(worker),
+                90..92 => self.hand_back(worker),
+                92..93 => self.cancel(),
+                93..95 => self.resume(),
+                95 => self.poison(worker),
+                _ => {
+                    let ms = *self.chance.one_of(&[3, 700, 20_000, 90_000]);
+                    self.pass(ms);
+                }
+            }
+        }
+    }
+
+    /// Lets all come to its end, undisturbed.
+    pub(super) fn calm_down(&mut self) {
+        self.is_calm = true;
+        for worker in 0..self.awake.len() {
+            self.wake(worker);
+        }
+        for _ in 0..PATIENCE {
+            if self.runs.iter().all(|run| run.place.is_none()) && self.executions.is_empty() {
+                return;
+            }
+            self.claim(0);
+            if self.executions.is_empty() {
+                let next = self.runs.iter().filter_map(|run| run.place).map(|place| {
+                    let until = place.lease_until.unwrap_or(i64::MIN);
+                    place.due.max(until)
+                });
+                let now = self.ports.now();
+                self.pass(next.min().map_or(1, |next| (next - now).max(1)));
+            } else {
+                self.go_on();
+            }
+        }
+        panic!("something does not come to its end: {:#?}", self.log);
+    }
+
+    /// Asserts what must hold at the end.
+    pub(super) fn check(&mut self) {
+        for at in 0..self.runs.len() {
+            let run = &self.runs[at];
+            assert_eq!(run.ends, 1 + run.resumes, "run {at} ends once");
+            let (state, error) = run.end.clone().expect("it ended");
+            self.seen.note(state.key());
+            if matches!(state, RunState::Canceled | RunState::Quarantined) {
+                continue;
+            }
+            let outcome = self.replay(at);
+            assert_eq!(
+                outcome,
+                Outcome::Finished {
+                    state,
+                    error,
+                    records: Vec::new()
+                },
+                "the end of run {at} follows from its journal, and no step is missing there"
+            );
+        }
+    }
+
+    /// Executes a run that is over once more, with nothing but its journal.
+    fn replay(&mut self, at: usize) -> Outcome {
+        let lease = Lease {
+            run: self.runs[at].id,
+            fence: i64::MAX,
+        };
+        let (id, mut execution) = self.execution(at, 0, lease);
+        self.ports.enter(id);
+        match poll(&mut execution) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => panic!("it wants more: {:?}", self.ports.open()),
+        }
+    }
+
+    fn accept(&mut self, worker: usize) {
+        let document = flow::any(&mut self.chance);
+        let place = Place {
+            due: self.ports.now(),
+            lease_until: None,
+            fence: 0,
+            silenced: 0,
+        };
+        let items: Vec<usize> = (0..self.chance.below(4)).collect();
+        self.runs.push(Run {
+            id: RunId::new(Uuid::from_u128(self.runs.len() as u128 + 1)),
+            program: Arc::new(Program::compile(&document).expect("it has no problems")),
+            document,
+            payload: json!({"body": {"n": self.chance.below(3), "items": items}}),
+            journal: Vec::new(),
+            place: Some(place),
+            end: None,
+            ends: 0,
+            resumes: 0,
+        });
+        self.note(format!("run {} is accepted", self.runs.len() - 1));
+        if self.chance.percent(50) {
+            self.claim(worker);
+        }
+    }
+
+    /// Claims what is due longest, as the queue does.
+    fn claim(&mut self, worker: usize) {
+        let now = self.ports.now();
+        let due = |place: &Place| place.due <= now && place.lease_until.is_none_or(|l| l <= now);
+        let free = self
+            .runs
+            .iter()
+            .enumerate()
+            .filter(|(_, run)| run.place.as_ref().is_some_and(due))
+            .min_by_key(|(_, run)| run.place.map(|place| place.due));
+        let Some((at, _)) = free.filter(|_| self.awake[worker]) else {
+            return;
+        };
+        let run = &mut self.runs[at];
+        let place = run.place.as_mut().expect("it is due");
+        place.silenced += u32::from(place.lease_until.is_some());
+        place.fence += 1;
+        place.lease_until = Some(now + LEASE_MS);
+        let lease = Lease {
+            run: run.id,
+            fence: place.fence,
+        };
+        self.ports.set_fence(lease);
+        if place.silenced >= 3 {
+            return self.end(at, RunState::Quarantined, None);
+        }
+        self.note(format!("worker {worker} has run {at}"));
+        let (id, execution) = self.execution(at, worker, lease);
+        self.executions.insert(id, execution);
+        self.go(id);
+    }
+
+    fn execution(&mut self, at: usize, worker: usize, lease: Lease) -> (usize, Execution) {
+        self.begun += 1;
+        let run = &self.runs[at];
+        let (cancel, canceled) = watch::channel(false);
+        let task = Task {
+            lease,
+            program: Arc::clone(&run.program),
+            payload: run.payload.clone(),
+            created_at: Timestamp(0),
+            resumed_at: None,
+            is_test: false,
+            scope: TestScope::Whole,
+            history: latest(run.journal.clone()),
+            network: Network::default(),
+        };
+        let (engine, journal) = (Arc::clone(&self.engine), self.ports.clone());
+        let future = Box::pin(async move { engine.execute(task, &journal, None, canceled).await });
+        let execution = Execution {
+            run: at,
+            worker,
+            lease,
+            future,
+            outcome: None,
+            cancel,
+        };
+        (self.begun, execution)
+    }
+
+    /// Lets an execution go on until it waits for something.
+    fn go(&mut self, id: usize) {
+        self.ports.enter(id);
+        let Some(execution) = self.executions.get_mut(&id) else {
+            return;
+        };
+        if let Poll::Ready(outcome) = poll(execution) {
+            assert_eq!(self.ports.open_of(id), 0, "it left something behind");
+            if outcome == Outcome::Lost {
+                self.executions.remove(&id);
+            } else {
+                execution.outcome = Some(outcome);
+            }
+        }
+    }
+
+    /// Lets one thing that some execution waits for happen.
+    fn go_on(&mut self) {
+        let able: Vec<usize> = self
+            .executions
+            .iter()
+            .filter(|(_, execution)| self.awake[execution.worker])
+            .map(|(id, _)| *id)
+            .collect();
+        if able.is_empty() {
+            return;
+        }
+        let id = *self.chance.one_of(&able);
+        if let Some(outcome) = self.executions[&id].outcome.clone() {
+            let execution = self.executions.remove(&id).expect("it is there");
+            self.finish(&execution, outcome);
+            return;
+        }
+        let open = self.ports.open_ids(id);
+        let op = *self.chance.one_of(&open);
+        let done = match self.ports.take(op) {
+            Op::Append(lease, records) => {
+                let written = self.write(lease, records);
+                if written.is_err() {
+                    self.ports.tell_lost(id);
+                }
+                Done::Append(written)
+            }
+            Op::Sleep(until) => {
+                self.pass((until - self.ports.now()).max(0));
+                Done::Sleep
+            }
+            Op::Send { method, url } => {
+                let answer = super::outside::answer(&mut self.chance, &method, self.is_calm);
+                self.note(format!("{method} {url}: {answer:?}"));
+                Done::Send(answer)
+            }
+        };
+        self.ports.done(op, done);
+        self.go(id);
+    }
+
+    fn place_of(&mut self, lease: Lease) -> Option<usize> {
+        let at = self.runs.iter().position(|run| run.id == lease.run)?;
+        let place = self.runs[at].place?;
+        (place.fence == lease.fence).then_some(at)
+    }
+
+    /// The journal: what an older claim writes is refused.
+    fn write(&mut self, lease: Lease, records: Vec<StepRecord>) -> Result<(), Lost> {
+        let Some(at) = self.place_of(lease) else {
+            self.seen.note("stale write refused");
+            return Err(Lost);
+        };
+        // An answer of the database that got lost makes the journal write once more.
+        let times = if self.chance.percent(5) { 2 } else { 1 };
+        for _ in 0..times {
+            self.keep(at, records.clone());
+        }
+        if let Some(place) = &mut self.runs[at].place {
+            place.silenced = 0;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, at: usize, records: Vec<StepRecord>) {
+        let run = &mut self.runs[at];
+        for record in records {
+            let key = sha256(format!("{} {}", run.id, record.path).as_bytes());
+            match record.state {
+                StepState::Succeeded | StepState::Failed | StepState::InDoubt => {
+                    self.ports.result_is_durable(key);
+                }
+                // The attempt has its answer, or a person decided.
+                StepState::Waiting => self.ports.may_be_sent(&key),
+                StepState::Started => {}
+            }
+            run.journal.push(record);
+        }
+    }
+
+    fn finish(&mut self, execution: &Execution, outcome: Outcome) {
+        let Some(at) = self.place_of(execution.lease) else {
+            return self.seen.note("stale write refused");
+        };
+        match outcome {
+            Outcome::Finished {
+                state,
+                error,
+                records,
+            } => {
+                self.keep(at, records);
+                self.end(at, state, error);
+            }
+            Outcome::Waiting { until, records } => {
+                self.keep(at, records);
+                self.seen.note("wait");
+                if let Some(place) = &mut self.runs[at].place {
+                    place.due = until.0;
+                    place.lease_until = None;
+                    place.silenced = 0;
+                }
+            }
+            Outcome::Lost => {}
+        }
+    }
+
+    fn end(&mut self, at: usize, state: RunState, error: Option<String>) {
+        self.note(format!("run {at} ends: {state:?} {error:?}"));
+        let run = &mut self.runs[at];
+        assert!(run.end.is_none(), "run {at} ends twice");
+        run.end = Some((state, error));
+        run.ends += 1;
+        run.place = None;
+        self.ports.forget_fence(run.id);
+    }
+
+    fn of_worker(&self, worker: usize) -> Vec<usize> {
+        let executions = self.executions.iter();
+        let of_worker = executions.filter(|(_, execution)| execution.worker == worker);
+        of_worker.map(|(id, _)| *id).collect()
+    }
+
+    /// Ends a process: what it was writing may have become durable all the same.
+    fn crash(&mut self, worker: usize) {
+        self.note(format!("worker {worker} crashes"));
+        self.awake[worker] = true;
+        for id in self.of_worker(worker) {
+            self.seen.note("crash");
+            let execution = self.executions.remove(&id).expect("it is there");
+            let writing: Vec<_> = self
+                .ports
+                .open_ids(id)
+                .into_iter()
+                .filter_map(|op| match self.ports.take(op) {
+                    Op::Append(lease, records) => Some((lease, records)),
+                    _ => None,
+                })
+                .collect();
+            let is_durable = self.chance.percent(50);
+            if !writing.is_empty() {
+                self.seen.note(if is_durable {
+                    "write durable without an answer"
+                } else {
+                    "write lost with its worker"
+                });
+            }
+            for (lease, records) in writing.into_iter().filter(|_| is_durable) {
+                let _ = self.write(lease, records);
+            }
+            if let Some(outcome) = execution.outcome.clone().filter(|_| is_durable) {
+                self.finish(&execution, outcome);
+            }
+        }
+    }
+
+    /// Lets a worker end each time that it gets a run, before that does anything.
+    fn poison(&mut self, worker: usize) {
+        for _ in 0..4 {
+            self.awake[worker] = true;
+            self.crash(worker);
+            self.claim(worker);
+            for id in self.of_worker(worker) {
+                self.drop_execution(id);
+            }
+            self.pass(LEASE_MS);
+        }
+    }
+
+    /// Lets a worker that hung go on: it may look at its leases first, or not.
+    fn wake(&mut self, worker: usize) {
+        self.awake[worker] = true;
+        if self.chance.percent(50) {
+            self.renew(worker);
+        }
+    }
+
+    fn renew(&mut self, worker: usize) {
+        for id in self.of_worker(worker) {
+            match self.place_of(self.executions[&id].lease) {
+                Some(at) => {
+                    let until = self.ports.now() + LEASE_MS;
+                    if let Some(place) = &mut self.runs[at].place {
+                        place.lease_until = Some(until);
+                    }
+                }
+                None => self.drop_execution(id),
+            }
+        }
+    }
+
+    fn drop_execution(&mut self, id: usize) {
+        for op in self.ports.open_ids(id) {
+            self.ports.take(op);
+        }
+        self.executions.remove(&id);
+    }
+
+    /// Shuts a worker down: it stops where it stands, and its runs are free at once.
+    fn hand_back(&mut self, worker: usize) {
+        self.awake[worker] = true;
+        for id in self.of_worker(worker) {
+            self.seen.note("handed back");
+            let lease = self.executions[&id].lease;
+            self.drop_execution(id);
+            if let Some(at) = self.place_of(lease)
+                && let Some(place) = &mut self.runs[at].place
+            {
+                place.lease_until = None;
+                place.due = self.ports.now();
+            }
+        }
+    }
+
+    fn cancel(&mut self) {
+        if self.runs.is_empty() {
+            return;
+        }
+        let at = self.chance.below(self.runs.len());
+        if self.runs[at].place.is_none() {
+            return;
+        }
+        self.seen.note("canceled");
+        self.end(at, RunState::Canceled, None);
+        let told = self.executions.iter().filter(|(_, e)| e.run == at);
+        let told: Vec<usize> = told.map(|(id, _)| *id).collect();
+        for id in told {
+            self.executions[&id].cancel.send_replace(true);
+            if self.awake[self.executions[&id].worker] && self.executions[&id].outcome.is_none() {
+                self.go(id);
+            }
+        }
+    }
+
+    fn resume(&mut self) {
+        let now = self.ports.now();
+        let ended = |run: &&mut Run| run.end.as_ref().is_some_and(|(end, _)| end.can_resume());
+        let Some(at) = self.runs.iter_mut().position(|mut run| ended(&mut run)) else {
+            return;
+        };
+        let run = &mut self.runs[at];
+        run.end = None;
+        run.resumes += 1;
+        run.place = Some(Place {
+            due: now,
+            lease_until: None,
+            fence: i64::from(run.resumes) << 20,
+            silenced: 0,
+        });
+        let records = latest(run.journal.clone());
+        let again = ended_at(&records, &run.document)
+            .into_iter()
+            .map(|record| record.again(Timestamp(now)))
+            .collect();
+        self.seen.note("resumed");
+        self.note(format!("run {at} is resumed"));
+        self.keep(at, again);
+    }
+
+    /// Lets time pass; who works renews its leases meanwhile.
+    fn pass(&mut self, ms: i64) {
+        self.ports.pass(ms);
+        for worker in 0..self.awake.len() {
+            if self.awake[worker] {
+                self.renew(worker);
+            }
+        }
+    }
+}
+
+fn poll(execution: &mut Execution) -> Poll<Outcome> {
+    let mut context = Context::from_waker(Waker::noop());
+    // Several times, as it lets others have their turn now and then.
+    for _ in 0..32 {
+        if let ended @ Poll::Ready(_) = execution.future.as_mut().poll(&mut context) {
+            return ended;
+        }
+    }
+    Poll::Pending
+}

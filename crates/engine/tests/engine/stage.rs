@@ -1,0 +1,339 @@
+//! Builds documents from short JSON and executes them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+
+use domain::document::{Document, ErrorPolicy, Lane, Step};
+use domain::run::{RunState, StepRecord, StepState, TestScope};
+use domain::{LaneId, RunId, StepId, Timestamp};
+use engine::port::{Answer, Clock, Journal, Lease, Lost, Network};
+use engine::{Engine, Outcome, Program, Task};
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
+
+/// When the clock of a stage starts.
+pub(crate) const START: Timestamp = Timestamp(1_780_000_000_000);
+
+/// Builds a document: each step is `{slug, kind, …fields…}`, with `lanes` as `[name, when, steps]`
+/// or `do` for a loop's steps, and `on_error`.
+pub(crate) fn document(steps: Value) -> Document {
+    let mut document = Document::new("webhook");
+    document.flow = add(&mut document.steps, &steps);
+    document
+}
+
+fn add(all: &mut BTreeMap<StepId, Step>, steps: &Value) -> Vec<StepId> {
+    let steps = steps.as_array().expect("a list of steps");
+    steps.iter().map(|step| add_one(all, step)).collect()
+}
+
+fn add_one(all: &mut BTreeMap<StepId, Step>, given: &Value) -> StepId {
+    let mut config = given.as_object().expect("a step").clone();
+    let mut take = |name: &str| config.shift_remove(name).unwrap_or_default();
+    let slug = take("slug").as_str().expect("a slug").to_owned();
+    let kind = take("kind").as_str().expect("a kind").to_owned();
+    let on_error: ErrorPolicy = match take("on_error") {
+        Value::Null => ErrorPolicy::default(),
+        policy => serde_json::from_value(policy).expect("a policy"),
+    };
+    let id = step_id(&slug);
+    let mut lanes = Vec::new();
+    for (index, lane) in take("lanes").as_array().into_iter().flatten().enumerate() {
+        let when = lane[1].as_str().map(str::to_owned);
+        lanes.push(new_lane(
+            index,
+            lane[0].as_str().expect("a name"),
+            when,
+            add(all, &lane[2]),
+        ));
+    }
+    if let content @ Value::Array(_) = take("do") {
+        lanes.push(new_lane(0, "Each item", None, add(all, &content)));
+    }
+    let name = format!("The {slug}");
+    let notes = String::new();
+    all.insert(
+        id,
+        Step {
+            id,
+            name,
+            slug,
+            kind,
+            config,
+            on_error,
+            notes,
+            lanes,
+        },
+    );
+    id
+}
+
+fn new_lane(index: usize, name: &str, when: Option<String>, steps: Vec<StepId>) -> Lane {
+    let id = LaneId::new(Uuid::from_u128(index as u128));
+    Lane {
+        id,
+        name: name.to_owned(),
+        when,
+        steps,
+    }
+}
+
+/// The id of the step with that slug.
+pub(crate) fn step_id(slug: &str) -> StepId {
+    let bytes = slug
+        .bytes()
+        .fold(0_u128, |id, byte| id << 8 | u128::from(byte));
+    StepId::new(Uuid::from_u128(bytes))
+}
+
+/// A clock that stands still until someone sleeps by it; sleeping takes no time.
+#[derive(Clone, Debug)]
+pub(crate) struct TestClock {
+    now: Arc<AtomicI64>,
+    pub(crate) slept: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl TestClock {
+    pub(crate) fn new() -> Self {
+        Self {
+            now: Arc::new(AtomicI64::new(START.0)),
+            slept: Arc::default(),
+        }
+    }
+
+    pub(crate) fn pass(&self, duration: Duration) {
+        self.now
+            .fetch_add(duration.as_millis() as i64, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.slept.lock().expect("no panic holds it").push(duration);
+        self.pass(duration);
+    }
+}
+
+/// A journal in memory that loses the lease at a chosen write, before or after it is durable.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryJournal {
+    pub(crate) records: Mutex<Vec<StepRecord>>,
+    pub(crate) writes: Mutex<usize>,
+    pub(crate) crash: Option<Crash>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crash {
+    pub(crate) at_write: usize,
+    pub(crate) is_durable: bool,
+}
+
+impl MemoryJournal {
+    pub(crate) fn write(&self, records: Vec<StepRecord>) -> Result<(), Lost> {
+        let mut writes = self.writes.lock().expect("no panic holds it");
+        let crash = self.crash.filter(|crash| crash.at_write == *writes);
+        *writes += 1;
+        if crash.is_none_or(|crash| crash.is_durable) {
+            self.records
+                .lock()
+                .expect("no panic holds it")
+                .extend(records);
+        }
+        crash.map_or(Ok(()), |_| Err(Lost))
+    }
+}
+
+impl Journal for MemoryJournal {
+    async fn append(&self, _lease: Lease, records: Vec<StepRecord>) -> Result<(), Lost> {
+        self.write(records)
+    }
+}
+
+/// Everything that a test needs to execute one document.
+pub(crate) struct Stage {
+    pub(crate) engine: Engine<TestClock>,
+    pub(crate) clock: TestClock,
+    pub(crate) program: Arc<Program>,
+    pub(crate) payload: Value,
+    pub(crate) network: Network,
+    pub(crate) is_test: bool,
+    pub(crate) scope: TestScope,
+    pub(crate) run: RunId,
+    /// How long the run gave its worker back, each time.
+    pub(crate) waited: Mutex<Vec<Duration>>,
+}
+
+/// What a finished run left behind.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) state: RunState,
+    pub(crate) error: Option<String>,
+    pub(crate) records: Vec<StepRecord>,
+    pub(crate) answer: Option<Answer>,
+    pub(crate) writes: usize,
+}
+
+impl Stage {
+    pub(crate) fn new(steps: Value) -> Self {
+        Self::of(&document(steps))
+    }
+
+    pub(crate) fn of(document: &Document) -> Self {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            rustls::crypto::ring::default_provider()
+                .install_default()
+                .expect("installed once");
+        });
+        let clock = TestClock::new();
+        Self {
+            engine: Engine::new(clock.clone()),
+            clock,
+            program: Arc::new(Program::compile(document).expect("it compiles")),
+            payload: json!({}),
+            network: Network {
+                allowed: vec!["127.0.0.1".to_owned()],
+            },
+            is_test: false,
+            scope: TestScope::Whole,
+            run: RunId::new(Uuid::from_u128(7)),
+            waited: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn payload(mut self, payload: Value) -> Self {
+        self.payload = payload;
+        self
+    }
+
+    pub(crate) fn task(&self, history: Vec<StepRecord>) -> Task {
+        Task {
+            lease: Lease {
+                run: self.run,
+                fence: 1,
+            },
+            program: Arc::clone(&self.program),
+            payload: self.payload.clone(),
+            created_at: START,
+            is_test: self.is_test,
+            resumed_at: None,
+            scope: self.scope.clone(),
+            history,
+            network: self.network.clone(),
+        }
+    }
+
+    /// Executes once, with what the journal holds as history.
+    pub(crate) async fn execute(&self, journal: &MemoryJournal) -> (Outcome, Option<Answer>) {
+        let history = journal.records.lock().expect("no panic holds it").clone();
+        let (sender, mut receiver) = oneshot::channel();
+        let (_keep, cancel) = watch::channel(false);
+        let outcome = self
+            .engine
+            .execute(self.task(history), journal, Some(sender), cancel)
+            .await;
+        (outcome, receiver.try_recv().ok())
+    }
+
+    /// Executes to the end, through waits and crashes, as a worker would.
+    pub(crate) async fn run_with(&self, mut journal: MemoryJournal) -> End {
+        let mut answer = None;
+        loop {
+            let (outcome, answered) = self.execute(&journal).await;
+            answer = answer.or(answered);
+            let lost = match outcome {
+                Outcome::Lost => true,
+                Outcome::Waiting { until, records } => {
+                    let wait = Duration::from_millis(until.since(self.clock.now()));
+                    self.clock.pass(wait);
+                    self.waited.lock().expect("no panic holds it").push(wait);
+                    journal.write(records).is_err()
+                }
+                Outcome::Finished {
+                    state,
+                    error,
+                    records,
+                } => {
+                    if journal.write(records).is_ok() {
+                        let writes = *journal.writes.lock().expect("no panic holds it");
+                        let records =
+                            latest(journal.records.into_inner().expect("no panic holds it"));
+                        return End {
+                            state,
+                            error,
+                            records,
+                            answer,
+                            writes,
+                        };
+                    }
+                    // A finish that became durable is not repeated by a worker; here it is, which
+                    // must change nothing.
+                    true
+                }
+            };
+            if lost {
+                journal.crash = None;
+            }
+        }
+    }
+
+    pub(crate) async fn run(&self) -> End {
+        self.run_with(MemoryJournal::default()).await
+    }
+}
+
+/// Keeps the last record of each path, where the first stood.
+pub(crate) fn latest(records: Vec<StepRecord>) -> Vec<StepRecord> {
+    let mut latest: Vec<StepRecord> = Vec::new();
+    for record in records {
+        match latest
+            .iter_mut()
+            .find(|earlier| earlier.path == record.path)
+        {
+            Some(earlier) => *earlier = record,
+            None => latest.push(record),
+        }
+    }
+    latest
+}
+
+impl End {
+    /// The record of a step, in its first round.
+    pub(crate) fn of(&self, slug: &str) -> &StepRecord {
+        let id = step_id(slug);
+        self.records
+            .iter()
+            .find(|record| record.path.step == id)
+            .unwrap_or_else(|| panic!("no record of {slug}: {self:#?}"))
+    }
+
+    pub(crate) fn output(&self, slug: &str) -> &Value {
+        &self.of(slug).output
+    }
+
+    /// Asserts that the run and the step failed; returns the step's error.
+    pub(crate) fn failure(&self, slug: &str) -> &str {
+        assert_eq!(self.state, RunState::Failed, "{self:#?}");
+        assert_eq!(self.of(slug).state, StepState::Failed, "{self:#?}");
+        self.of(slug)
+            .error
+            .as_deref()
+            .expect("a failed step says why")
+    }
+
+    pub(crate) fn succeeded(self) -> Self {
+        assert_eq!(
+            (self.state, &self.error),
+            (RunState::Succeeded, &None),
+            "{self:#?}"
+        );
+        self
+    }
+}

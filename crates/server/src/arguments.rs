@@ -1,0 +1,161 @@
+//! The command line: which command, with which flags.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// What `sluice --help` prints.
+pub const HELP: &str = "\
+Sluice: integrations go live through review.
+
+Usage: sluice COMMAND [FLAGS]
+
+Commands:
+  serve      Serve the page, take webhooks and run integrations (the default)
+  migrate    Bring the database to this version's schema, then end
+  postgres   Run only the private Postgres, print its DATABASE_URL, until stopped
+
+Flags:
+  --listen ADDRESS   Where to listen [SLUICE_LISTEN; 127.0.0.1:8080]; port 0 takes a free one
+  --data-dir FOLDER  Where the private Postgres keeps its data [SLUICE_DATA_DIR; data]
+  --site FOLDER      The built page [SLUICE_SITE; target/site]
+  --role ROLE        What this process does: web, worker or all [SLUICE_ROLE; all]
+  --demo             Add the demo organization and its services
+  --version          Print the version
+  --help             Print this
+
+Environment:
+  DATABASE_URL       A Postgres 15 or newer; without it, a private one is started
+  SLUICE_PUBLIC_URL  The address that people use, such as https://sluice.example.com
+  SLUICE_SMTP_URL    The SMTP server for notifications: smtps://user:password@smtp.example.com,
+                     or smtp://user:password@smtp.example.com?tls=required
+  SLUICE_MAIL_FROM   Who they come from, such as Sluice <sluice@example.com>
+  SLUICE_MASTER_KEY_FILE
+                     A file with 64 hexadecimal digits: the key that secrets are sealed under
+                     [master.key in --data-dir, with the private Postgres only]; or the digits
+                     themselves in SLUICE_MASTER_KEY
+  SLUICE_TRUST_PROXY 1 when a proxy in front sets X-Forwarded-For
+  SLUICE_CONCURRENCY How many runs are worked on at once [256]
+  SLUICE_LOG         json for one JSON object a line
+  RUST_LOG           What is logged [info]
+";
+
+/// What the process is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve.
+    Serve,
+    /// Migrate the database, then end.
+    Migrate,
+    /// Run only the private Postgres.
+    Postgres,
+    /// Print the version.
+    Version,
+    /// Print the help.
+    Help,
+}
+
+/// The command line, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arguments {
+    /// What to do.
+    pub command: Command,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--site`.
+    pub site: Option<PathBuf>,
+    /// `--role`.
+    pub role: Option<String>,
+    /// `--demo`.
+    pub demo: bool,
+}
+
+/// Why a command line is not understood.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// A word that is neither a command nor a flag.
+    #[error("`{0}` is not known. `sluice --help` lists what is.")]
+    Unknown(String),
+    /// A flag without its value.
+    #[error("{0} needs a value after it.")]
+    NoValue(&'static str),
+}
+
+impl Arguments {
+    /// Reads the words after the program's name.
+    ///
+    /// # Errors
+    /// At the first word that is not understood.
+    pub fn read(words: impl IntoIterator<Item = String>) -> Result<Self, Refusal> {
+        let mut words = words.into_iter();
+        let mut read = Self {
+            command: Command::Serve,
+            listen: None,
+            data_dir: None,
+            site: None,
+            role: None,
+            demo: false,
+        };
+        let mut first = true;
+        while let Some(word) = words.next() {
+            let (flag, joined) = match word.split_once('=') {
+                Some((flag, value)) if flag.starts_with("--") => (flag, Some(value.to_owned())),
+                _ => (word.as_str(), None),
+            };
+            let mut value = |flag| {
+                joined
+                    .clone()
+                    .or_else(|| words.next())
+                    .ok_or(Refusal::NoValue(flag))
+            };
+            match flag {
+                "serve" if first => read.command = Command::Serve,
+                "migrate" if first => read.command = Command::Migrate,
+                "postgres" if first => read.command = Command::Postgres,
+                "--version" | "-V" => read.command = Command::Version,
+                "--help" | "-h" | "help" => read.command = Command::Help,
+                "--listen" => read.listen = Some(value("--listen")?),
+                "--data-dir" => read.data_dir = Some(value("--data-dir")?.into()),
+                "--site" => read.site = Some(value("--site")?.into()),
+                "--role" => read.role = Some(value("--role")?),
+                "--demo" if joined.is_none() => read.demo = true,
+                _ => return Err(Refusal::Unknown(word)),
+            }
+            first = false;
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, Command, Refusal};
+
+    fn read(line: &str) -> Result<Arguments, Refusal> {
+        Arguments::read(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn a_flag_is_read_in_both_spellings() {
+        let read = read("serve --listen 127.0.0.1:0 --data-dir=there --demo").expect("it is right");
+        assert_eq!(read.command, Command::Serve);
+        assert_eq!(read.listen.as_deref(), Some("127.0.0.1:0"));
+        assert_eq!(read.data_dir, Some("there".into()));
+        assert!(read.demo);
+    }
+
+    #[test]
+    fn an_unknown_word_and_a_missing_value_are_refused() {
+        assert_eq!(
+            read("serve migrate"),
+            Err(Refusal::Unknown("migrate".to_owned()))
+        );
+        assert_eq!(
+            read("--colour"),
+            Err(Refusal::Unknown("--colour".to_owned()))
+        );
+        assert_eq!(read("--listen"), Err(Refusal::NoValue("--listen")));
+    }
+}

@@ -1,0 +1,234 @@
+//! Webhooks: an event comes in, is made durable, and only then acknowledged.
+
+mod signature;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use domain::RunId;
+use domain::run::RunState;
+use engine::port::{Answer, Clock, SystemClock};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+use store::{HookRoute, Incoming, Refusal};
+
+use self::signature::Forged;
+use crate::answer_desk::Reply;
+use crate::web::Web;
+use crate::{answer, event};
+
+/// How long a caller waits for a Respond step.
+const WAIT: Duration = Duration::from_secs(30);
+/// How often a run that another process has is asked after.
+const ASK: Duration = Duration::from_millis(250);
+
+/// Answers a call of a webhook.
+pub(crate) async fn call(
+    State(web): State<Arc<Web>>,
+    Path(token): Path<String>,
+    request: Request,
+) -> Response {
+    let caller = web.caller(&request);
+    let route = match web.store.hook_route(&token).await {
+        Ok(Some(route)) if route.enabled => route,
+        Ok(_) => return unknown(&web, caller),
+        Err(error) => return failed(error),
+    };
+    if route.method != "any" && route.method != request.method().as_str() {
+        return answer::wrong_method(&route.method);
+    }
+    let call = match event::receive(request).await {
+        Ok(call) => call,
+        Err(refusal) => return refusal,
+    };
+    let now = SystemClock.now();
+    let checked = signature::check(
+        route.signature,
+        &route.keys,
+        call.headers(),
+        &call.body,
+        now,
+    );
+    if let Err(forged) = checked {
+        return refuse_forged(&web, caller, &route, forged);
+    }
+    let payload = match call.payload() {
+        Ok(payload) => payload,
+        Err(refusal) => return event::no_json(&refusal),
+    };
+    // In a task of its own: a caller that hangs up must not take an event with it that is just
+    // being kept, and handed to our worker.
+    let accepted = tokio::spawn(accept(web.clone(), route.clone(), payload)).await;
+    let run = match accepted {
+        Ok(Ok(run)) => run,
+        Ok(Err(store::Error::Refused(Refusal::Disabled))) => return unknown(&web, caller),
+        Ok(Err(error)) => return failed(error),
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => return again(),
+        },
+    };
+    if route.responds {
+        respond(&web, &route, run).await
+    } else {
+        answer::json(StatusCode::ACCEPTED, &json!({ "run": run }))
+    }
+}
+
+/// Makes an event durable, and hands its run to the worker of this process when that has room.
+async fn accept(
+    web: Arc<Web>,
+    route: Arc<HookRoute>,
+    payload: Value,
+) -> Result<RunId, store::Error> {
+    let place = web
+        .worker
+        .as_ref()
+        .and_then(|worker| Some((worker, worker.reserve()?)));
+    let hand_to = place.as_ref().map(|(worker, _)| worker.id());
+    let incoming = Incoming {
+        route,
+        payload,
+        hand_to,
+    };
+    let accepted = web.store.accept(incoming).await?;
+    if let (Some((worker, slot)), Some(claimed)) = (place, accepted.claimed) {
+        worker.run(claimed, slot);
+    }
+    Ok(accepted.run)
+}
+
+/// Answers a call that its sender did not sign, or not as the integration asks for.
+fn refuse_forged(web: &Web, caller: IpAddr, route: &HookRoute, forged: Forged) -> Response {
+    tracing::warn!(integration = %route.integration, why = ?forged, "a call was not signed as it must be");
+    let message = "The signature is missing, too old, or was made with another secret.";
+    attempted(web, caller, || {
+        answer::refusal(StatusCode::UNAUTHORIZED, "hook/signature", message)
+    })
+}
+
+/// Answers for a webhook that does not exist, or is disabled: nobody learns which.
+pub(crate) fn unknown(web: &Web, caller: IpAddr) -> Response {
+    attempted(web, caller, answer::not_found)
+}
+
+/// Gives an answer to a call that starts nothing, as long as its sender does not try too often.
+fn attempted(web: &Web, caller: IpAddr, give: impl FnOnce() -> Response) -> Response {
+    match web.attempt_hook(caller) {
+        Ok(()) => give(),
+        Err(seconds) => {
+            let message = "There were too many calls that started nothing.";
+            answer::later(
+                StatusCode::TOO_MANY_REQUESTS,
+                "hook/too-many",
+                message,
+                seconds,
+            )
+        }
+    }
+}
+
+/// Answers for what could not be done. Nothing was accepted then.
+pub(crate) fn failed(error: store::Error) -> Response {
+    match error {
+        store::Error::Refused(Refusal::Overloaded) => answer::later(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Overloaded.code(),
+            &Refusal::Overloaded.to_string(),
+            1,
+        ),
+        store::Error::Refused(refusal) => answer::refusal(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            refusal.code(),
+            &refusal.to_string(),
+        ),
+        store::Error::NotFound => answer::not_found(),
+        store::Error::Unavailable(cause) => {
+            tracing::error!(error = %cause, "an event could not be accepted");
+            again()
+        }
+    }
+}
+
+fn again() -> Response {
+    let message = "The event could not be kept. Send it again in a moment.";
+    answer::later(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "event/not-kept",
+        message,
+        5,
+    )
+}
+
+/// Waits for the run's Respond step and passes its answer on.
+async fn respond(web: &Web, route: &HookRoute, run: RunId) -> Response {
+    let mut waiting = web.answers.wait(run);
+    let waited = async {
+        tokio::select! {
+            Some(reply) = waiting.reply() => reply,
+            reply = elsewhere(web, route, run) => reply,
+        }
+    };
+    match tokio::time::timeout(WAIT, waited).await {
+        Ok(Reply::Answer(given)) => pass_on(given),
+        Ok(Reply::Ended(RunState::Succeeded)) => answer::json(
+            StatusCode::OK,
+            &json!({ "run": run, "state": RunState::Succeeded }),
+        ),
+        Ok(Reply::Ended(state)) => answer::json(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &json!({
+                "code": "run/no-answer",
+                "error": "The run ended before it answered.",
+                "run": run,
+                "state": state,
+            }),
+        ),
+        Err(_) => answer::json(
+            StatusCode::GATEWAY_TIMEOUT,
+            &json!({
+                "code": "run/slow",
+                "error": format!("The run did not answer within {} seconds. It goes on.", WAIT.as_secs()),
+                "run": run,
+            }),
+        ),
+    }
+}
+
+/// Asks the database after a run that may be executed by another process.
+async fn elsewhere(web: &Web, route: &HookRoute, run: RunId) -> Reply {
+    let mut ask = tokio::time::interval(ASK);
+    ask.tick().await;
+    loop {
+        ask.tick().await;
+        match web.store.reply(route.organization, run).await {
+            Ok(Some(store::Reply::Responded(fields))) => {
+                let given = engine::answer(&fields);
+                return given.map_or(Reply::Ended(RunState::Failed), Reply::Answer);
+            }
+            Ok(Some(store::Reply::Ended(state))) => return Reply::Ended(state),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "a run could not be asked after"),
+        }
+    }
+}
+
+fn pass_on(given: Answer) -> Response {
+    let mut response = Response::new(Body::from(given.body));
+    *response.status_mut() = StatusCode::from_u16(given.status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    for (name, value) in given.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    // What an integration answers is shown at our own address: it must not act as our page.
+    let policy = HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'");
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.remove(header::SET_COOKIE);
+    response
+}

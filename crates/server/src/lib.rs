@@ -1,0 +1,30 @@
+//! The server of Sluice: configuration, the private Postgres, the router, sessions at the edge,
+//! webhooks, workers, mail and shutdown. It holds no feature: rules are in `domain`, SQL is in `store`.
+
+pub mod answer_desk;
+pub mod api;
+pub mod arguments;
+pub mod config;
+pub mod demo;
+pub mod listen;
+pub mod live;
+pub mod mail;
+pub mod postgres;
+pub mod rate;
+pub mod router;
+pub mod serve;
+pub mod signal;
+pub mod site;
+pub mod web;
+pub mod worker;
+
+mod answer;
+mod catch;
+mod event;
+mod guard;
+mod health;
+mod hook;
+mod master_key;
+mod own_call;
+mod page;
+mod shell;

@@ -1,0 +1,117 @@
+//! Where the key that secrets are sealed under is read, and made for a private Postgres.
+
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use store::MasterKey;
+
+use crate::config::KeySource;
+use crate::serve::Failure;
+
+/// Reads the master key; `None` when there is none to be read.
+///
+/// # Errors
+/// When its file cannot be read or made, holds no key, or other users may read it.
+pub(crate) async fn read(source: &KeySource) -> Result<Option<MasterKey>, Failure> {
+    let source = source.clone();
+    let read = move || match source {
+        KeySource::Given(key) => Ok(Some(key)),
+        KeySource::File(path) => from_file(&path).map(Some),
+        KeySource::Own(path) => {
+            if !path.exists() {
+                make(&path)?;
+            }
+            from_file(&path).map(Some)
+        }
+        KeySource::Missing => Ok(None),
+    };
+    tokio::task::spawn_blocking(read).await?
+}
+
+fn from_file(path: &Path) -> Result<MasterKey, Failure> {
+    let shown = path.display();
+    let doing = |error| format!("The master key {shown} cannot be read: {error}.");
+    let mode = std::fs::metadata(path).map_err(doing)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(
+            format!("Other users may read the master key {shown}. Run chmod 600 {shown}.").into(),
+        );
+    }
+    let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(doing)?);
+    let key = MasterKey::read(&text);
+    key.ok_or_else(|| format!("The master key {shown} is not 64 hexadecimal digits.").into())
+}
+
+/// Writes a new key, whole or not at all: half a key would seal what nobody opens again.
+fn make(path: &Path) -> Result<(), Failure> {
+    let doing = |error| format!("The master key {} cannot be made: {error}.", path.display());
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(doing)?;
+    let written = file
+        .write_all(MasterKey::generate().as_bytes())
+        .and_then(|()| file.sync_all())
+        // Not by a rename: should another process have made one meanwhile, that one stays.
+        .and_then(|()| std::fs::hard_link(&beside, path));
+    let removed = std::fs::remove_file(&beside);
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        written => written.map_err(doing)?,
+    }
+    removed.map_err(doing)?;
+    tracing::info!(
+        path = %path.display(),
+        "made the master key that secrets are sealed under; keep a copy of it apart from the database"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_is_made_once_and_only_its_owner_may_read_it() {
+        let name = format!("sluice-master-key-{}", uuid::Uuid::now_v7().simple());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).expect("it is new");
+        let path = folder.join("master.key");
+        let own = KeySource::Own(path.clone());
+        let given = KeySource::File(path.clone());
+        assert!(
+            read(&given).await.is_err(),
+            "it is not made where it was named"
+        );
+        assert!(read(&own).await.expect("it is made").is_some());
+        let made = std::fs::read_to_string(&path).expect("it is there");
+        assert!(read(&own).await.expect("it is there").is_some());
+        assert_eq!(std::fs::read_to_string(&path).expect("it is there"), made);
+        assert_eq!(std::fs::read_dir(&folder).expect("it is there").count(), 1);
+
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("it is ours");
+        let shown = read(&given)
+            .await
+            .expect_err("others may read it")
+            .to_string();
+        assert!(
+            shown.contains("chmod 600") && !shown.contains(&made),
+            "{shown}"
+        );
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("it is ours");
+        std::fs::write(&path, &made[1..]).expect("it is ours");
+        let shown = read(&given)
+            .await
+            .expect_err("a digit is missing")
+            .to_string();
+        assert!(!shown.contains(&made[1..]), "{shown}");
+        std::fs::remove_dir_all(&folder).expect("it is ours");
+    }
+}

@@ -1,0 +1,190 @@
+//! The running server: started, watched, started again when it dies, stopped.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::cluster::{Cluster, run};
+use super::log::{self, LastLines};
+use super::{Doing, Error};
+
+/// How long a start may take: after a crash, Postgres first reads its log through.
+const START: Duration = Duration::from_secs(120);
+/// How often the state of a starting or running server is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// The pause before a server that died is started again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A server and the thread that watches it.
+#[derive(Debug)]
+pub(super) struct Postmaster {
+    cluster: Cluster,
+    stopping: Arc<AtomicBool>,
+    // Taken by whoever starts, stops or restarts the server.
+    turn: Arc<Mutex<()>>,
+    watcher: Option<JoinHandle<()>>,
+}
+
+impl Postmaster {
+    /// Stops what an earlier, killed Sluice left running, and starts the server.
+    pub(super) fn start(cluster: &Cluster) -> Result<Self, Error> {
+        clear(cluster)?;
+        let child = spawn(cluster)?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let turn = Arc::new(Mutex::new(()));
+        let watcher = std::thread::Builder::new()
+            .name("postgres".to_owned())
+            .spawn({
+                let (cluster, stopping, turn) = (cluster.clone(), stopping.clone(), turn.clone());
+                move || watch(&cluster, child, &stopping, &turn)
+            })
+            .doing(|| "Starting a thread".to_owned())?;
+        Ok(Self {
+            cluster: cluster.clone(),
+            stopping,
+            turn,
+            watcher: Some(watcher),
+        })
+    }
+
+    /// Stops the server and waits until it is gone. Does nothing the second time.
+    pub(super) fn stop(&mut self) {
+        let Some(watcher) = self.watcher.take() else {
+            return;
+        };
+        {
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            self.stopping.store(true, Ordering::SeqCst);
+            if let Err(error) = run(&mut self.cluster.stopper(), "Stopping the private Postgres") {
+                tracing::warn!(%error, "the private Postgres did not stop");
+            }
+        }
+        let _ = watcher.join();
+    }
+}
+
+impl Drop for Postmaster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Waits for the server's end, and starts it again while nobody wants it to stop.
+fn watch(cluster: &Cluster, mut child: Child, stopping: &AtomicBool, turn: &Mutex<()>) {
+    loop {
+        let status = child.wait();
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        tracing::error!(
+            ?status,
+            "the private Postgres ended by itself; starting it again"
+        );
+        std::thread::sleep(AGAIN);
+        child = match clear(cluster).and_then(|()| spawn(cluster)) {
+            Ok(child) => child,
+            Err(error) => {
+                tracing::error!(%error, "the private Postgres did not start again");
+                return;
+            }
+        };
+    }
+}
+
+/// Starts the server and waits until it accepts connections.
+fn spawn(cluster: &Cluster) -> Result<Child, Error> {
+    let mut child = cluster
+        .server()
+        // A group of its own: Ctrl-C at a terminal reaches us, and we stop it after our own work.
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .doing(|| "Starting the private Postgres".to_owned())?;
+    let last = LastLines::default();
+    if let Some(output) = child.stderr.take() {
+        let (path, last) = (cluster.place.log.clone(), last.clone());
+        std::thread::Builder::new()
+            .name("postgres-log".to_owned())
+            .spawn(move || log::copy(output, &path, &last))
+            .doing(|| "Starting a thread".to_owned())?;
+    }
+    let begun = Instant::now();
+    let failed = |said: String| Error::Command {
+        doing: "Starting the private Postgres".to_owned(),
+        said,
+    };
+    while !is_ready(cluster, child.id()) {
+        if let Ok(Some(status)) = child.try_wait() {
+            // The thread that copies the log may be a moment behind.
+            std::thread::sleep(LOOK * 5);
+            return Err(failed(format!(
+                "it ended with {status}. It said:\n{}",
+                last.text()
+            )));
+        }
+        if begun.elapsed() > START {
+            let _ = run(&mut cluster.stopper(), "Stopping the private Postgres");
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(failed(format!(
+                "it was not ready after {} s. It said:\n{}",
+                START.as_secs(),
+                last.text()
+            )));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(child)
+}
+
+/// Returns whether the server with that process id has written that it accepts connections.
+fn is_ready(cluster: &Cluster, process: u32) -> bool {
+    let text = std::fs::read_to_string(cluster.pid_file()).unwrap_or_default();
+    let mut lines = text.lines();
+    lines.next().and_then(|line| line.trim().parse().ok()) == Some(process)
+        && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+}
+
+/// Makes way for a new server. We hold the lock of the data directory, so a server that still
+/// runs has outlived its Sluice; a file without its server is left from a crash.
+fn clear(cluster: &Cluster) -> Result<(), Error> {
+    let path = cluster.pid_file();
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        return Ok(());
+    };
+    let process = text
+        .lines()
+        .next()
+        .and_then(|line| line.trim().parse().ok());
+    if process.is_some_and(|process| runs(process, &cluster.place.cluster)) {
+        tracing::warn!("stopping a private Postgres that outlived its Sluice");
+        return run(
+            &mut cluster.stopper(),
+            "Stopping the Postgres of a Sluice that was killed",
+        );
+    }
+    // Its number may belong to another program by now, which Postgres would take for a server.
+    std::fs::remove_file(&path).doing(|| format!("Removing {}", path.display()))
+}
+
+/// Returns whether a process is a Postgres server on that folder.
+fn runs(process: u32, folder: &Path) -> bool {
+    let line = match std::fs::read(format!("/proc/{process}/cmdline")) {
+        Ok(line) => line,
+        Err(_) if Path::new("/proc/self").exists() => return false,
+        Err(_) => Command::new("ps")
+            .args(["-o", "command=", "-p", &process.to_string()])
+            .output()
+            .map(|output| output.stdout)
+            .unwrap_or_default(),
+    };
+    let folder = folder.as_os_str().as_encoded_bytes();
+    line.windows(folder.len()).any(|part| part == folder)
+        && line.windows(8).any(|part| part == b"postgres")
+}

@@ -1,0 +1,246 @@
+//! The life of a serving process: what is started in which order, and how it ends.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use store::Store;
+use tokio::net::TcpListener;
+
+use crate::answer_desk::AnswerDesk;
+use crate::config::Config;
+use crate::mail::{Mailer, Pace};
+use crate::postgres::Postgres;
+use crate::signal::{self, Stop};
+use crate::web::Web;
+use crate::worker::Worker;
+use crate::{demo, listen, master_key, own_call, router};
+
+/// Why a process cannot serve.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Connections to the database. A private Postgres takes 100, so four processes fit.
+const CONNECTIONS: u32 = 24;
+/// How long a database that is starting is waited for.
+const DATABASE: Duration = Duration::from_secs(20);
+/// How long we wait for our own first answer.
+const READY: Duration = Duration::from_secs(20);
+/// How long the demo's first runs may take together.
+const FIRST_RUNS: Duration = Duration::from_secs(15);
+/// How long a letter that is being sent at the end may take.
+const LAST_LETTER: Duration = Duration::from_secs(5);
+/// How long closing the connections may take.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Serves until asked to end.
+///
+/// # Errors
+/// When something that is needed cannot be had; the message says what to do.
+pub async fn run(config: Config) -> Result<(), Failure> {
+    let end = signal::asked_to_end()?;
+    // First, so that a taken port is known before anything else is started.
+    let listener = match config.role.is_web() {
+        true => Some(bind(config.listen).await?),
+        false => None,
+    };
+    let database = Database::open(&config).await?;
+    let served = serve(&config, listener, database.store.clone(), end).await;
+    database.close().await;
+    served
+}
+
+/// Brings the database to this version's schema.
+///
+/// # Errors
+/// When it cannot be reached or a migration fails.
+pub async fn migrate(config: Config) -> Result<(), Failure> {
+    Database::open(&config).await?.close().await;
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        format!("Sluice cannot listen at {address}: {error}. Choose another --listen.").into()
+    })
+}
+
+/// The database, and the private Postgres when it is ours.
+struct Database {
+    store: Store,
+    private: Option<Postgres>,
+}
+
+impl Database {
+    async fn open(config: &Config) -> Result<Self, Failure> {
+        let (url, private) = match &config.database_url {
+            Some(url) => (url.clone(), None),
+            None => {
+                let data_dir = config.data_dir.clone();
+                let postgres = tokio::task::spawn_blocking(move || Postgres::start(&data_dir));
+                let postgres = postgres.await??;
+                (postgres.url().to_owned(), Some(postgres))
+            }
+        };
+        let begun = Instant::now();
+        let store = loop {
+            match Store::connect(&url, CONNECTIONS).await {
+                Ok(store) => break store,
+                Err(error) if begun.elapsed() > DATABASE => {
+                    return Err(because("The database cannot be reached", &error));
+                }
+                Err(error) => {
+                    tracing::warn!(error = %because("connecting", &error), "the database does not answer yet");
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        };
+        if let Some(key) = master_key::read(&config.master_key).await? {
+            store.unlock(key);
+        }
+        let migrated = store.migrate().await;
+        migrated.map_err(|error| because("The database could not be migrated", &error))?;
+        Ok(Self { store, private })
+    }
+
+    async fn close(self) {
+        if tokio::time::timeout(CLOSING, self.store.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some connections to the database were still in use at the end");
+        }
+        if let Some(postgres) = self.private {
+            let _ = tokio::task::spawn_blocking(move || postgres.stop()).await;
+        }
+    }
+}
+
+/// Says what failed with all its causes: a store's error keeps them to itself.
+fn because(what: &str, error: &dyn std::error::Error) -> Failure {
+    let mut text = format!("{what}: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text.into()
+}
+
+async fn serve(
+    config: &Config,
+    listener: Option<TcpListener>,
+    store: Store,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    let stop = Stop::new();
+    let answers = Arc::new(AnswerDesk::default());
+    let worker = config.role.is_worker().then(|| {
+        Worker::new(
+            store.clone(),
+            answers.clone(),
+            stop.clone(),
+            config.concurrency,
+        )
+    });
+    let working = worker.clone().map(|worker| tokio::spawn(worker.work()));
+    let mailing = config.role.is_worker().then(|| {
+        let mailer = Mailer::new(
+            config.mail.as_ref(),
+            store.clone(),
+            stop.clone(),
+            Pace::default(),
+        );
+        tokio::spawn(mailer.work())
+    });
+    let (page, serving) = match listener {
+        None => (None, None),
+        Some(listener) => {
+            let address = listener.local_addr()?;
+            let web = Web::new(config, store.clone(), stop.clone(), worker, answers);
+            let web = Arc::new(web);
+            let serving = listen::serve(listener, router::router(web.clone()), stop.clone());
+            (Some((address, web)), Some(tokio::spawn(serving)))
+        }
+    };
+    let mut end = std::pin::pin!(end);
+    let started = tokio::select! {
+        started = start(config, &store, page, &stop) => Some(started),
+        () = end.as_mut() => None,
+    };
+    let result = match started {
+        Some(Ok(())) => {
+            end.await;
+            Ok(())
+        }
+        Some(Err(failure)) => Err(failure),
+        None => Ok(()),
+    };
+    stop.give();
+    // Both keep their own time.
+    if let Some(serving) = serving {
+        let _ = serving.await;
+    }
+    if let Some(working) = working {
+        let _ = working.await;
+    }
+    if let Some(mailing) = mailing {
+        let _ = tokio::time::timeout(LAST_LETTER, mailing).await;
+    }
+    result
+}
+
+/// Makes the demo where it is wanted, and says that we are ready once we have answered ourselves.
+async fn start(
+    config: &Config,
+    store: &Store,
+    page: Option<(SocketAddr, Arc<Web>)>,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let mut said = String::new();
+    let mut calls = Vec::new();
+    if config.demo {
+        let service = demo::start_service(&config.data_dir, stop.clone()).await?;
+        if let Some((_, web)) = &page {
+            // Set once: a process starts them once.
+            let _ = web.demo_service.set(format!("http://{service}"));
+        }
+        let made = demo::make(store, service).await;
+        calls = made.map_err(|error| because("The demo could not be made", &error))?;
+        said = demo::greeting();
+        if !config.listen.ip().is_loopback() {
+            tracing::warn!("the demo's password is public, and we listen beyond this machine");
+        }
+    }
+    let Some((address, _)) = page else {
+        return say(&format!("{said}Sluice is ready to run integrations\n"));
+    };
+    let begun = Instant::now();
+    loop {
+        match own_call::get(address, "/health/ready", Duration::from_secs(5)).await {
+            Ok(200) => break,
+            answered if begun.elapsed() > READY => {
+                return Err(format!("Sluice does not answer itself: {answered:?}.").into());
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    if tokio::time::timeout(FIRST_RUNS, demo::call(address, calls))
+        .await
+        .is_err()
+    {
+        tracing::warn!("the demo's first runs took too long; some were not begun");
+    }
+    said.push_str(&match &config.public_url {
+        Some(url) => format!("People use it at {url}\n"),
+        None => String::new(),
+    });
+    say(&format!("{said}Sluice is ready at http://{address}\n"))
+}
+
+fn say(lines: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(lines.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}

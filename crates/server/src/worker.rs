@@ -1,0 +1,388 @@
+//! The worker: claims runs, executes them, writes how they ended, hands back what it cannot finish.
+//!
+//! Runs come from two sides: events that this process accepted are handed over directly, all
+//! others are claimed from the queue in batches. A lease that is not ours any more stops its
+//! run at once; what it did is in the journal, and whoever has it now goes on from there.
+
+mod program;
+mod schedule;
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::run::RunState;
+use domain::{RunId, Timestamp};
+use engine::port::{Clock, Lease, SystemClock};
+use engine::{Engine, Outcome, Task};
+use futures::FutureExt;
+use store::{ClaimedRun, PgJournal, Store, Suspects, WorkerId};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::answer_desk::{AnswerDesk, Reply};
+use crate::signal::Stop;
+use program::{Loaded, Programs};
+
+/// Most runs that are claimed at once.
+const BATCH: usize = 32;
+/// How long an idle worker sleeps at most when nobody wakes it.
+const POLL: Duration = Duration::from_secs(1);
+/// How often leases are renewed.
+const RENEW: Duration = Duration::from_secs(5);
+/// How often is looked for workers that ended without a word.
+const LOOK: Duration = Duration::from_millis(400);
+/// How long runs may go on once we are asked to end.
+const GRACE: Duration = Duration::from_secs(6);
+/// How long a run waits before it is tried again when its document could not be read.
+const AGAIN_MS: i64 = 2_000;
+
+/// A place for one run.
+#[derive(Debug)]
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Slot {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self { _permit: permit }
+    }
+}
+
+/// The worker of a process.
+#[derive(Debug)]
+pub struct Worker {
+    id: WorkerId,
+    store: Store,
+    journal: PgJournal,
+    engine: Engine,
+    programs: Programs,
+    answers: Arc<AnswerDesk>,
+    stop: Stop,
+    slots: Arc<Semaphore>,
+    places: usize,
+    running: Mutex<HashMap<RunId, Running>>,
+    /// When the earliest run that this worker left waiting is due.
+    next_due: Mutex<Option<Timestamp>>,
+}
+
+/// How to reach a run that is being executed.
+#[derive(Debug)]
+struct Running {
+    lease: Lease,
+    cancel: watch::Sender<bool>,
+    lost: Arc<Notify>,
+}
+
+impl Worker {
+    /// Returns a worker that executes up to `concurrency` runs at once.
+    pub fn new(
+        store: Store,
+        answers: Arc<AnswerDesk>,
+        stop: Stop,
+        concurrency: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id: WorkerId::random(),
+            journal: store.journal(),
+            store,
+            engine: Engine::new(SystemClock),
+            programs: Programs::default(),
+            answers,
+            stop,
+            slots: Arc::new(Semaphore::new(concurrency)),
+            places: concurrency,
+            running: Mutex::default(),
+            next_due: Mutex::default(),
+        })
+    }
+
+    /// Returns the name under which it claims.
+    pub fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    /// Returns a place for a run, if there is one now.
+    pub fn reserve(&self) -> Option<Slot> {
+        if self.stop.is_given() {
+            return None;
+        }
+        self.slots.clone().try_acquire_owned().ok().map(Slot::new)
+    }
+
+    /// Executes a run that was claimed for this worker, in the background.
+    pub fn run(self: &Arc<Self>, claimed: ClaimedRun, slot: Slot) {
+        let worker = self.clone();
+        let span = tracing::info_span!("run", id = %claimed.lease.run);
+        tokio::spawn(
+            async move {
+                worker.take(claimed).await;
+                drop(slot);
+            }
+            .instrument(span),
+        );
+    }
+
+    /// Works until the process is to end, then finishes or hands back what it has.
+    pub async fn work(self: Arc<Self>) {
+        let beside = [
+            tokio::spawn(self.clone().keep_leases()),
+            tokio::spawn(self.clone().hear_cancellations()),
+            tokio::spawn(schedule::fire(self.store.clone())),
+            tokio::spawn(self.clone().stay_alive()),
+            tokio::spawn(self.clone().free_runs_of_dead()),
+        ];
+        self.claim_until_stopped().await;
+        let all = u32::try_from(self.places).expect("the configuration bounds it");
+        if tokio::time::timeout(GRACE, self.slots.acquire_many(all))
+            .await
+            .is_err()
+        {
+            self.each_running(|running| running.lost.notify_one());
+            // They stop at the next point where they wait; the lease covers a straggler.
+            let _ =
+                tokio::time::timeout(Duration::from_secs(1), self.slots.acquire_many(all)).await;
+        }
+        for task in beside {
+            task.abort();
+        }
+        if let Err(error) = self.store.release(self.id).await {
+            tracing::warn!(%error, "runs could not be handed back; others take them when their leases end");
+        }
+    }
+
+    async fn claim_until_stopped(self: &Arc<Self>) {
+        loop {
+            let first = tokio::select! {
+                first = self.slots.clone().acquire_owned() => first.expect("it is never closed"),
+                () = self.stop.given() => return,
+            };
+            let mut slots = vec![Slot::new(first)];
+            // Half of the rest stays free for events that are handed over directly.
+            let more = (self.slots.available_permits() / 2).min(BATCH - 1);
+            slots.extend(
+                (0..more).map_while(|_| self.slots.clone().try_acquire_owned().ok().map(Slot::new)),
+            );
+            if self.stop.is_given() {
+                return;
+            }
+            let limit = u32::try_from(slots.len()).expect("a batch is small");
+            let pause = match self.store.claim(self.id, limit).await {
+                Ok(claimed) if claimed.is_empty() => self.until_due(),
+                Ok(claimed) => {
+                    for (claimed, slot) in claimed.into_iter().zip(slots) {
+                        self.run(claimed, slot);
+                    }
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no runs could be claimed");
+                    drop(slots);
+                    tokio::select! {
+                        () = tokio::time::sleep(POLL) => continue,
+                        () = self.stop.given() => return,
+                    }
+                }
+            };
+            drop(slots);
+            tokio::select! {
+                () = self.store.wait_for_work(pause) => {}
+                () = self.stop.given() => return,
+            }
+        }
+    }
+
+    /// Returns how long to sleep: until the next run that was left waiting is due, but not long.
+    fn until_due(&self) -> Duration {
+        let mut next = self.next_due.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(due) = *next else { return POLL };
+        let ms = due.since(SystemClock.now());
+        if ms == 0 {
+            *next = None;
+        }
+        Duration::from_millis(ms.max(20)).min(POLL)
+    }
+
+    /// Executes a run and writes how it ended.
+    async fn take(&self, claimed: ClaimedRun) {
+        let lease = claimed.lease;
+        let loaded = match self.programs.get(&self.store, &claimed).await {
+            Ok(loaded) => loaded,
+            Err(outcome) => return self.finish(lease, outcome, true).await,
+        };
+        let responds = loaded.responds && !claimed.is_test;
+        let (cancel, canceled) = watch::channel(false);
+        let lost = Arc::new(Notify::new());
+        let _place = self.enter(Running {
+            lease,
+            cancel,
+            lost: lost.clone(),
+        });
+        tokio::select! {
+            outcome = self.execute(claimed, &loaded, responds, canceled) => {
+                self.finish(lease, outcome, responds).await;
+            }
+            () = lost.notified() => tracing::info!("the run is not ours any more"),
+        }
+    }
+
+    async fn execute(
+        &self,
+        claimed: ClaimedRun,
+        loaded: &Loaded,
+        responds: bool,
+        canceled: watch::Receiver<bool>,
+    ) -> Outcome {
+        let run = claimed.lease.run;
+        let task = Task {
+            lease: claimed.lease,
+            program: loaded.program.clone(),
+            payload: claimed.payload,
+            created_at: claimed.created_at,
+            resumed_at: claimed.resumed_at,
+            is_test: claimed.is_test,
+            scope: claimed.scope,
+            history: claimed.history,
+            network: claimed.network,
+        };
+        let (sender, mut given) = oneshot::channel();
+        let on_answer = responds.then_some(sender);
+        let mut awaited = responds;
+        let execution = self
+            .engine
+            .execute(task, &self.journal, on_answer, canceled);
+        let mut execution = pin!(AssertUnwindSafe(execution).catch_unwind());
+        let ended = loop {
+            tokio::select! {
+                biased;
+                answer = &mut given, if awaited => {
+                    awaited = false;
+                    if let Ok(answer) = answer {
+                        self.answers.give(run, Reply::Answer(answer));
+                    }
+                }
+                ended = &mut execution => break ended,
+            }
+        };
+        if awaited && let Ok(answer) = given.try_recv() {
+            self.answers.give(run, Reply::Answer(answer));
+        }
+        ended.unwrap_or_else(|_| {
+            let incident = Uuid::now_v7().simple().to_string();
+            tracing::error!(incident, "a run panicked");
+            failed(format!(
+                "Something went wrong in Sluice itself (incident {incident})."
+            ))
+        })
+    }
+
+    async fn finish(&self, lease: Lease, outcome: Outcome, responds: bool) {
+        let state = match &outcome {
+            Outcome::Finished { state, .. } => *state,
+            Outcome::Waiting { until, .. } => {
+                let mut next = self.next_due.lock().unwrap_or_else(PoisonError::into_inner);
+                *next = Some(next.map_or(*until, |known| known.min(*until)));
+                RunState::Waiting
+            }
+            Outcome::Lost => return tracing::info!("the run's lease was lost"),
+        };
+        if self.journal.finish(lease, outcome).await.is_err() {
+            return tracing::info!("the run was taken over or canceled before its end was written");
+        }
+        // A run that waits may still answer; its caller waits on.
+        if responds && state.is_finished() {
+            self.answers.give(lease.run, Reply::Ended(state));
+        }
+    }
+
+    fn enter(&self, running: Running) -> Place<'_> {
+        let run = running.lease.run;
+        self.locked().insert(run, running);
+        Place { worker: self, run }
+    }
+
+    fn each_running(&self, mut what: impl FnMut(&Running)) {
+        self.locked().values().for_each(&mut what);
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Renews the leases of all runs that are executed, and stops those that are not ours any more.
+    async fn keep_leases(self: Arc<Self>) {
+        let mut renew = tokio::time::interval(RENEW);
+        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            renew.tick().await;
+            let mut leases = Vec::new();
+            self.each_running(|running| leases.push(running.lease));
+            if leases.is_empty() {
+                continue;
+            }
+            match self.store.renew(&leases).await {
+                Ok(held) => self.each_running(|running| {
+                    if leases.contains(&running.lease) && !held.contains(&running.lease) {
+                        running.lost.notify_one();
+                    }
+                }),
+                Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+            }
+        }
+    }
+
+    async fn stay_alive(self: Arc<Self>) {
+        self.store.stay_alive(self.id).await;
+    }
+
+    /// Takes the runs of processes that ended without a word.
+    async fn free_runs_of_dead(self: Arc<Self>) {
+        let mut suspects = Suspects::default();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Err(error) = self.store.free_runs_of_dead(&mut suspects).await {
+                tracing::debug!(%error, "other workers could not be looked after");
+            }
+        }
+    }
+
+    async fn hear_cancellations(self: Arc<Self>) {
+        let mut cancellations = self.store.cancellations();
+        loop {
+            match cancellations.recv().await {
+                Ok(run) => {
+                    if let Some(running) = self.locked().get(&run) {
+                        running.cancel.send_replace(true);
+                    }
+                }
+                // Whatever was missed shows when the leases are renewed.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+}
+
+/// Takes a run out of the list when it is over, however it ends.
+struct Place<'w> {
+    worker: &'w Worker,
+    run: RunId,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.worker.locked().remove(&self.run);
+    }
+}
+
+fn failed(error: String) -> Outcome {
+    Outcome::Finished {
+        state: RunState::Failed,
+        error: Some(error),
+        records: Vec::new(),
+    }
+}

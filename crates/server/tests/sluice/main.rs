@@ -1,0 +1,18 @@
+//! The server over HTTP: who may do what, webhooks, mail, workers that crash, the process as a whole.
+//!
+//! Needs DATABASE_URL: an address at which databases may be created (`sluice postgres` prints
+//! one). Each test makes its own database.
+
+mod app;
+mod client;
+mod document;
+mod faults;
+mod mail;
+mod page;
+mod permission;
+mod post_office;
+mod process;
+mod signature;
+mod sink;
+mod takeover;
+mod webhook;

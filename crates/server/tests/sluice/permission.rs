@@ -1,0 +1,569 @@
+//! Who may do what, asked of every route and every server function there is. The lists come from
+//! the router itself: what is new and not written down here fails.
+
+use std::path::Path;
+
+use domain::account::Role;
+use domain::policy;
+use serde_json::{Value, json};
+use server::api::{self, Access};
+use server::router::{self, ROUTES};
+use uuid::Uuid;
+
+use crate::app::{PASSWORD, TestApp, text};
+use crate::client::Client;
+use crate::document::{document, wire};
+
+/// What is acted on: made anew for each function, so that calls do not meet.
+struct Things {
+    integration: Value,
+    draft: Value,
+    run: Value,
+    member: Value,
+    invitation: Value,
+    invitation_token: Value,
+    /// An open review of the draft, by the Collaborator; null where no function needs it.
+    review: Value,
+    /// A thread in it, by the Reader, and its only comment, which suggests something.
+    thread: Value,
+    comment: Value,
+    /// A signing secret of the integration; null where no function needs it.
+    secret: Value,
+}
+
+async fn things(app: &TestApp, function: &str) -> Things {
+    let admin = &app.admin;
+    let steps = [("log", "Note", json!({ "message": "ran" }))];
+    let (integration, _) = app.publish(&wire(&document("manual", &steps))).await;
+    let draft = admin
+        .must(
+            "start_draft",
+            json!({ "integration": integration, "title": "Next" }),
+        )
+        .await;
+    // Nobody executes it here, so it can be canceled.
+    let run = admin
+        .must("start_manual", json!({ "id": integration, "payload": {} }))
+        .await;
+    let invitation_token = admin.must("invite", json!({ "role": "reader" })).await;
+    let member = match function {
+        "set_role" | "remove_member" => spare_member(app).await,
+        _ => Value::Null,
+    };
+    let invitations = admin.must("invitations", json!({})).await;
+    if matches!(
+        function,
+        "bring_up_to_date" | "roll_back" | "roll_back_draft"
+    ) {
+        second_version(app, &integration).await;
+    }
+    let [review, thread, comment] = match function {
+        "create_review" => {
+            change(app, &draft).await;
+            Default::default()
+        }
+        name if about_review(name) => review(app, &draft).await,
+        _ => Default::default(),
+    };
+    Things {
+        review,
+        thread,
+        comment,
+        secret: match function {
+            "remove_signing_secret" => signing_secret(app, &integration).await,
+            _ => Value::Null,
+        },
+        integration: integration.into(),
+        draft,
+        run,
+        member,
+        invitation: invitations[0]["id"].clone(),
+        invitation_token,
+    }
+}
+
+/// Whether a function is about a review that is open.
+fn about_review(function: &str) -> bool {
+    function.contains("review") && function != "draft_reviews"
+        || function.contains("thread")
+        || function.contains("comment")
+        || ["reply", "apply_suggestion", "set_viewed"].contains(&function)
+}
+
+/// Changes a draft, so that there is something to review.
+async fn change(app: &TestApp, draft: &Value) -> Value {
+    let read = app.admin.must("read_draft", json!({ "id": draft })).await;
+    let step = read["document"]["flow"][0].clone();
+    let edit = json!({ "set_notes": { "step": step, "notes": "Changed." } });
+    let save = json!({ "id": Uuid::now_v7(), "expected": 1, "edits": [edit] });
+    let fields = json!({ "id": draft, "save": save });
+    app.admin.must("save_draft", fields).await;
+    step
+}
+
+async fn review(app: &TestApp, draft: &Value) -> [Value; 3] {
+    let step = change(app, draft).await;
+    let fields = json!({ "draft": draft, "title": "Look", "description": "", "reviewers": [] });
+    let review = app.collaborator.must("create_review", fields).await;
+    let anchor = json!({ "target": { "step": step }, "field": "config.message", "range": null });
+    let fields = json!({
+        "id": review, "anchor": anchor, "on_base": false, "revision": 2, "body": "Better:",
+        "suggestion": "It ran.", "pending": false,
+    });
+    let thread = app.reader.must("start_thread", fields).await;
+    let page = app
+        .reader
+        .must("read_review", json!({ "id": review }))
+        .await;
+    let comment = page["threads"][0]["comments"][0]["id"].clone();
+    [review, thread, comment]
+}
+
+async fn signing_secret(app: &TestApp, integration: &str) -> Value {
+    let fields = json!({ "id": integration, "given": null });
+    app.admin.must("keep_signing_secret", fields).await;
+    let kept = app
+        .admin
+        .must("signing_secrets", json!({ "id": integration }))
+        .await;
+    kept[0]["id"].clone()
+}
+
+async fn second_version(app: &TestApp, integration: &str) {
+    let fields = json!({ "integration": integration, "title": "Second" });
+    let draft = app.admin.must("start_draft", fields).await;
+    let fields = json!({ "id": draft, "revision": 1, "note": "", "reason": null });
+    app.admin.must("publish", fields).await;
+}
+
+async fn spare_member(app: &TestApp) -> Value {
+    let token = app.admin.must("invite", json!({ "role": "reader" })).await;
+    let email = format!("{}@ours.example", Uuid::now_v7().simple());
+    let fields = json!({ "token": token, "name": "Spare", "email": email, "password": PASSWORD });
+    app.anonymous.must("accept_invitation", fields).await;
+    let members = app.admin.must("members", json!({})).await;
+    let spare = members
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|member| member["email"] == email);
+    spare
+        .map(|member| member["account"].clone())
+        .expect("the spare member joined")
+}
+
+/// Returns what a function is called with, and whether that names something of our organization.
+fn fields(function: &str, things: &Things) -> (Value, bool) {
+    let Things {
+        integration,
+        draft,
+        run,
+        member,
+        invitation,
+        invitation_token,
+        review,
+        thread,
+        comment,
+        secret,
+    } = things;
+    let anchor = json!({ "target": null, "field": null, "range": null });
+    let empty = wire(&domain::Document::new("manual"));
+    let save = json!({ "id": Uuid::now_v7(), "expected": 1, "edits": [] });
+    let nobody = json!({ "token": "0".repeat(64), "name": "A", "email": "a@b.example", "password": PASSWORD });
+    let (ours, own) = (true, false);
+    match function {
+        "set_up" => (
+            json!({ "organization": "A", "name": "A", "email": "a@b.example", "password": PASSWORD }),
+            own,
+        ),
+        "sign_in" => (
+            json!({ "email": "reader@ours.example", "password": PASSWORD }),
+            own,
+        ),
+        "sign_out"
+        | "who_am_i"
+        | "integrations"
+        | "members"
+        | "invitations"
+        | "read_network"
+        | "inbox"
+        | "unread_notifications"
+        | "policy_settings" => (json!({}), own),
+        "read_invitation" => (json!({ "token": invitation_token }), own),
+        "accept_invitation" => (nobody, own),
+        "read_draft" | "discard_draft" | "caught_events" | "latest_test" | "tests" | "pins"
+        | "publish_plan" | "merge_basis" => (json!({ "id": draft }), ours),
+        "pin" => (
+            json!({ "id": draft, "step": Uuid::nil(), "output": null }),
+            ours,
+        ),
+        "here" => (
+            json!({ "place": { "draft": draft }, "step": null, "tab": 7, "leaving": false }),
+            ours,
+        ),
+        "start_draft" => (
+            json!({ "integration": integration, "title": "Another" }),
+            ours,
+        ),
+        "save_draft" => (json!({ "id": draft, "save": save }), ours),
+        "rename_draft" => (json!({ "id": draft, "title": "Renamed" }), ours),
+        "start_test" => (
+            json!({ "id": draft, "revision": 1, "payload": {}, "scope": "whole" }),
+            ours,
+        ),
+        "publish" => (
+            json!({ "id": draft, "revision": 1, "note": "", "reason": null }),
+            ours,
+        ),
+        "bring_up_to_date" => (
+            json!({ "id": draft, "expected": 1, "live": 2, "choices": [] }),
+            ours,
+        ),
+        "create_review" => (
+            json!({ "draft": draft, "title": "Look", "description": "", "reviewers": [] }),
+            ours,
+        ),
+        "draft_reviews" => (json!({ "draft": draft }), ours),
+        "read_review" | "withdraw_review" => (json!({ "id": review }), ours),
+        "review_document" | "looked_at_review" => (json!({ "id": review, "revision": 1 }), ours),
+        "describe_review" => (
+            json!({ "id": review, "title": "Look", "description": "" }),
+            ours,
+        ),
+        "ask_reviewers" => (json!({ "id": review, "reviewers": [] }), ours),
+        "start_thread" => (
+            json!({
+                "id": review, "anchor": anchor, "on_base": false, "revision": 1, "body": "Why?",
+                "suggestion": null, "pending": false,
+            }),
+            ours,
+        ),
+        "reply" => (
+            json!({ "thread": thread, "body": "So.", "suggestion": null, "pending": false }),
+            ours,
+        ),
+        "edit_comment" => (
+            json!({ "id": comment, "body": "Other.", "suggestion": null }),
+            ours,
+        ),
+        "delete_comment" => (json!({ "id": comment }), ours),
+        "resolve_thread" => (json!({ "thread": thread, "resolved": true }), ours),
+        "submit_review" => (
+            json!({ "id": review, "revision": 2, "verdict": "comment", "message": "Fine." }),
+            ours,
+        ),
+        "apply_suggestion" => (json!({ "comment": comment, "expected": 2 }), ours),
+        "set_viewed" => (
+            json!({ "id": review, "target": "trigger", "digest": "x" }),
+            ours,
+        ),
+        "read_notifications" => (json!({ "ids": [] }), own),
+        "set_policy" => (
+            json!({ "integration": integration, "policy": { "approvals": 0 } }),
+            ours,
+        ),
+        "set_owners" => (
+            json!({ "scope": { "integration": integration }, "owners": [] }),
+            ours,
+        ),
+        "roll_back_draft" => (json!({ "integration": integration, "number": 1 }), ours),
+        "roll_back" => (
+            json!({ "integration": integration, "number": 1, "live": 2, "reason": "Now." }),
+            ours,
+        ),
+        "read_integration" => (json!({ "id": integration }), ours),
+        "create_integration" => (
+            json!({ "name": format!("New {}", Uuid::now_v7()), "document": empty }),
+            own,
+        ),
+        "rename_integration" => (
+            json!({ "id": integration, "name": format!("Renamed {}", Uuid::now_v7()) }),
+            ours,
+        ),
+        "set_enabled" => (json!({ "id": integration, "enabled": true }), ours),
+        "signing_secrets" => (json!({ "id": integration }), ours),
+        "keep_signing_secret" => (json!({ "id": integration, "given": null }), ours),
+        "remove_signing_secret" => (json!({ "id": integration, "secret": secret }), ours),
+        "start_manual" => (json!({ "id": integration, "payload": {} }), ours),
+        "next_fires" => (json!({ "cron": "0 6 * * *", "time_zone": "UTC" }), own),
+        "set_role" => (json!({ "account": member, "role": "reader" }), ours),
+        "remove_member" => (json!({ "account": member }), ours),
+        "invite" => (json!({ "role": "reader" }), own),
+        "withdraw_invitation" => (json!({ "invitation": invitation }), ours),
+        "set_network" => (json!({ "allowed": [] }), own),
+        "runs" => (
+            json!({ "integration": null, "state": null, "before": null }),
+            own,
+        ),
+        "read_run" | "cancel_run" => (json!({ "id": run }), ours),
+        "resume_run" => (json!({ "id": run, "on": "ran" }), ours),
+        "resume_runs" => (
+            json!({ "integration": null, "state": null, "after": null, "on": "live" }),
+            own,
+        ),
+        "read_version" => (json!({ "integration": integration, "number": 1 }), ours),
+        new => panic!("the server function `{new}` is new: write here what it is called with"),
+    }
+}
+
+/// Returns the statuses that are right.
+fn expected(function: &api::Function, name: &str, role: Option<Role>) -> &'static [u16] {
+    match (name, function.access, role) {
+        ("set_up", ..) => &[409],
+        ("accept_invitation", ..) => &[410],
+        // The comment is the Reader's.
+        ("edit_comment" | "delete_comment", _, Some(Role::Admin | Role::Collaborator)) => &[403],
+        (_, Access::Anyone, _) => &[200],
+        (_, _, None) => &[401],
+        (_, Access::Member, Some(_)) => &[200],
+        (_, Access::May(act), Some(role)) if policy::allow(role, act).is_err() => &[403],
+        // 409: another role has done it already.
+        (_, Access::May(_), Some(_)) => &[200, 409],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_server_function_does_for_each_caller_what_its_access_says() {
+    let app = TestApp::with_role("web").await;
+    // Those who may not come first, so that what they try has not been done already.
+    let callers: [(&str, &Client, Option<Role>); 4] = [
+        ("anonymous", &app.anonymous, None),
+        ("reader", &app.reader, Some(Role::Reader)),
+        ("collaborator", &app.collaborator, Some(Role::Collaborator)),
+        ("admin", &app.admin, Some(Role::Admin)),
+    ];
+    let mut wrong = Vec::new();
+    let mut cells = 0;
+    for function in api::functions() {
+        let name = function
+            .path
+            .strip_prefix("/api/")
+            .expect("all are under /api");
+        if name == "sign_out" {
+            continue;
+        }
+        let things = things(&app, name).await;
+        let (_, is_ours) = fields(name, &things);
+        let mut check = |caller: &str, status: u16, right: &[u16], text: &str| {
+            cells += 1;
+            if !right.contains(&status) {
+                wrong.push(format!(
+                    "{name} by {caller}: {status}, not {right:?}: {text}"
+                ));
+            }
+        };
+        let (outside, _) = fields(name, &things);
+        let answer = app.outsider.call(name, outside).await;
+        let right: &[u16] = match (is_ours, name, function.access) {
+            (true, ..) => &[404],
+            (false, ..) => expected(function, name, Some(Role::Admin)),
+        };
+        check("outsider", answer.status, right, &answer.text);
+        let secret = [
+            &things.integration,
+            &things.draft,
+            &things.run,
+            &things.review,
+        ]
+        .map(text);
+        let mut secret = secret.iter().filter(|id| !id.is_empty());
+        if secret.any(|id| answer.text.contains(id)) {
+            check(
+                "outsider, who is told of our things",
+                0,
+                &[404],
+                &answer.text,
+            );
+        }
+        for (caller, client, role) in callers {
+            let (fields, _) = fields(name, &things);
+            let answer = client.call(name, fields).await;
+            check(
+                caller,
+                answer.status,
+                expected(function, name, role),
+                &answer.text,
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "of {cells} cells:\n{}", wrong.join("\n"));
+    // Last, as it ends the caller's session.
+    for client in [&app.anonymous, &app.reader, &app.outsider] {
+        assert_eq!(client.call("sign_out", json!({})).await.status, 200);
+        assert_eq!(client.call("who_am_i", json!({})).await.status, 401);
+    }
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_does_for_each_caller_what_its_access_says() {
+    let app = TestApp::with_role("web").await;
+    let callers = [
+        &app.anonymous,
+        &app.outsider,
+        &app.reader,
+        &app.collaborator,
+        &app.admin,
+    ];
+    for route in ROUTES {
+        let path = route
+            .path
+            .replace("{token}", &"0".repeat(48))
+            .replace("{*file}", "sluice-1.js")
+            .replace("{*function}", "no_such_function");
+        for method in ["GET", "POST", "PUT", "DELETE"] {
+            for (number, client) in callers.into_iter().enumerate() {
+                let status = client
+                    .request(method, &path)
+                    .send()
+                    .await
+                    .expect("it answers")
+                    .status();
+                let right = match (route.methods.contains(&method), route.access) {
+                    (false, _) => 405,
+                    (true, router::Access::Anyone) => 200,
+                    (true, router::Access::SignedIn) if number == 0 => 401,
+                    (true, router::Access::SignedIn) => 200,
+                    (true, router::Access::Token | router::Access::PerFunction) => 404,
+                };
+                assert_eq!(status.as_u16(), right, "{method} {path} by caller {number}");
+            }
+        }
+    }
+    app.end().await;
+}
+
+#[test]
+fn every_server_function_of_the_page_is_known_to_the_router() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../app/src");
+    let mut written = Vec::new();
+    endpoints(&folder, &mut written);
+    let mut known: Vec<_> = api::functions()
+        .iter()
+        .map(|function| function.path.to_owned())
+        .collect();
+    written.sort();
+    known.sort();
+    assert_eq!(
+        written, known,
+        "left: what is written, right: what the router knows"
+    );
+}
+
+fn endpoints(folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect("the sources are here") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            endpoints(&path, found);
+        } else if let Ok(source) = std::fs::read_to_string(&path) {
+            for part in source.split("endpoint = \"").skip(1) {
+                let name = part.split('"').next().unwrap_or_default();
+                found.push(format!("/api/{name}"));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_saves_what_was_typed_in_another_accounts_page() {
+    let app = TestApp::with_role("web").await;
+    let draft = things(&app, "save_draft").await.draft;
+    let me = app.admin.must("who_am_i", json!({})).await;
+    let save = json!({ "id": Uuid::now_v7(), "expected": 1, "edits": [] });
+    let fields = json!({ "id": draft, "by": me["account"], "save": save });
+    let refused = app.collaborator.call("save_draft", fields.clone()).await;
+    assert_eq!((refused.status, refused.json()), (401, json!("signed_out")));
+    let saved = app.admin.must("save_draft", fields).await;
+    assert_eq!(saved["saved"]["revision"], 2);
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_sites_page_can_change_nothing_here() {
+    let app = TestApp::with_role("web").await;
+    let call = |name: &'static str, value: &str| {
+        let request = app
+            .admin
+            .request("POST", "/api/invite")
+            .header("content-type", "application/json");
+        app.admin
+            .send(request.header(name, value).body("{\"role\": \"admin\"}"))
+    };
+    assert_eq!(call("sec-fetch-site", "cross-site").await.status, 403);
+    assert_eq!(call("sec-fetch-site", "same-site").await.status, 403);
+    assert_eq!(call("origin", "http://evil.example").await.status, 403);
+    assert_eq!(call("sec-fetch-site", "same-origin").await.status, 200);
+    let listening = app
+        .admin
+        .request("GET", "/live")
+        .header("sec-fetch-site", "cross-site");
+    assert_eq!(app.admin.send(listening).await.status, 403);
+    let form = app
+        .admin
+        .request("POST", "/api/invite")
+        .header("content-type", "text/plain");
+    assert_eq!(
+        app.admin
+            .send(form.body("{\"role\": \"admin\"}"))
+            .await
+            .status,
+        415
+    );
+    // Other systems are no pages of ours.
+    let hook = app
+        .anonymous
+        .request("POST", &format!("/hooks/{}", "0".repeat(48)));
+    assert_eq!(
+        app.anonymous
+            .send(hook.header("sec-fetch-site", "cross-site"))
+            .await
+            .status,
+        404
+    );
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_too_large_or_too_deep_gets_a_sentence() {
+    let app = TestApp::with_role("web").await;
+    let post = |body: Vec<u8>| {
+        let request = app
+            .admin
+            .request("POST", "/api/runs")
+            .header("content-type", "application/json");
+        app.admin.send(request.body(body))
+    };
+    let large = post(vec![b' '; 9 * 1024 * 1024]).await;
+    assert_eq!(large.status, 413, "{}", large.text);
+    let deep = post([b"[".repeat(10_000), b"]".repeat(10_000)].concat()).await;
+    assert_eq!(deep.status, 422);
+    assert!(
+        text(&deep.json()["refused"]["message"]).contains("nested deeper"),
+        "{}",
+        deep.text
+    );
+    let broken = post(b"{\"id\": 1".to_vec()).await;
+    assert!(
+        (400..500).contains(&broken.status),
+        "{} {}",
+        broken.status,
+        broken.text
+    );
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_cannot_be_guessed_for_long() {
+    let app = TestApp::with_role("web").await;
+    let wrong = json!({ "token": "0".repeat(64) });
+    let mut last = 0;
+    for _ in 0..25 {
+        last = app
+            .anonymous
+            .call("read_invitation", wrong.clone())
+            .await
+            .status;
+    }
+    assert_eq!(last, 429);
+    app.end().await;
+}

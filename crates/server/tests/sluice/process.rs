@@ -1,0 +1,144 @@
+//! `sluice` as a process, and how it behaves as one.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// A process of `sluice serve` that is ready.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) said: Vec<String>,
+    _output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    /// Starts a worker on a database.
+    pub(crate) async fn worker(database_url: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command
+            .args(["serve", "--role", "worker"])
+            .env("DATABASE_URL", database_url);
+        Self::start(command).await
+    }
+
+    /// Starts a command and waits until it says that it is ready.
+    pub(crate) async fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary is built");
+        let output = child.stdout.take().expect("it was piped");
+        let mut output = BufReader::new(output).lines();
+        let mut said = Vec::new();
+        while !said
+            .last()
+            .is_some_and(|line: &String| line.starts_with("Sluice is ready"))
+        {
+            let line = output.next_line().await.expect("it can be read");
+            said.push(line.expect("it gets ready before it ends"));
+        }
+        Self {
+            child,
+            said,
+            _output: output,
+        }
+    }
+
+    /// Sends a signal and waits for the end; returns how long that took and whether all was well.
+    pub(crate) async fn end(mut self, signal: &str) -> (Duration, bool) {
+        let id = self.child.id().expect("it runs").to_string();
+        let begun = Instant::now();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &id])
+            .status()
+            .await;
+        assert!(sent.is_ok_and(|status| status.success()));
+        let status = self.child.wait().await.expect("it is our child");
+        (begun.elapsed(), status.success())
+    }
+}
+
+#[tokio::test]
+async fn one_command_gives_a_demo_that_has_really_run() {
+    let folder = std::env::temp_dir().join(format!("sluice-demo-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
+    let serve = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command
+            .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(&folder);
+        command.env_remove("DATABASE_URL");
+        Process::start(command)
+    };
+    for start in ["first", "second"] {
+        let process = serve().await;
+        let last = process.said.last().expect("it said something");
+        let base = last
+            .strip_prefix("Sluice is ready at ")
+            .expect("the address stands last");
+        let password = server::demo::PASSWORD;
+        assert!(
+            process.said.iter().any(|line| line.contains(password)),
+            "{:?}",
+            process.said
+        );
+        let demo = crate::client::Client::new(base, "")
+            .enter(
+                "sign_in",
+                serde_json::json!({ "email": server::demo::ADMIN, "password": password }),
+            )
+            .await;
+        let me = demo.must("who_am_i", serde_json::json!({})).await;
+        assert_eq!(me["is_demo"], true);
+        let integrations = demo.must("integrations", serde_json::json!({})).await;
+        let integrations = integrations.as_array().expect("it is a list");
+        assert_eq!(integrations.len(), 3, "at the {start} start");
+        assert!(
+            integrations
+                .iter()
+                .all(|integration| integration["live"]["number"] == 1)
+        );
+        let drafts = integrations
+            .iter()
+            .flat_map(|one| one["drafts"].as_array())
+            .flatten()
+            .count();
+        assert_eq!(drafts, 1);
+        let none = serde_json::json!({ "integration": null, "state": null, "before": null });
+        let runs = demo.must("runs", none).await;
+        assert_eq!(
+            runs.as_array().map(Vec::len),
+            Some(7),
+            "at the {start} start"
+        );
+        let (took, well) = process.end("TERM").await;
+        assert!(well && took < Duration::from_secs(10), "{took:?}");
+    }
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test]
+async fn a_taken_port_is_said_before_anything_is_started() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args([
+            "serve",
+            "--listen",
+            &address,
+            "--data-dir",
+            "/nowhere/at/all",
+        ])
+        .env_remove("DATABASE_URL")
+        .output()
+        .await
+        .expect("the binary is built");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("cannot listen") && said.contains("--listen"),
+        "{said}"
+    );
+}

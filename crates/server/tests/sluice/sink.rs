@@ -1,0 +1,65 @@
+//! A service outside, which integrations call: it notes every call and can be made to wait.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use http::Response;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// A service that answers `{"ok": true}`; under `/wait` only once it is let go.
+#[derive(Clone)]
+pub(crate) struct Sink {
+    pub(crate) address: SocketAddr,
+    calls: Arc<Mutex<Vec<String>>>,
+    go: watch::Sender<bool>,
+}
+
+impl Sink {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port is free");
+        let sink = Self {
+            address: listener.local_addr().expect("it is bound"),
+            calls: Arc::default(),
+            go: watch::Sender::new(false),
+        };
+        let router = Router::new().fallback(answer).with_state(sink.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        sink
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Answers whoever waits, and from now on at once.
+    pub(crate) fn let_go(&self) {
+        self.go.send_replace(true);
+    }
+
+    /// Returns how often a path was called.
+    pub(crate) fn calls(&self, path: &str) -> usize {
+        let calls = self.calls.lock().expect("nobody panicked");
+        calls.iter().filter(|call| *call == path).count()
+    }
+}
+
+async fn answer(State(sink): State<Sink>, request: Request) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    sink.calls
+        .lock()
+        .expect("nobody panicked")
+        .push(path.clone());
+    if path.starts_with("/wait") {
+        let _ = sink.go.subscribe().wait_for(|go| *go).await;
+    }
+    Response::builder()
+        .header("content-type", "application/json")
+        .body(Body::from("{\"ok\": true}"))
+        .expect("it is an answer")
+}

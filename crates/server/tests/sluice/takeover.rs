@@ -1,0 +1,89 @@
+//! Workers that end in the middle of a run: killed, or asked to.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, eventually};
+use crate::document::webhook;
+use crate::process::Process;
+use crate::sink::Sink;
+
+/// A lease lasts 15 seconds; the rest is for a busy machine.
+const AFTER_LEASE: Duration = Duration::from_secs(40);
+
+/// Writes, then reads from what hangs, then writes again.
+fn hanging(sink: &Sink) -> Value {
+    webhook(&[
+        (
+            "http.request",
+            "First",
+            json!({ "method": "POST", "url": sink.url("/first") }),
+        ),
+        (
+            "http.request",
+            "Wait",
+            json!({ "method": "GET", "url": sink.url("/wait"), "timeout_seconds": 120 }),
+        ),
+        (
+            "http.request",
+            "Last",
+            json!({ "method": "POST", "url": sink.url("/last") }),
+        ),
+    ])
+}
+
+async fn begin(app: &TestApp, sink: &Sink) -> (Process, Value) {
+    app.allow_loopback().await;
+    let (_, path) = app.publish(&hanging(sink)).await;
+    let worker = Process::worker(&app.database.url).await;
+    let answer = app.anonymous.post_json(&path, &json!({})).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    let called = async || (sink.calls("/wait") == 1).then_some(());
+    eventually("the run is in its middle", AFTER_LEASE, called).await;
+    (worker, answer.json()["run"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_workers_run_is_taken_over_and_no_recorded_effect_is_repeated() {
+    let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
+    let (first, run) = begin(&app, &sink).await;
+    let second = Process::worker(&app.database.url).await;
+    first.end("KILL").await;
+    let taken_over = async || (sink.calls("/wait") == 2).then_some(());
+    eventually("the other worker has the run", AFTER_LEASE, taken_over).await;
+    sink.let_go();
+    let run = app.ended(&run, AFTER_LEASE).await;
+    assert_eq!(run["summary"]["state"], "succeeded", "{run}");
+    assert_eq!((sink.calls("/first"), sink.calls("/last")), (1, 1));
+    assert_eq!(run["records"].as_array().map(Vec::len), Some(3));
+    second.end("TERM").await;
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_asked_to_end_hands_back_what_it_cannot_finish() {
+    let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
+    let (first, run) = begin(&app, &sink).await;
+    let second = Process::worker(&app.database.url).await;
+    let (took, well) = first.end("TERM").await;
+    assert!(well && took < Duration::from_secs(10), "it took {took:?}");
+    // Sooner than the lease would have ended.
+    let taken_over = async || (sink.calls("/wait") == 2).then_some(());
+    eventually(
+        "the other worker has the run",
+        Duration::from_secs(8),
+        taken_over,
+    )
+    .await;
+    sink.let_go();
+    let run = app.ended(&run, AFTER_LEASE).await;
+    assert_eq!(run["summary"]["state"], "succeeded", "{run}");
+    assert_eq!((sink.calls("/first"), sink.calls("/last")), (1, 1));
+    let (took, _) = second.end("TERM").await;
+    assert!(
+        took < Duration::from_secs(5),
+        "an idle worker ends at once, not after {took:?}"
+    );
+    app.end().await;
+}

@@ -1,0 +1,149 @@
+//! Intake: an event from outside becomes a run, durable before the sender is told so.
+//!
+//! One task writes for the whole process. It takes what is waiting and writes it in one
+//! statement; while that is under way the next gathers. What waits is bounded in number and in
+//! bytes; more is refused, never taken and dropped. This is the seam at which another intake
+//! (a log in front of the same workers) would be put.
+
+mod route;
+mod write;
+
+use std::sync::Arc;
+
+use domain::run::TestScope;
+use domain::{RunId, Timestamp};
+use engine::port::Lease;
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::live::Teller;
+use crate::run::check;
+use crate::{ClaimedRun, Refusal, Result, Store, WorkerId};
+
+pub(crate) use route::Routes;
+pub use route::{HookRoute, SigningKey};
+
+/// Events waiting in a process.
+const WAITING: usize = 4_096;
+/// KiB of payloads waiting in a process.
+const WAITING_KIB: usize = 64 * 1_024;
+
+/// An event that came to a webhook.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// What it starts, as [`Store::hook_route`] returned it.
+    pub route: Arc<HookRoute>,
+    /// What expressions see as `trigger`.
+    pub payload: Value,
+    /// The worker of this process, when it has room: it gets the run at once, past the queue.
+    pub hand_to: Option<WorkerId>,
+}
+
+/// A run that was accepted and will be executed.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The run.
+    pub run: RunId,
+    /// The claim, when it was handed to a worker.
+    pub claimed: Option<ClaimedRun>,
+}
+
+/// The way to the task that writes.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    events: mpsc::Sender<Event>,
+    room: Arc<Semaphore>,
+}
+
+/// An event on its way.
+#[derive(Debug)]
+struct Event {
+    event: Uuid,
+    run: RunId,
+    route: Arc<HookRoute>,
+    payload: String,
+    hand_to: Option<WorkerId>,
+    done: oneshot::Sender<Result<Timestamp, String>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Intake {
+    pub(crate) fn start(system: PgPool, live: Teller) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(write::all(receiver, system, live));
+        Self {
+            events: sender,
+            room: Arc::new(Semaphore::new(WAITING_KIB)),
+        }
+    }
+
+    /// Puts an event on its way; returns its run, and where it is heard when that is durable.
+    fn send(
+        &self,
+        route: Arc<HookRoute>,
+        payload: String,
+        hand_to: Option<WorkerId>,
+    ) -> Result<(RunId, oneshot::Receiver<Result<Timestamp, String>>)> {
+        let kib = u32::try_from(payload.len().div_ceil(1_024)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
+        let room = room.map_err(|_| Refusal::Overloaded)?;
+        let run = RunId(Uuid::now_v7());
+        let (done, durable) = oneshot::channel();
+        let event = Uuid::now_v7();
+        let event = Event {
+            event,
+            run,
+            route,
+            payload,
+            hand_to,
+            done,
+            _room: room,
+        };
+        self.events
+            .try_send(event)
+            .map_err(|_| Refusal::Overloaded)?;
+        Ok((run, durable))
+    }
+}
+
+impl Store {
+    /// Accepts an event: when this returns, its run is durable and will be executed.
+    ///
+    /// # Errors
+    /// When the payload is too large or too deep, the integration is disabled, more is coming in than can be written (try again in a
+    /// moment), or the database does not answer. Then nothing was accepted, unless the answer of
+    /// the database was lost on the way.
+    pub async fn accept(&self, incoming: Incoming) -> Result<Accepted> {
+        let Incoming {
+            route,
+            payload,
+            hand_to,
+        } = incoming;
+        if !route.enabled {
+            return Err(Refusal::Disabled.into());
+        }
+        let text = check::payload(&payload)?;
+        let (run, durable) = self.inner.intake.send(Arc::clone(&route), text, hand_to)?;
+        let closed = || sqlx::Error::PoolClosed;
+        let created_at = durable
+            .await
+            .map_err(|_| closed())?
+            .map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
+        let claimed = hand_to.map(|_| ClaimedRun {
+            lease: Lease { run, fence: 1 },
+            organization: route.organization,
+            integration: route.integration,
+            hash: route.hash.clone(),
+            payload,
+            created_at,
+            resumed_at: None,
+            is_test: false,
+            scope: TestScope::Whole,
+            history: Vec::new(),
+            network: route.network.clone(),
+        });
+        Ok(Accepted { run, claimed })
+    }
+}

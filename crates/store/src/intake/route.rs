@@ -1,0 +1,146 @@
+//! What a webhook's address starts, remembered in memory.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::signing::Signature;
+use domain::{DocumentHash, IntegrationId, OrganizationId};
+use engine::port::Network;
+use zeroize::Zeroizing;
+
+use crate::{Error, Result, Store, number, organization, token};
+
+/// Routes that are remembered in a process; when there are more, all are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// What an event that comes to a webhook's address starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookRoute {
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// The integration.
+    pub integration: IntegrationId,
+    /// Whether triggers start it; if not, events are refused.
+    pub enabled: bool,
+    /// The number of the live version.
+    pub version: u32,
+    /// Its content.
+    pub hash: DocumentHash,
+    /// The method that its trigger expects, such as `POST`; `any` for all.
+    pub method: String,
+    /// Whether some step answers, so that the caller waits for it.
+    pub responds: bool,
+    /// How its calls are signed.
+    pub signature: Signature,
+    /// The secrets that they may be signed with; empty when they are not signed.
+    pub keys: Vec<SigningKey>,
+    /// What the integration may reach.
+    pub network: Network,
+}
+
+/// A signing secret as it was given, for whoever checks a signature.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey(pub Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SigningKey(…)")
+    }
+}
+
+/// Routes by token, each good for as long as nothing was published, enabled or allowed since.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    known: Mutex<HashMap<String, (u64, Arc<HookRoute>)>>,
+}
+
+impl Routes {
+    fn get(&self, token: &str, epoch: u64) -> Option<Arc<HookRoute>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(token)
+            .filter(|(read_in, _)| *read_in == epoch)
+            .map(|(_, route)| Arc::clone(route))
+    }
+
+    fn remember(&self, token: &str, epoch: u64, route: &Arc<HookRoute>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(token.to_owned(), (epoch, Arc::clone(route)));
+    }
+}
+
+impl Store {
+    /// Returns what an event to this webhook address starts; `None` when there is no such address
+    /// or the live version has another trigger. A disabled integration has a route that says so.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn hook_route(&self, token: &str) -> Result<Option<Arc<HookRoute>>> {
+        if !token::is_address(token) {
+            return Ok(None);
+        }
+        // Taken before the database is read: what changes while it is read is not remembered.
+        let epoch = self.live().routes_epoch();
+        if let Some(route) = epoch.and_then(|epoch| self.inner.routes.get(token, epoch)) {
+            return Ok(Some(route));
+        }
+        let row = sqlx::query!(
+            "select integration.organization_id, integration.integration_id, enabled,
+                    number, hash, method, responds, signature, network
+             from integration
+             join version on version_id = live_version_id
+             join organization on organization.organization_id = integration.organization_id
+             where webhook_token = $1 and trigger = 'webhook'",
+            token,
+        )
+        .fetch_optional(&self.inner.system)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let organization = OrganizationId(row.organization_id);
+        let integration = IntegrationId(row.integration_id);
+        let signature = Signature::from_key(&row.signature);
+        let signature =
+            signature.ok_or_else(|| sqlx::Error::Decode("an unknown signature".into()))?;
+        let keys = match signature {
+            Signature::None => Vec::new(),
+            _ => self.signing_keys(organization, integration).await?,
+        };
+        let route = Arc::new(HookRoute {
+            organization,
+            integration,
+            signature,
+            keys,
+            enabled: row.enabled,
+            version: number(row.number)?,
+            hash: DocumentHash(row.hash),
+            method: row.method.unwrap_or_else(|| "POST".to_owned()),
+            responds: row.responds,
+            network: organization::read_network(row.network)?,
+        });
+        if let Some(epoch) = epoch {
+            self.inner.routes.remember(token, epoch, &route);
+        }
+        Ok(Some(route))
+    }
+
+    async fn signing_keys(
+        &self,
+        organization: OrganizationId,
+        integration: IntegrationId,
+    ) -> Result<Vec<SigningKey>> {
+        let mut connection = self.inner.system.acquire().await?;
+        let opened = self.open_signing_secrets(&mut connection, organization, integration);
+        match opened.await {
+            Ok(secrets) => Ok(secrets.into_iter().map(SigningKey).collect()),
+            // Nothing that the caller could mend: it is told to come again.
+            Err(Error::Refused(refusal)) => {
+                Err(sqlx::Error::Configuration(refusal.to_string().into()).into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

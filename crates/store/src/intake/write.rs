@@ -1,0 +1,170 @@
+//! The task that writes events and their runs.
+
+use std::collections::VecDeque;
+
+use domain::Timestamp;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnection;
+use tokio::sync::mpsc;
+
+use super::Event;
+use crate::live::{Changed, Teller, What};
+use crate::own_connection::OwnConnection;
+use crate::queue::LEASE;
+use crate::writers::Writers;
+use crate::{stored, timestamp};
+
+/// Most events in one statement.
+const AT_ONCE: usize = 512;
+/// Bytes of payloads in one statement after which no more are added.
+const AT_ONCE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Writes until nobody can send any more, and what was sent is written.
+pub(super) async fn all(mut events: mpsc::Receiver<Event>, system: PgPool, live: Teller) {
+    let mut writers = Writers::new(system);
+    let mut waiting = VecDeque::with_capacity(AT_ONCE);
+    let mut came = Vec::with_capacity(AT_ONCE);
+    let mut is_open = true;
+    loop {
+        while writers.is_ready(waiting.len()) {
+            let batch = take(&mut waiting);
+            let live = live.clone();
+            writers.begin(|mut connection| async move {
+                persist(batch, &mut connection, &live).await;
+                connection
+            });
+        }
+        let room = AT_ONCE - waiting.len();
+        tokio::select! {
+            count = events.recv_many(&mut came, room), if is_open && room > 0 => {
+                is_open = count > 0;
+                waiting.extend(came.drain(..));
+            }
+            true = writers.end_of_one() => {}
+            else => return,
+        }
+    }
+}
+
+/// Takes out the events of the next statement.
+fn take(waiting: &mut VecDeque<Event>) -> Vec<Event> {
+    let mut bytes = 0;
+    let fit = waiting.iter().take_while(|event| {
+        let fits = bytes < AT_ONCE_BYTES;
+        bytes += event.payload.len();
+        fits
+    });
+    let count = fit.count();
+    waiting.drain(..count).collect()
+}
+
+async fn persist(events: Vec<Event>, connection: &mut OwnConnection, live: &Teller) {
+    let written = match connection.get().await {
+        Ok(open) => once(&events, open).await,
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(accepted_at) => {
+            if events.iter().any(|event| event.hand_to.is_none()) {
+                live.wake_workers();
+            }
+            for event in events {
+                tell(event, accepted_at, live);
+            }
+        }
+        // One event that the database refuses must not take the others with it.
+        Err(error) if events.len() > 1 && error.as_database_error().is_some() => {
+            for event in events {
+                Box::pin(persist(vec![event], connection, live)).await;
+            }
+        }
+        Err(error) => {
+            connection.failed(&error);
+            let error = error.to_string();
+            for event in events {
+                // A sender that went away does not wait for the answer.
+                let _ = event.done.send(Err(error.clone()));
+            }
+        }
+    }
+}
+
+fn tell(event: Event, accepted_at: Timestamp, live: &Teller) {
+    let what = What::Run(event.run, event.route.integration);
+    live.tell_all([Changed {
+        organization: event.route.organization,
+        what,
+    }]);
+    let _ = event.done.send(Ok(accepted_at));
+}
+
+/// Writes events, their runs and their places in the queue; returns when that was. A run that is
+/// handed to a worker is claimed by it from the start. Others ring for any worker.
+async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Timestamp, sqlx::Error> {
+    let ids: Vec<_> = events.iter().map(|event| event.event).collect();
+    let runs: Vec<_> = events.iter().map(|event| event.run.0).collect();
+    let organizations: Vec<_> = events
+        .iter()
+        .map(|event| event.route.organization.0)
+        .collect();
+    let integrations: Vec<_> = events
+        .iter()
+        .map(|event| event.route.integration.0)
+        .collect();
+    let hashes: Vec<_> = events
+        .iter()
+        .map(|event| event.route.hash.0.as_str())
+        .collect();
+    let versions: Result<Vec<_>, _> = events
+        .iter()
+        .map(|event| stored(event.route.version))
+        .collect();
+    let versions = versions.expect("a version's number was read from the database");
+    let payloads: Vec<_> = events.iter().map(|event| event.payload.as_str()).collect();
+    let workers: Vec<_> = events
+        .iter()
+        .map(|event| event.hand_to.map(|worker| worker.0))
+        .collect();
+    let accepted_at = sqlx::query_scalar!(
+        r#"with incoming as (
+               select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[],
+                    $6::integer[], $7::text[], $8::uuid[])
+                    as incoming (event_id, run_id, organization_id, integration_id, hash,
+                        version_number, payload, worker)
+           ), kept as (
+               insert into event (event_id, organization_id, integration_id, kind, payload)
+               select event_id, organization_id, integration_id, 'webhook', payload::json
+               from incoming
+           ), begun as (
+               insert into run (run_id, organization_id, integration_id, event_id, hash, is_test,
+                    version_number, state, started_at)
+               select run_id, organization_id, integration_id, event_id, hash, false,
+                    version_number,
+                    case when worker is null then 'queued' else 'running' end,
+                    case when worker is not null then now() end
+               from incoming
+           ), queued as (
+               insert into run_queue (run_id, worker, fence, lease_until)
+               select run_id, worker, (worker is not null)::integer,
+                    case when worker is not null then now() + make_interval(secs => $9) end
+               from incoming
+           ), rung as materialized (
+               select pg_notify('run_queued', '') where exists (
+                   select from incoming where worker is null
+               )
+           )
+           select now() as "now!" from (select count(*) from rung) as done"#,
+        &ids,
+        &runs,
+        &organizations,
+        &integrations,
+        &hashes as &[&str],
+        &versions,
+        &payloads as &[&str],
+        &workers as &[Option<uuid::Uuid>],
+        LEASE.as_secs_f64(),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(timestamp::read(accepted_at))
+}

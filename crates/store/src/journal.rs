@@ -1,0 +1,123 @@
+//! The journal: what the steps of runs did, made durable for many runs at once.
+//!
+//! One task writes for the whole process. It takes what is waiting and writes it in one
+//! statement; while that is under way the next gathers. So one write alone waits for nothing,
+//! and a thousand cost one flush of the disk. Each write names its fence, and what is not
+//! covered by the queue's row any more is refused.
+
+mod statement;
+mod write;
+
+use domain::run::{RunState, StepRecord};
+use domain::{RunId, Timestamp};
+use engine::Outcome;
+use engine::port::{Journal, Lease, Lost};
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Store;
+use crate::live::Teller;
+use crate::run::check;
+
+/// Writes waiting in a process; more make the runs wait.
+const WAITING: usize = 1_024;
+
+/// Where the runs of this process are recorded. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PgJournal {
+    writes: mpsc::Sender<Write>,
+}
+
+/// Records of a run, and how it goes on.
+#[derive(Debug)]
+struct Write {
+    lease: Lease,
+    /// JSON of the records with commas between them; empty for none.
+    records: String,
+    then: Then,
+    done: oneshot::Sender<Result<(), Lost>>,
+}
+
+#[derive(Clone, Debug)]
+enum Then {
+    GoOn,
+    Wait(Timestamp),
+    End(RunState, Option<String>),
+}
+
+impl PgJournal {
+    pub(crate) fn start(system: PgPool, live: Teller) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(write::all(receiver, system, live));
+        Self { writes: sender }
+    }
+
+    /// Writes how an execution ended, with its last records; returns once that is durable. The
+    /// run leaves the queue, or waits there for its time.
+    ///
+    /// # Errors
+    /// When the lease is no longer ours: then nothing was written.
+    pub async fn finish(&self, lease: Lease, outcome: Outcome) -> Result<(), Lost> {
+        match outcome {
+            Outcome::Finished {
+                state,
+                error,
+                records,
+            } => {
+                // A database text cannot hold this one character.
+                let error = error.map(|error| error.replace('\0', "\u{fffd}"));
+                self.write(lease, &records, Then::End(state, error)).await
+            }
+            Outcome::Waiting { until, records } => {
+                self.write(lease, &records, Then::Wait(until)).await
+            }
+            Outcome::Lost => Ok(()),
+        }
+    }
+
+    async fn write(&self, lease: Lease, records: &[StepRecord], then: Then) -> Result<(), Lost> {
+        let text = json(lease.run, records)?;
+        if let Err(error) = check::records(&text) {
+            // What cannot be kept cannot be resumed: the run ends here, and says why.
+            let failed = Then::End(RunState::Failed, Some(error));
+            self.send(lease, String::new(), failed).await?;
+            return Err(Lost);
+        }
+        self.send(lease, text, then).await
+    }
+
+    async fn send(&self, lease: Lease, records: String, then: Then) -> Result<(), Lost> {
+        let (done, written) = oneshot::channel();
+        let write = Write {
+            lease,
+            records,
+            then,
+            done,
+        };
+        // The task ends only with the process's database: then nothing can be written any more.
+        self.writes.send(write).await.map_err(|_| Lost)?;
+        written.await.unwrap_or(Err(Lost))
+    }
+}
+
+impl Journal for PgJournal {
+    async fn append(&self, lease: Lease, records: Vec<StepRecord>) -> Result<(), Lost> {
+        self.write(lease, &records, Then::GoOn).await
+    }
+}
+
+/// Returns records as JSON here, on the run's own task, so that the writing task only joins texts.
+fn json(run: RunId, records: &[StepRecord]) -> Result<String, Lost> {
+    let texts: Result<Vec<_>, _> = records.iter().map(serde_json::to_string).collect();
+    texts.map(|texts| texts.join(",")).map_err(|error| {
+        tracing::error!(%run, %error, "records cannot be written as JSON");
+        Lost
+    })
+}
+
+impl Store {
+    /// Returns the journal of this process.
+    pub fn journal(&self) -> PgJournal {
+        self.inner.journal.clone()
+    }
+}

@@ -1,0 +1,151 @@
+//! The statements of the journal. Each names the fences: what a newer claim of the run has
+//! overtaken is not written.
+
+use std::collections::HashMap;
+
+use domain::{IntegrationId, OrganizationId, RunId};
+use engine::port::Lease;
+use sqlx::postgres::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Then;
+use super::write::Row;
+use crate::live::{Changed, What};
+use crate::timestamp;
+
+/// The leases of a statement that were ours, and what to tell of each.
+pub(super) type Held = HashMap<Lease, Changed>;
+
+/// Rows to write, column by column.
+#[derive(Default)]
+pub(super) struct Columns<'w> {
+    runs: Vec<Uuid>,
+    fences: Vec<i64>,
+    records: Vec<Option<String>>,
+    states: Vec<Option<&'static str>>,
+    errors: Vec<Option<&'w str>>,
+    untils: Vec<Option<OffsetDateTime>>,
+}
+
+impl<'w> Columns<'w> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    pub(super) fn push(&mut self, lease: Lease, row: &Row<'w>) {
+        self.runs.push(lease.run.0);
+        self.fences.push(lease.fence);
+        let some = !row.records.is_empty();
+        self.records
+            .push(some.then(|| format!("[{}]", row.records.join(","))));
+        let (state, error, until) = match row.then {
+            Then::GoOn => (None, None, None),
+            Then::Wait(until) => (None, None, Some(timestamp::write(*until))),
+            Then::End(state, error) => (Some(state.key()), error.as_deref(), None),
+        };
+        self.states.push(state);
+        self.errors.push(error);
+        self.untils.push(until);
+    }
+
+    /// Writes rows that end their runs. Most runs have no other write, so this is the shortest way:
+    /// their places in the queue are not locked first, but deleted at once.
+    pub(super) async fn end(&self, connection: &mut PgConnection) -> Result<Held, sqlx::Error> {
+        let rows = sqlx::query!(
+            r#"with write as (
+                   select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[],
+                        $5::text[])
+                        as write (run_id, fence, records, state, error)
+               ), held as (
+                   delete from run_queue using write
+                   where run_queue.run_id = write.run_id and run_queue.fence = write.fence
+                   returning write.*
+               ), told as (
+                   update run
+                   set state = held.state, error = held.error, finished_at = now()
+                   from held where run.run_id = held.run_id
+                   returning run.run_id, fence, organization_id, integration_id, records
+               ), appended as (
+                   insert into run_record (run_id, organization_id, records)
+                   select run_id, organization_id, records::json from told
+                   where records is not null
+               )
+               select run_id as "run_id!", fence as "fence!",
+                    organization_id as "organization_id!", integration_id as "integration_id!"
+               from told"#,
+            &self.runs,
+            &self.fences,
+            &self.records as &[Option<String>],
+            &self.states as &[Option<&str>],
+            &self.errors as &[Option<&str>],
+        )
+        .fetch_all(connection)
+        .await?;
+        let held = rows.into_iter().map(|row| {
+            let lease = Lease {
+                run: RunId(row.run_id),
+                fence: row.fence,
+            };
+            changed(lease, row.organization_id, row.integration_id)
+        });
+        Ok(held.collect())
+    }
+
+    /// Writes rows of runs that go on, or wait in the queue for their time. Either way they got
+    /// further: they are not what silenced an earlier worker.
+    pub(super) async fn go_on(&self, connection: &mut PgConnection) -> Result<Held, sqlx::Error> {
+        let rows = sqlx::query!(
+            r#"with write as (
+                   select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[])
+                        as write (run_id, fence, records, until)
+               ), held as (
+                   select write.*, takeovers, organization_id, integration_id from write
+                   join run_queue on run_queue.run_id = write.run_id
+                        and run_queue.fence = write.fence
+                   join run on run.run_id = write.run_id
+                   order by write.run_id
+                   for update of run_queue
+               ), appended as (
+                   insert into run_record (run_id, organization_id, records)
+                   select run_id, organization_id, records::json from held
+                   where records is not null
+               ), moved as (
+                   update run_queue
+                   set due_at = coalesce(until, due_at), takeovers = 0,
+                        lease_until = case when until is null then lease_until end,
+                        worker = case when until is null then worker end
+                   from held where run_queue.run_id = held.run_id
+                        and (until is not null or held.takeovers > 0)
+               ), told as (
+                   update run set state = 'waiting', error = null, finished_at = null
+                   from held where run.run_id = held.run_id and until is not null
+               )
+               select run_id as "run_id!", fence as "fence!",
+                    organization_id as "organization_id!", integration_id as "integration_id!"
+               from held"#,
+            &self.runs,
+            &self.fences,
+            &self.records as &[Option<String>],
+            &self.untils as &[Option<OffsetDateTime>],
+        )
+        .fetch_all(connection)
+        .await?;
+        let held = rows.into_iter().map(|row| {
+            let lease = Lease {
+                run: RunId(row.run_id),
+                fence: row.fence,
+            };
+            changed(lease, row.organization_id, row.integration_id)
+        });
+        Ok(held.collect())
+    }
+}
+
+fn changed(lease: Lease, organization: Uuid, integration: Uuid) -> (Lease, Changed) {
+    let changed = Changed {
+        organization: OrganizationId(organization),
+        what: What::Run(lease.run, IntegrationId(integration)),
+    };
+    (lease, changed)
+}

@@ -1,0 +1,159 @@
+//! The task that writes the journal.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::time::Duration;
+
+use domain::RunId;
+use engine::port::{Lease, Lost};
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, PgPool};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::statement::{Columns, Held};
+use super::{Then, Write};
+use crate::live::Teller;
+use crate::own_connection::OwnConnection;
+use crate::writers::Writers;
+
+/// Most writes in one statement.
+const AT_ONCE: usize = 512;
+
+/// Writes until nobody can send any more, and what was sent is written. A run waits for its write
+/// before it makes the next, so it is in one batch at a time.
+pub(super) async fn all(mut writes: mpsc::Receiver<Write>, system: PgPool, live: Teller) {
+    let mut writers = Writers::new(system);
+    let mut waiting = Vec::with_capacity(AT_ONCE);
+    let mut is_open = true;
+    loop {
+        while writers.is_ready(waiting.len()) {
+            let batch = mem::replace(&mut waiting, Vec::with_capacity(AT_ONCE));
+            let live = live.clone();
+            writers.begin(|mut connection| async move {
+                persist_and_tell(batch, &mut connection, &live).await;
+                connection
+            });
+        }
+        let room = AT_ONCE - waiting.len();
+        tokio::select! {
+            count = writes.recv_many(&mut waiting, room), if is_open && room > 0 => {
+                is_open = count > 0;
+            }
+            true = writers.end_of_one() => {}
+            else => return,
+        }
+    }
+}
+
+async fn persist_and_tell(writes: Vec<Write>, connection: &mut OwnConnection, live: &Teller) {
+    let held = persist(&writes, connection).await;
+    live.tell_all(held.values().copied());
+    for write in writes {
+        let result = if held.contains_key(&write.lease) {
+            Ok(())
+        } else {
+            Err(Lost)
+        };
+        // A run that was given up meanwhile does not wait for the answer.
+        let _ = write.done.send(result);
+    }
+}
+
+/// Writes until it succeeds; returns the leases that were ours. A statement whose answer was lost
+/// may be written twice: the same record of the same step, which says the same.
+async fn persist(writes: &[Write], connection: &mut OwnConnection) -> Held {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let written = match connection.get().await {
+            Ok(open) => once(writes, open).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(held) => return held,
+            Err(sqlx::Error::PoolClosed) => return Held::new(),
+            Err(error) if is_content(&error) => return singly(writes, connection, &error).await,
+            Err(error) => {
+                connection.failed(&error);
+                tracing::warn!(%error, "the journal is not written just now; trying again");
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+        }
+    }
+}
+
+/// Writes one at a time, so that what the database refuses fails alone.
+async fn singly(writes: &[Write], connection: &mut OwnConnection, error: &sqlx::Error) -> Held {
+    if let [write] = writes {
+        tracing::error!(run = %write.lease.run, %error, "the database refuses a record");
+        return Held::new();
+    }
+    let mut held = Held::new();
+    for write in writes {
+        held.extend(Box::pin(persist(std::slice::from_ref(write), connection)).await);
+    }
+    held
+}
+
+/// Whether the database refuses what is written, so that trying again is of no use. All but the
+/// classes of SQLSTATE that pass: connection, rollback, resources, locks, shutdown, system.
+fn is_content(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(|database| database.code());
+    code.is_some_and(|code| {
+        !["08", "40", "53", "55", "57", "58"]
+            .iter()
+            .any(|class| code.starts_with(class))
+    })
+}
+
+/// All writes of one lease as one row: what it did, and the last that was said on how it goes on.
+pub(super) struct Row<'w> {
+    pub(super) records: Vec<&'w str>,
+    pub(super) then: &'w Then,
+}
+
+async fn once(writes: &[Write], connection: &mut PgConnection) -> Result<Held, sqlx::Error> {
+    let mut rows: HashMap<Lease, Row<'_>> = HashMap::new();
+    for write in writes {
+        let row = rows.entry(write.lease).or_insert_with(|| Row {
+            records: Vec::new(),
+            then: &Then::GoOn,
+        });
+        row.records
+            .extend((!write.records.is_empty()).then_some(write.records.as_str()));
+        if !matches!(write.then, Then::GoOn) {
+            row.then = &write.then;
+        }
+    }
+    // Two fences of one run in one statement: only the newer can be ours.
+    let newest: HashMap<RunId, i64> = rows.keys().fold(HashMap::new(), |mut newest, lease| {
+        let fence = newest.entry(lease.run).or_insert(lease.fence);
+        *fence = (*fence).max(lease.fence);
+        newest
+    });
+    let current: HashSet<Lease> = newest
+        .into_iter()
+        .map(|(run, fence)| Lease { run, fence })
+        .collect();
+    let (mut ends, mut others) = (Columns::default(), Columns::default());
+    for (lease, row) in rows.iter().filter(|(lease, _)| current.contains(lease)) {
+        match row.then {
+            Then::End(..) => ends.push(*lease, row),
+            Then::GoOn | Then::Wait(_) => others.push(*lease, row),
+        }
+    }
+    match (ends.is_empty(), others.is_empty()) {
+        (_, true) => ends.end(connection).await,
+        (true, false) => others.go_on(connection).await,
+        (false, false) => {
+            let mut tx = connection.begin().await?;
+            let mut held = ends.end(&mut tx).await?;
+            held.extend(others.go_on(&mut tx).await?);
+            tx.commit().await?;
+            Ok(held)
+        }
+    }
+}

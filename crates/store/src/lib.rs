@@ -1,0 +1,220 @@
+//! Keeps everything in Postgres: one public verb is one transaction.
+//!
+//! A verb takes who asks ([`Me`]), locks what it changes, lets `domain` decide, writes, notes
+//! who did it, and commits. Rules are not made here. The machinery that serves all organizations
+//! (sign-in, intake, queue, journal, schedules, letters) works on a pool of its own; all other
+//! verbs see one organization only, by their queries and by row-level security.
+
+mod account;
+mod audit;
+mod document;
+mod draft;
+mod error;
+mod intake;
+mod integration;
+mod invitation;
+mod journal;
+mod live;
+mod member;
+mod organization;
+mod own_connection;
+mod password;
+mod presence;
+mod queue;
+mod review;
+mod run;
+mod schedule;
+mod timestamp;
+mod token;
+mod vault;
+mod version;
+mod writers;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::account::{Me, Role};
+use domain::policy::{self, Act};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub use error::{Error, Refusal};
+pub use intake::{Accepted, HookRoute, Incoming, SigningKey};
+pub use journal::PgJournal;
+pub use live::Changed;
+pub use organization::NewOrganization;
+pub use queue::{ClaimedRun, LEASE, Suspects, WorkerId};
+pub use review::letter::{ClaimedLetter, LETTER_LEASE};
+pub use run::{Reply, RunFilter};
+pub use token::SessionToken;
+pub use vault::MasterKey;
+
+type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The migrations of this version of Sluice.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The database of one process. Cheap to clone; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// For the verbs of members: sees the organization of its transaction.
+    members: PgPool,
+    /// For the machinery: sees all organizations.
+    system: PgPool,
+    passwords: password::Passwords,
+    vault: vault::Vault,
+    live: live::Live,
+    routes: intake::Routes,
+    intake: intake::Intake,
+    journal: journal::PgJournal,
+}
+
+impl Store {
+    /// Connects with a `postgres://` address and starts the tasks that write for the process.
+    /// Up to `max_connections` (at least 10) are opened. Must be called within a Tokio runtime.
+    ///
+    /// The role must not be a superuser: row-level security does not bind those.
+    ///
+    /// # Errors
+    /// When the address is none, or the database does not answer.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self> {
+        Self::connect_with(PgConnectOptions::from_str(url)?, max_connections).await
+    }
+
+    /// Connects like [`Store::connect`], with options made elsewhere.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn connect_with(options: PgConnectOptions, max_connections: u32) -> Result<Self> {
+        // A transaction that idles holds back the clean-up of dead rows for everyone.
+        let options = options
+            .application_name("sluice")
+            .options([("idle_in_transaction_session_timeout", "30s")]);
+        let machinery = options.clone().options([("sluice.scope", "system")]);
+        let half = max_connections.max(10).div_ceil(2);
+        // Lists have optional filters: planned anew, each takes the index of its filter.
+        let options = options.options([
+            ("plan_cache_mode", "force_custom_plan"),
+            // A person does not wait longer; the machinery, and migrations, may.
+            ("lock_timeout", "10s"),
+        ]);
+        let members = pool(half).connect_with(options).await?;
+        let system = pool(half).connect_with(machinery).await?;
+        let live = live::Live::start(system.clone()).await?;
+        let intake = intake::Intake::start(system.clone(), live.teller().clone());
+        let journal = journal::PgJournal::start(system.clone(), live.teller().clone());
+        Ok(Self {
+            inner: Arc::new(Inner {
+                members,
+                system,
+                passwords: password::Passwords::new(),
+                vault: vault::Vault::default(),
+                live,
+                routes: intake::Routes::default(),
+                intake,
+                journal,
+            }),
+        })
+    }
+
+    /// Brings the tables up to this version; does nothing when they are. Processes that start
+    /// together wait for each other.
+    ///
+    /// # Errors
+    /// When a migration fails or was changed after it was applied, or the database does not answer.
+    pub async fn migrate(&self) -> Result<()> {
+        MIGRATIONS
+            .run(&self.inner.system)
+            .await
+            .map_err(|error| Error::Unavailable(error.into()))
+    }
+
+    /// Gives this process the key that secrets are sealed under; only the first counts. Without
+    /// one, secrets can neither be kept nor used.
+    pub fn unlock(&self, master: MasterKey) {
+        self.inner.vault.unlock(master);
+    }
+
+    /// Asks the database for an answer, for health checks.
+    ///
+    /// # Errors
+    /// When it does not give one.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query!("select 1 as one")
+            .fetch_one(&self.inner.system)
+            .await?;
+        Ok(())
+    }
+
+    /// Returns what time the database has.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn now(&self) -> Result<Timestamp> {
+        let now = sqlx::query_scalar!(r#"select now() as "now!""#);
+        Ok(timestamp::read(now.fetch_one(&self.inner.system).await?))
+    }
+
+    /// Closes all connections, after what is being written is written.
+    pub async fn close(&self) {
+        self.inner.members.close().await;
+        self.inner.system.close().await;
+    }
+
+    /// Begins the transaction of a verb: in `me`'s organization, and only when its role there
+    /// now, as the database has it, may do this.
+    async fn begin(&self, me: &Me, act: Act) -> Result<Tx> {
+        let (tx, role) = self.enter(me).await?;
+        policy::allow(role, act)?;
+        Ok(tx)
+    }
+
+    /// Begins a transaction in `me`'s organization and returns its role there now.
+    async fn enter(&self, me: &Me) -> Result<(Tx, Role)> {
+        let mut tx = self.inner.members.begin().await?;
+        let role = sqlx::query_scalar!("select enter($1, $2)", me.organization.0, me.account.0)
+            .fetch_one(&mut *tx)
+            .await?;
+        let role = role
+            .as_deref()
+            .and_then(Role::from_key)
+            .ok_or(Refusal::SessionEnded)?;
+        Ok((tx, role))
+    }
+
+    fn live(&self) -> &live::Teller {
+        self.inner.live.teller()
+    }
+
+    /// Commits, and tells all processes what changed.
+    async fn commit(&self, mut tx: Tx, changes: Vec<Changed>) -> Result<()> {
+        self.live().notify(&mut tx, &changes).await?;
+        tx.commit().await?;
+        self.live().tell(&changes);
+        Ok(())
+    }
+}
+
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+}
+
+/// Reads a count, which is stored as `integer` and never negative.
+fn number(stored: i32) -> Result<u32> {
+    u32::try_from(stored).map_err(|error| sqlx::Error::decode(error).into())
+}
+
+/// Returns a count as it is stored.
+fn stored(number: u32) -> Result<i32> {
+    i32::try_from(number).map_err(|error| sqlx::Error::Encode(error.into()).into())
+}

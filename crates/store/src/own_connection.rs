@@ -1,0 +1,68 @@
+//! A connection that one task keeps to itself.
+//!
+//! A pool asks the server whether a connection is alive each time one is taken or given back:
+//! two round trips for each statement of a task that writes hundreds of them a second.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection, PgPool};
+
+/// A connection that was not used for so long is asked whether it is alive: Postgres may have been
+/// started anew meanwhile.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// How statements are planned: once, and by the indexes. Planned anew for each batch they cost
+/// more than what they do, and a plan made while the tables were small would read them whole.
+const PLANS: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
+/// A connection outside the pool, made as the pool's are but for [`PLANS`], when it is first
+/// needed.
+#[derive(Debug)]
+pub(crate) struct OwnConnection {
+    pool: PgPool,
+    open: Option<(PgConnection, Instant)>,
+}
+
+impl OwnConnection {
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self { pool, open: None }
+    }
+
+    /// Returns the connection, made anew where it was lost.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the pool was closed.
+    pub(crate) async fn get(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        if self.pool.is_closed() {
+            self.open = None;
+            return Err(sqlx::Error::PoolClosed);
+        }
+        let alive = match self.open.take() {
+            Some((connection, used)) if used.elapsed() < QUIET => Some(connection),
+            Some((mut connection, _)) => connection.ping().await.is_ok().then_some(connection),
+            None => None,
+        };
+        let connection = match alive {
+            Some(connection) => connection,
+            None => {
+                let options = PgConnectOptions::clone(&self.pool.connect_options());
+                PgConnection::connect_with(&options.options(PLANS)).await?
+            }
+        };
+        let (connection, _) = self.open.insert((connection, Instant::now()));
+        Ok(connection)
+    }
+
+    /// Gives up the connection after an error, unless it was the database that refused.
+    pub(crate) fn failed(&mut self, error: &sqlx::Error) {
+        if error.as_database_error().is_none() {
+            self.open = None;
+        }
+    }
+}

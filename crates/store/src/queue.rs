@@ -1,0 +1,294 @@
+//! The queue: which worker has which run, and for how long.
+//!
+//! A claim is a lease with a fence that grows each time. A worker that went silent loses its
+//! runs to another when the lease ends, or when its process has, and whatever it still writes is
+//! refused by the fence.
+
+mod alive;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use domain::run::{RunState, StepRecord, TestScope};
+use domain::{DocumentHash, IntegrationId, OrganizationId, RunId, Timestamp};
+use engine::Outcome;
+use engine::port::{Lease, Network};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::live::{Changed, What};
+use crate::{Result, Store, organization, run, timestamp};
+
+pub use alive::Suspects;
+
+/// How long a claim holds without being renewed. Renew at a third of it.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// How often a run may silence its worker without having recorded anything meanwhile. Then it is
+/// taken for what silences them, and set aside instead of ending the next one.
+const SILENCED: i32 = 3;
+
+/// What is said of a run that silenced its workers.
+const SET_ASIDE: &str = "The process that executed this run ended 3 times in a row while it did. It was set aside. Look into the server's log, then resume it.";
+/// What is said of a run that is not stored as it should be; the log has more.
+const UNREADABLE: &str = "What is stored of this run cannot be read, so it was not executed.";
+
+/// A worker: one per process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WorkerId(pub Uuid);
+
+impl WorkerId {
+    /// Returns an id that no other worker has.
+    pub fn random() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+/// A run that belongs to a worker, with all that is needed to execute it but its document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimedRun {
+    /// The claim.
+    pub lease: Lease,
+    /// Whose run it is.
+    pub organization: OrganizationId,
+    /// The integration.
+    pub integration: IntegrationId,
+    /// The document, which [`Store::document`] returns.
+    pub hash: DocumentHash,
+    /// What expressions see as `trigger`.
+    pub payload: Value,
+    /// When its event was accepted.
+    pub created_at: Timestamp,
+    /// When someone resumed it the last time.
+    pub resumed_at: Option<Timestamp>,
+    /// Whether it is a test of a draft.
+    pub is_test: bool,
+    /// What is executed; all of it for a live run.
+    pub scope: TestScope,
+    /// What earlier claims recorded, oldest first, one record for each path.
+    pub history: Vec<StepRecord>,
+    /// What it may reach.
+    pub network: Network,
+}
+
+impl Store {
+    /// Claims up to `limit` runs that are due and that nobody has, longest due first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim(&self, worker: WorkerId, limit: u32) -> Result<Vec<ClaimedRun>> {
+        let rows = sqlx::query_as!(
+            ClaimedRow,
+            r#"with picked as (
+                   select run_id, lease_until is not null as is_takeover from run_queue
+                   where due_at <= now() and (lease_until is null or lease_until <= now())
+                   order by due_at limit $2
+                   for update skip locked
+               ), claimed as (
+                   update run_queue set worker = $1,
+                        lease_until = now() + make_interval(secs => $3),
+                        fence = fence + 1,
+                        takeovers = takeovers + is_takeover::integer
+                   from picked where run_queue.run_id = picked.run_id
+                   returning run_queue.run_id, fence, takeovers
+               ), begun as (
+                   update run set state = 'running', started_at = coalesce(started_at, now())
+                   from claimed where run.run_id = claimed.run_id
+                   returning run.run_id, fence, takeovers, organization_id, integration_id,
+                        event_id, hash, created_at, resumed_at, is_test, scope
+               )
+               select run_id, fence, takeovers, begun.organization_id, begun.integration_id, hash,
+                    begun.created_at, resumed_at, is_test, scope, payload, network
+               from begun join event using (event_id)
+               join organization on organization.organization_id = begun.organization_id"#,
+            worker.0,
+            i64::from(limit),
+            LEASE.as_secs_f64(),
+        )
+        .fetch_all(&self.inner.system)
+        .await?;
+        let resumed = rows
+            .iter()
+            .filter(|row| row.fence > 1)
+            .map(|row| row.run_id)
+            .collect();
+        let mut histories = self.histories(resumed).await?;
+        let mut runs = Vec::with_capacity(rows.len());
+        for row in rows {
+            let lease = Lease {
+                run: RunId(row.run_id),
+                fence: row.fence,
+            };
+            let history = histories.remove(&row.run_id).unwrap_or_default();
+            if row.takeovers >= SILENCED {
+                self.give_up(lease, RunState::Quarantined, SET_ASIDE).await;
+                continue;
+            }
+            // One run that cannot be read must not keep the others from being executed.
+            match row.read(lease, history) {
+                Ok(run) => runs.push(run),
+                Err(error) => {
+                    tracing::error!(run = %lease.run, ?error, "a run cannot be read");
+                    self.give_up(lease, RunState::Failed, UNREADABLE).await;
+                }
+            }
+        }
+        self.live().tell_all(runs.iter().map(ClaimedRun::changed));
+        Ok(runs)
+    }
+
+    async fn histories(&self, runs: Vec<Uuid>) -> Result<HashMap<Uuid, Vec<Value>>> {
+        if runs.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = sqlx::query!(
+            "select run_id, records from run_record where run_id = any($1) order by run_id, seq",
+            &runs,
+        )
+        .fetch_all(&self.inner.system)
+        .await?;
+        let mut histories: HashMap<Uuid, Vec<Value>> = HashMap::new();
+        for row in rows {
+            histories.entry(row.run_id).or_default().push(row.records);
+        }
+        Ok(histories)
+    }
+
+    async fn give_up(&self, lease: Lease, state: RunState, error: &str) {
+        tracing::error!(run = %lease.run, error, "a run is given up");
+        let failed = Outcome::Finished {
+            state,
+            error: Some(error.to_owned()),
+            records: Vec::new(),
+        };
+        // Lost means that someone canceled it meanwhile: then it is over, too.
+        let _ = self.inner.journal.finish(lease, failed).await;
+    }
+
+    /// Makes leases last as long as new ones; returns those that are still ours. Stop work on the
+    /// others: their runs were canceled or belong to another worker.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
+        let (runs, fences) = columns(leases);
+        // A row that is locked is being written by the journal, or taken over, at this moment. It is
+        // left alone, so that neither waits for the other; the fence guards what is still written.
+        let rows = sqlx::query!(
+            "with held as (
+                 select run_queue.run_id, run_queue.fence from run_queue
+                 join unnest($1::uuid[], $2::bigint[]) as lease (run_id, fence)
+                    on lease.run_id = run_queue.run_id and lease.fence = run_queue.fence
+                 where worker is not null
+             ), free as (
+                 select run_queue.run_id from run_queue
+                 join held on held.run_id = run_queue.run_id and held.fence = run_queue.fence
+                 for update of run_queue skip locked
+             ), renewed as (
+                 update run_queue set lease_until = now() + make_interval(secs => $3)
+                 from free where run_queue.run_id = free.run_id
+             )
+             select run_id, fence from held",
+            &runs,
+            &fences,
+            LEASE.as_secs_f64(),
+        )
+        .fetch_all(&self.inner.system)
+        .await?;
+        let held = rows.into_iter().map(|row| Lease {
+            run: RunId(row.run_id),
+            fence: row.fence,
+        });
+        Ok(held.collect())
+    }
+
+    /// Gives all runs of a worker back at once, when it shuts down: others need not wait for the
+    /// leases to end.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn release(&self, worker: WorkerId) -> Result<()> {
+        let mut tx = self.inner.system.begin().await?;
+        let released = sqlx::query!(
+            "with held as (
+                 select run_id from run_queue where worker = $1 order by run_id for update
+             ), released as (
+                 update run_queue set worker = null, lease_until = null, due_at = now()
+                 from held where run_queue.run_id = held.run_id
+                 returning run_queue.run_id
+             )
+             update run set state = 'queued' from released where run.run_id = released.run_id",
+            worker.0,
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!("delete from worker where worker_id = $1", worker.0)
+            .execute(&mut *tx)
+            .await?;
+        if released.rows_affected() > 0 {
+            self.live().notify_workers(&mut tx).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+struct ClaimedRow {
+    run_id: Uuid,
+    fence: i64,
+    takeovers: i32,
+    organization_id: Uuid,
+    integration_id: Uuid,
+    hash: String,
+    created_at: OffsetDateTime,
+    resumed_at: Option<OffsetDateTime>,
+    is_test: bool,
+    scope: Option<Value>,
+    payload: Value,
+    network: Value,
+}
+
+impl ClaimedRow {
+    fn read(self, lease: Lease, history: Vec<Value>) -> Result<ClaimedRun> {
+        Ok(ClaimedRun {
+            lease,
+            organization: OrganizationId(self.organization_id),
+            integration: IntegrationId(self.integration_id),
+            hash: DocumentHash(self.hash),
+            payload: self.payload,
+            created_at: timestamp::read(self.created_at),
+            resumed_at: self.resumed_at.map(timestamp::read),
+            is_test: self.is_test,
+            scope: scope(self.scope)?,
+            history: run::fold(history)?,
+            network: organization::read_network(self.network)?,
+        })
+    }
+}
+
+impl ClaimedRun {
+    pub(crate) fn changed(&self) -> Changed {
+        Changed {
+            organization: self.organization,
+            what: What::Run(self.lease.run, self.integration),
+        }
+    }
+}
+
+/// Returns leases as columns of ids and fences.
+pub(crate) fn columns(leases: &[Lease]) -> (Vec<Uuid>, Vec<i64>) {
+    leases
+        .iter()
+        .map(|lease| (lease.run.0, lease.fence))
+        .unzip()
+}
+
+fn scope(stored: Option<Value>) -> Result<TestScope> {
+    match stored {
+        None => Ok(TestScope::Whole),
+        Some(scope) => {
+            serde_json::from_value(scope).map_err(|error| sqlx::Error::decode(error).into())
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Which workers live: each holds a lock in the database for as long as its process does.
+//!
+//! Leases are for workers that hang, or whose machine is gone without a word. A process that is
+//! killed closes its connections, Postgres frees its lock, and its runs go on within two seconds.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::WorkerId;
+use crate::{Result, Store};
+
+/// How often a worker looks whether it still holds its lock.
+const PULSE: Duration = Duration::from_millis(250);
+/// How long a lock must have been free: a connection that was cut is made anew in less.
+const CERTAIN: Duration = Duration::from_millis(900);
+/// How long after its start Postgres is no witness of workers that have not locked anew since: it
+/// freed all locks when it ended.
+const STARTING: Duration = Duration::from_secs(3);
+
+/// Workers whose locks are free, and since when that was seen.
+#[derive(Debug, Default)]
+pub struct Suspects(HashMap<Uuid, Instant>);
+
+impl Store {
+    /// Keeps a worker among those that live, until the future is dropped or the store closed.
+    pub async fn stay_alive(&self, worker: WorkerId) {
+        loop {
+            let Err(error) = self.hold_lock(worker).await;
+            if self.inner.system.is_closed() {
+                return;
+            }
+            tracing::debug!(%error, "the worker's lock is taken anew");
+            sleep(PULSE).await;
+        }
+    }
+
+    async fn hold_lock(&self, worker: WorkerId) -> Result<Infallible, sqlx::Error> {
+        let options = PgConnectOptions::clone(&self.inner.system.connect_options());
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let key = lock_key(worker.0);
+        sqlx::query!("select pg_advisory_lock($1)", key)
+            .execute(&mut connection)
+            .await?;
+        sqlx::query!(
+            "insert into worker (worker_id, lock_key) values ($1, $2)
+             on conflict (worker_id) do update set since = now()",
+            worker.0,
+            key,
+        )
+        .execute(&mut connection)
+        .await?;
+        loop {
+            sleep(PULSE).await;
+            if self.inner.system.is_closed() {
+                return Err(sqlx::Error::PoolClosed);
+            }
+            connection.ping().await?;
+        }
+    }
+
+    /// Looks for workers that ended without giving their runs back, and frees those runs. Call
+    /// it again and again with the same suspects; every process may.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn free_runs_of_dead(&self, suspects: &mut Suspects) -> Result<()> {
+        // The locks that this takes end with the statement.
+        let free = sqlx::query_scalar!(
+            "select worker_id from worker
+             where pg_postmaster_start_time() < greatest(since, now() - make_interval(secs => $1))
+                and pg_try_advisory_xact_lock(lock_key)",
+            STARTING.as_secs_f64(),
+        )
+        .fetch_all(&self.inner.system)
+        .await?;
+        let now = Instant::now();
+        suspects.0.retain(|worker, _| free.contains(worker));
+        for worker in free {
+            let since = *suspects.0.entry(worker).or_insert(now);
+            if now.duration_since(since) >= CERTAIN {
+                self.bury(worker).await?;
+                suspects.0.remove(&worker);
+            }
+        }
+        Ok(())
+    }
+
+    async fn bury(&self, worker: Uuid) -> Result<()> {
+        let mut tx = self.inner.system.begin().await?;
+        let is_dead = sqlx::query_scalar!(
+            r#"select pg_try_advisory_xact_lock($1) as "free!""#,
+            lock_key(worker)
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        if !is_dead {
+            return Ok(());
+        }
+        let freed = sqlx::query!(
+            "with gone as (
+                 delete from worker where worker_id = $1 returning worker_id
+             ), held as (
+                 select run_id from run_queue join gone on worker = gone.worker_id
+                 where lease_until > now()
+                 order by run_id for update of run_queue
+             )
+             update run_queue set lease_until = now()
+             from held where run_queue.run_id = held.run_id",
+            worker,
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if freed > 0 {
+            self.live().notify_workers(&mut tx).await?;
+        }
+        tx.commit().await?;
+        tracing::warn!(%worker, freed, "a worker ended without giving its runs back");
+        self.live().wake_workers();
+        Ok(())
+    }
+}
+
+/// The lock of a worker: the random half of its id.
+fn lock_key(worker: Uuid) -> i64 {
+    i64::from_be_bytes(worker.as_u64_pair().1.to_be_bytes())
+}

@@ -1,0 +1,329 @@
+//! Runs: listed, looked into, canceled, resumed.
+
+pub(crate) mod check;
+mod reply;
+mod resume;
+mod start;
+
+use std::collections::HashMap;
+
+use domain::account::Me;
+use domain::policy::{self, Act};
+use domain::run::{RunDetail, RunOf, RunState, RunSummary, StepPath, StepRecord};
+use domain::{DocumentHash, DraftId, EventId, IntegrationId, RunId};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::live::{Changed, What};
+use crate::{Error, Refusal, Result, Store, Tx, audit, document, number, timestamp};
+
+pub use reply::Reply;
+
+/// Which live runs are listed; tests never are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only those of one integration.
+    pub integration: Option<IntegrationId>,
+    /// Only those in one state.
+    pub state: Option<RunState>,
+    /// Only those that came before this one: for the next page, its last run.
+    pub before: Option<RunId>,
+}
+
+/// Runs on one page of the list.
+const PAGE: i64 = 50;
+/// Tests of a draft that are listed.
+const TESTS: i64 = 20;
+
+impl Store {
+    /// Returns a page of 50 live runs, newest first.
+    ///
+    /// # Errors
+    /// When the session ended.
+    pub async fn runs(&self, me: &Me, filter: RunFilter) -> Result<Vec<RunSummary>> {
+        let mut tx = self.begin(me, Act::See).await?;
+        let rows = sqlx::query_as!(
+            SummaryRow,
+            "select run_id, run.integration_id, integration.name as integration_name,
+                    version_number, draft_id, draft_revision, state, run.created_at, started_at,
+                    finished_at, error
+             from run join integration using (integration_id)
+             where run.organization_id = $1 and not is_test
+                and ($2::uuid is null or run.integration_id = $2)
+                and ($3::text is null or state = $3)
+                and ($4::uuid is null or run_id < $4)
+             order by run_id desc
+             limit $5",
+            me.organization.0,
+            filter.integration.map(|id| id.0),
+            filter.state.map(RunState::key),
+            filter.before.map(|id| id.0),
+            PAGE,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        rows.into_iter().map(SummaryRow::read).collect()
+    }
+
+    /// Returns a run, live or test, with what its steps did. Without what it received and sent
+    /// when the role may not see that.
+    ///
+    /// # Errors
+    /// When there is none with this id in the organization.
+    pub async fn run(&self, me: &Me, id: RunId) -> Result<RunDetail> {
+        let (mut tx, role) = self.enter(me).await?;
+        policy::allow(role, Act::See)?;
+        let shown = policy::allow(role, Act::SeePayloads).is_ok();
+        detail(&mut tx, me, id, shown).await
+    }
+
+    /// Returns the newest test of a draft; `None` when it was never tested.
+    ///
+    /// # Errors
+    /// When there is no such draft in the organization.
+    pub async fn latest_test(&self, me: &Me, draft: DraftId) -> Result<Option<RunDetail>> {
+        let (mut tx, role) = self.enter(me).await?;
+        policy::allow(role, Act::See)?;
+        let shown = policy::allow(role, Act::SeePayloads).is_ok();
+        let newest = sqlx::query_scalar!(
+            r#"select (
+                   select run_id from run
+                   where organization_id = $1 and draft_id = $2 and is_test
+                   order by run_id desc limit 1
+               ) as "run_id?"
+               from draft where organization_id = $1 and draft_id = $2"#,
+            me.organization.0,
+            draft.0,
+        )
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(Error::NotFound)?;
+        match newest {
+            Some(id) => detail(&mut tx, me, RunId(id), shown).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the newest tests of a draft, newest first, 20 at most.
+    ///
+    /// # Errors
+    /// When there is no such draft in the organization.
+    pub async fn tests(&self, me: &Me, draft: DraftId) -> Result<Vec<RunSummary>> {
+        let mut tx = self.begin(me, Act::See).await?;
+        let rows = sqlx::query_as!(
+            SummaryRow,
+            "select run_id, run.integration_id, integration.name as integration_name,
+                    version_number, draft_id, draft_revision, state, run.created_at, started_at,
+                    finished_at, error
+             from run join integration using (integration_id)
+             where run.organization_id = $1 and draft_id = $2 and is_test
+             order by run_id desc
+             limit $3",
+            me.organization.0,
+            draft.0,
+            TESTS,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        if rows.is_empty() {
+            let found = sqlx::query_scalar!(
+                r#"select exists (
+                       select from draft where organization_id = $1 and draft_id = $2
+                   ) as "found!""#,
+                me.organization.0,
+                draft.0,
+            )
+            .fetch_one(&mut *tx)
+            .await?;
+            if !found {
+                return Err(Error::NotFound);
+            }
+        }
+        rows.into_iter().map(SummaryRow::read).collect()
+    }
+
+    /// Ends a run that is not over. A step that is under way may still reach its target; nothing
+    /// is recorded of it.
+    ///
+    /// # Errors
+    /// When the role does not allow it, there is no such run, or it is over.
+    pub async fn cancel_run(&self, me: &Me, id: RunId) -> Result<()> {
+        let (mut tx, role) = self.enter(me).await?;
+        let found = sqlx::query!(
+            "select is_test, integration_id from run where organization_id = $1 and run_id = $2",
+            me.organization.0,
+            id.0,
+        )
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(Error::NotFound)?;
+        policy::allow(
+            role,
+            if found.is_test {
+                Act::Test
+            } else {
+                Act::Operate
+            },
+        )?;
+        // The queue first, as the journal does: whoever holds that row decides how the run ends.
+        let left = sqlx::query!("delete from run_queue where run_id = $1", id.0)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        let before = sqlx::query_scalar!(
+            "select state from run where organization_id = $1 and run_id = $2 for update",
+            me.organization.0,
+            id.0,
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let before = state(&before)?;
+        if before.is_finished() {
+            return Err(Refusal::RunOver(before).into());
+        }
+        if left == 0 {
+            // It was over a moment ago, and someone resumed it while we waited for its row.
+            drop(tx);
+            return Box::pin(self.cancel_run(me, id)).await;
+        }
+        sqlx::query!(
+            "update run set state = $2, finished_at = now() where run_id = $1",
+            id.0,
+            RunState::Canceled.key(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        audit::note(
+            &mut tx,
+            me,
+            "run.cancel",
+            id.0,
+            json!({ "was": before.key() }),
+        )
+        .await?;
+        self.live().notify_canceled(&mut tx, id).await?;
+        let changed = Changed {
+            organization: me.organization,
+            what: What::Run(id, IntegrationId(found.integration_id)),
+        };
+        self.commit(tx, vec![changed]).await?;
+        self.live().tell_canceled(id);
+        Ok(())
+    }
+}
+
+async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetail> {
+    let row = sqlx::query!(
+        r#"select run_id, run.integration_id, integration.name as integration_name,
+                version_number, draft_id, draft_revision, state, run.created_at, started_at,
+                finished_at, error, event_id, run.hash, body, event.payload
+           from run
+           join integration using (integration_id)
+           join event using (event_id)
+           join document on document.organization_id = $1 and document.hash = run.hash
+           where run.organization_id = $1 and run_id = $2"#,
+        me.organization.0,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or(Error::NotFound)?;
+    let records = sqlx::query_scalar!(
+        "select records from run_record where organization_id = $1 and run_id = $2 order by seq",
+        me.organization.0,
+        id.0,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut records = fold(records)?;
+    if !shown {
+        for record in &mut records {
+            record.input = Value::Null;
+            record.output = Value::Null;
+        }
+    }
+    let summary = SummaryRow {
+        run_id: row.run_id,
+        integration_id: row.integration_id,
+        integration_name: row.integration_name,
+        version_number: row.version_number,
+        draft_id: row.draft_id,
+        draft_revision: row.draft_revision,
+        state: row.state,
+        created_at: row.created_at,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        error: row.error,
+    };
+    Ok(RunDetail {
+        summary: summary.read()?,
+        event: EventId(row.event_id),
+        hash: DocumentHash(row.hash),
+        document: document::read(row.body)?,
+        payload: shown.then_some(row.payload),
+        records,
+        payloads_hidden: !shown,
+    })
+}
+
+/// Reads rows of records, oldest first: one record for each path, the last one written, in the
+/// order in which the paths first appeared.
+pub(crate) fn fold(rows: Vec<Value>) -> Result<Vec<StepRecord>> {
+    let mut records: Vec<StepRecord> = Vec::new();
+    let mut places: HashMap<StepPath, usize> = HashMap::new();
+    for row in rows {
+        let row: Vec<StepRecord> = serde_json::from_value(row).map_err(sqlx::Error::decode)?;
+        for record in row {
+            match places.get(&record.path) {
+                Some(place) => records[*place] = record,
+                None => {
+                    places.insert(record.path.clone(), records.len());
+                    records.push(record);
+                }
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// Reads the state of a run as it is stored.
+pub(crate) fn state(key: &str) -> Result<RunState> {
+    let unknown = || sqlx::Error::Decode(format!("there is no run state `{key}`").into());
+    Ok(RunState::from_key(key).ok_or_else(unknown)?)
+}
+
+struct SummaryRow {
+    run_id: Uuid,
+    integration_id: Uuid,
+    integration_name: String,
+    version_number: Option<i32>,
+    draft_id: Option<Uuid>,
+    draft_revision: Option<i32>,
+    state: String,
+    created_at: OffsetDateTime,
+    started_at: Option<OffsetDateTime>,
+    finished_at: Option<OffsetDateTime>,
+    error: Option<String>,
+}
+
+impl SummaryRow {
+    fn read(self) -> Result<RunSummary> {
+        let of = match (self.version_number, self.draft_id, self.draft_revision) {
+            (Some(version), _, _) => RunOf::Version(number(version)?),
+            (None, Some(draft), Some(revision)) => RunOf::Test(DraftId(draft), number(revision)?),
+            _ => return Err(sqlx::Error::Decode("a run executes nothing".into()).into()),
+        };
+        Ok(RunSummary {
+            id: RunId(self.run_id),
+            integration: IntegrationId(self.integration_id),
+            integration_name: self.integration_name,
+            of,
+            state: state(&self.state)?,
+            created_at: timestamp::read(self.created_at),
+            started_at: self.started_at.map(timestamp::read),
+            finished_at: self.finished_at.map(timestamp::read),
+            error: self.error,
+        })
+    }
+}

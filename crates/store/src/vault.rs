@@ -1,0 +1,255 @@
+//! Seals secrets. What is sealed opens only in the place that it was sealed for: the organization,
+//! the kind of thing and its id are part of the seal, so that a row which is copied to another
+//! place opens nothing.
+//!
+//! XChaCha20-Poly1305 throughout, with a random nonce of 192 bits each time. A data key per
+//! organization seals; the master key wraps data keys. A data key is read each time it is
+//! needed: one that was remembered could be that of a transaction that never happened.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use domain::{OrganizationId, canonical, signing};
+use sqlx::PgConnection;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::{Error, Result};
+
+const KEY: usize = 32;
+const NONCE: usize = 24;
+const TAG: usize = 16;
+/// What the first byte of a sealed text says: how it is built.
+const FORM: u8 = 1;
+/// Bytes before the ciphertext: form, number of the data key, nonce.
+const HEAD: usize = 1 + 4 + NONCE;
+
+/// The key that wraps the data keys of all organizations; comes from outside the database.
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<[u8; KEY]>);
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("MasterKey(…)")
+    }
+}
+
+impl MasterKey {
+    /// Reads a key as it is kept: 64 hexadecimal digits, with white space around them or none.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut key = Zeroizing::new([0; KEY]);
+        hex::decode_to_slice(text.trim(), key.as_mut_slice()).ok()?;
+        Some(Self(key))
+    }
+
+    /// Returns a new key as it is to be kept: 64 hexadecimal digits.
+    pub fn generate() -> Zeroizing<String> {
+        Zeroizing::new(crate::token::random::<KEY>())
+    }
+
+    /// Returns a name by which a wrapped key tells who wrapped it.
+    fn name(&self) -> String {
+        let mut text = Zeroizing::new(b"the name of a master key of Sluice".to_vec());
+        text.extend_from_slice(self.0.as_slice());
+        let mut name = canonical::sha256(&text);
+        name.truncate(16);
+        name
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&Key::from(*self.0))
+    }
+}
+
+/// Where a secret is kept. It opens nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) organization: OrganizationId,
+    /// Which kind of thing, such as `signing_secret`.
+    pub(crate) kind: &'static str,
+    pub(crate) id: Uuid,
+}
+
+impl Place {
+    fn seal(&self) -> Vec<u8> {
+        let mut seal = self.kind.as_bytes().to_vec();
+        seal.push(b'|');
+        seal.extend_from_slice(self.organization.0.as_bytes());
+        seal.extend_from_slice(self.id.as_bytes());
+        seal
+    }
+}
+
+/// Seals and opens for one process.
+#[derive(Debug, Default)]
+pub(crate) struct Vault {
+    master: OnceLock<MasterKey>,
+}
+
+impl Vault {
+    /// Gives the vault its master key; only the first counts.
+    pub(crate) fn unlock(&self, master: MasterKey) {
+        let _ = self.master.set(master);
+    }
+
+    /// Seals a secret for its place. The organization gets its first data key where it has none.
+    ///
+    /// # Errors
+    /// When there is no master key, or the data key cannot be had.
+    pub(crate) async fn seal(
+        &self,
+        connection: &mut PgConnection,
+        place: Place,
+        secret: &[u8],
+    ) -> Result<Vec<u8>> {
+        let (number, key) = self.newest_key(connection, place.organization).await?;
+        let nonce = nonce();
+        let mut sealed = Vec::with_capacity(HEAD + secret.len() + TAG);
+        sealed.push(FORM);
+        sealed.extend_from_slice(&number.to_be_bytes());
+        sealed.extend_from_slice(&nonce);
+        sealed.extend(encrypt(&key, &nonce, secret, &place.seal())?);
+        Ok(sealed)
+    }
+
+    /// Opens what was sealed for this place.
+    ///
+    /// # Errors
+    /// When there is no master key, it is another one than it was, or what was sealed is not what
+    /// was sealed for this place.
+    pub(crate) async fn open(
+        &self,
+        connection: &mut PgConnection,
+        place: Place,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        let (head, text) = sealed.split_at_checked(HEAD).ok_or_else(broken)?;
+        let [FORM, n1, n2, n3, n4, nonce @ ..] = head else {
+            return Err(broken());
+        };
+        let number = i32::from_be_bytes([*n1, *n2, *n3, *n4]);
+        let key = self.key(connection, place.organization, number).await?;
+        decrypt(&key, nonce, text, &place.seal())
+    }
+
+    fn master(&self) -> Result<&MasterKey> {
+        Ok(self.master.get().ok_or(signing::Refusal::NoMasterKey)?)
+    }
+
+    async fn newest_key(
+        &self,
+        connection: &mut PgConnection,
+        organization: OrganizationId,
+    ) -> Result<(i32, XChaCha20Poly1305)> {
+        let newest = sqlx::query_scalar!(
+            "select number from data_key where organization_id = $1 order by number desc limit 1",
+            organization.0,
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        let number = match newest {
+            Some(number) => number,
+            None => self.first_key(connection, organization).await?,
+        };
+        let key = self.key(connection, organization, number).await?;
+        Ok((number, key))
+    }
+
+    /// Makes the first data key of an organization, unless someone does at the same time.
+    async fn first_key(
+        &self,
+        connection: &mut PgConnection,
+        organization: OrganizationId,
+    ) -> Result<i32> {
+        let master = self.master()?;
+        let mut key = Zeroizing::new([0; KEY]);
+        getrandom::fill(key.as_mut_slice()).expect("the operating system gives random bytes");
+        let number = 1;
+        let nonce = nonce();
+        let mut wrapped = nonce.to_vec();
+        let seal = wrapping(organization, number);
+        wrapped.extend(encrypt(&master.cipher(), &nonce, key.as_slice(), &seal)?);
+        sqlx::query!(
+            "insert into data_key (organization_id, number, master, wrapped)
+             values ($1, $2, $3, $4)
+             on conflict (organization_id, number) do nothing",
+            organization.0,
+            number,
+            master.name(),
+            wrapped,
+        )
+        .execute(connection)
+        .await?;
+        Ok(number)
+    }
+
+    async fn key(
+        &self,
+        connection: &mut PgConnection,
+        organization: OrganizationId,
+        number: i32,
+    ) -> Result<XChaCha20Poly1305> {
+        let master = self.master()?;
+        let row = sqlx::query!(
+            "select master, wrapped from data_key where organization_id = $1 and number = $2",
+            organization.0,
+            number,
+        )
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(broken)?;
+        if row.master != master.name() {
+            return Err(fault(
+                "a secret was sealed under another master key than SLUICE_MASTER_KEY_FILE holds",
+            ));
+        }
+        let (nonce, text) = row.wrapped.split_at_checked(NONCE).ok_or_else(broken)?;
+        let seal = wrapping(organization, number);
+        let key = decrypt(&master.cipher(), nonce, text, &seal)?;
+        XChaCha20Poly1305::new_from_slice(&key).map_err(|_| broken())
+    }
+}
+
+fn wrapping(organization: OrganizationId, number: i32) -> Vec<u8> {
+    let mut seal = b"data_key|".to_vec();
+    seal.extend_from_slice(organization.0.as_bytes());
+    seal.extend_from_slice(&number.to_be_bytes());
+    seal
+}
+
+fn nonce() -> [u8; NONCE] {
+    let mut nonce = [0; NONCE];
+    getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
+    nonce
+}
+
+fn encrypt(
+    cipher: &XChaCha20Poly1305,
+    nonce: &[u8; NONCE],
+    msg: &[u8],
+    aad: &[u8],
+) -> Result<Vec<u8>> {
+    let sealed = cipher.encrypt(&XNonce::from(*nonce), Payload { msg, aad });
+    sealed.map_err(|_| fault("a secret could not be sealed"))
+}
+
+fn decrypt(
+    cipher: &XChaCha20Poly1305,
+    nonce: &[u8],
+    msg: &[u8],
+    aad: &[u8],
+) -> Result<Zeroizing<Vec<u8>>> {
+    let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| broken())?;
+    let opened = cipher.decrypt(&XNonce::from(nonce), Payload { msg, aad });
+    opened.map(Zeroizing::new).map_err(|_| broken())
+}
+
+fn broken() -> Error {
+    fault("a sealed secret does not open: it was sealed for another place, or changed since")
+}
+
+fn fault(what: &'static str) -> Error {
+    sqlx::Error::Decode(what.into()).into()
+}

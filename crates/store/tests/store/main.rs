@@ -1,0 +1,27 @@
+//! Every verb against a real Postgres, each test in a database of its own, and the races that
+//! the verbs guard. One binary, so that it is linked once.
+
+mod account;
+mod border;
+mod draft;
+mod inbox;
+mod intake;
+mod integration;
+mod journal;
+mod letter;
+mod live;
+mod member;
+mod merge;
+mod policy;
+mod presence;
+mod queue;
+mod resume;
+mod review;
+mod roll_back;
+mod run;
+mod schedule;
+mod signing;
+mod stale;
+mod thread;
+mod version;
+mod world;

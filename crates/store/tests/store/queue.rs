@@ -1,0 +1,360 @@
+//! The queue: one owner at a time, fences, takeovers.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use domain::RunId;
+use domain::run::{ResumeOn, RunState};
+use engine::Outcome;
+use engine::port::{Journal, Lease, Lost};
+use futures::future::join_all;
+use serde_json::json;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use store::{ClaimedRun, Incoming, Suspects, WorkerId};
+
+use crate::journal::record;
+use crate::world::World;
+
+async fn queue(world: &World, count: usize) -> HashSet<RunId> {
+    let (_, route) = world.hook().await;
+    let accepts = (0..count).map(|number| {
+        let payload = json!({ "body": number });
+        world.store.accept(Incoming {
+            route: route.clone(),
+            payload,
+            hand_to: None,
+        })
+    });
+    join_all(accepts)
+        .await
+        .into_iter()
+        .map(|a| a.expect("there is room").run)
+        .collect()
+}
+
+async fn claim_one(world: &World) -> ClaimedRun {
+    let mut claimed = world
+        .store
+        .claim(WorkerId::random(), 1)
+        .await
+        .expect("it answers");
+    claimed.pop().expect("one is due")
+}
+
+/// Makes all leases end, as if their workers had been silent.
+async fn silence(world: &World) {
+    world
+        .execute("update run_queue set lease_until = now() - interval '1 second'")
+        .await;
+}
+
+#[sqlx::test]
+async fn each_run_is_claimed_by_one_worker(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let queued = queue(&world, 100).await;
+    let other = world.other_process().await;
+    let claims = (0..10).map(|number| {
+        let store = if number % 2 == 0 {
+            &world.store
+        } else {
+            &other
+        };
+        store.claim(WorkerId::random(), 15)
+    });
+    let claimed: Vec<_> = join_all(claims)
+        .await
+        .into_iter()
+        .flat_map(|c| c.expect("it answers"))
+        .collect();
+    let runs: HashSet<_> = claimed.iter().map(|run| run.lease.run).collect();
+    assert_eq!(claimed.len(), runs.len(), "none twice");
+    let rest = world
+        .store
+        .claim(WorkerId::random(), 100)
+        .await
+        .expect("it answers");
+    let all: HashSet<_> = runs
+        .into_iter()
+        .chain(rest.iter().map(|run| run.lease.run))
+        .collect();
+    assert_eq!(all, queued);
+    other.close().await;
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_lease_that_ends_is_taken_over_with_all_that_was_recorded(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    queue(&world, 1).await;
+    let first = claim_one(&world).await;
+    let journal = world.store.journal();
+    journal
+        .append(first.lease, vec![record(1, "one")])
+        .await
+        .expect("it is ours");
+    journal
+        .append(first.lease, vec![record(2, "two")])
+        .await
+        .expect("it is ours");
+    journal
+        .append(first.lease, vec![record(1, "one again")])
+        .await
+        .expect("it is ours");
+    silence(&world).await;
+
+    let second = claim_one(&world).await;
+    assert_eq!(
+        second.lease,
+        Lease {
+            run: first.lease.run,
+            fence: first.lease.fence + 1
+        }
+    );
+    assert_eq!(second.history, [record(1, "one again"), record(2, "two")]);
+    // The first worker wakes up: whatever it says is refused, and nothing is lost.
+    assert_eq!(
+        journal.append(first.lease, vec![record(3, "stale")]).await,
+        Err(Lost)
+    );
+    let stale = Outcome::Finished {
+        state: RunState::Failed,
+        error: None,
+        records: vec![],
+    };
+    assert_eq!(journal.finish(first.lease, stale).await, Err(Lost));
+    assert!(
+        world
+            .store
+            .renew(&[first.lease])
+            .await
+            .expect("it answers")
+            .is_empty()
+    );
+    let records = vec![record(3, "three")];
+    let outcome = Outcome::Finished {
+        state: RunState::Succeeded,
+        error: None,
+        records,
+    };
+    journal
+        .finish(second.lease, outcome)
+        .await
+        .expect("it is ours");
+    let detail = world
+        .store
+        .run(&world.admin, first.lease.run)
+        .await
+        .expect("it is there");
+    assert_eq!(detail.summary.state, RunState::Succeeded);
+    assert_eq!(
+        detail.records,
+        [record(1, "one again"), record(2, "two"), record(3, "three")]
+    );
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_lease_that_is_renewed_is_not_taken_over(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    queue(&world, 2).await;
+    let (one, two) = (claim_one(&world).await, claim_one(&world).await);
+    silence(&world).await;
+    let held = world.store.renew(&[one.lease]).await.expect("it answers");
+    assert_eq!(held, [one.lease]);
+    let taken = world
+        .store
+        .claim(WorkerId::random(), 5)
+        .await
+        .expect("it answers");
+    let taken: Vec<_> = taken.iter().map(|run| run.lease.run).collect();
+    assert_eq!(taken, [two.lease.run]);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_worker_that_shuts_down_gives_its_runs_back_at_once(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    queue(&world, 3).await;
+    let worker = WorkerId::random();
+    let held = world.store.claim(worker, 3).await.expect("it answers");
+    world
+        .store
+        .release(WorkerId::random())
+        .await
+        .expect("it answers");
+    assert!(
+        world
+            .store
+            .claim(WorkerId::random(), 5)
+            .await
+            .expect("it answers")
+            .is_empty()
+    );
+    world.store.release(worker).await.expect("it answers");
+    let run = world
+        .store
+        .run(&world.admin, held[0].lease.run)
+        .await
+        .expect("it is there");
+    assert_eq!(run.summary.state, RunState::Queued);
+    assert!(
+        world
+            .store
+            .renew(&[held[0].lease])
+            .await
+            .expect("it answers")
+            .is_empty()
+    );
+    let again = world
+        .store
+        .claim(WorkerId::random(), 5)
+        .await
+        .expect("it answers");
+    assert_eq!(again.len(), 3);
+    assert!(again.iter().all(|run| run.lease.fence == 2));
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_run_that_silences_its_workers_is_set_aside_until_someone_resumes_it(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    queue(&world, 1).await;
+    let run = claim_one(&world).await.lease.run;
+    for _ in 0..2 {
+        silence(&world).await;
+        assert_eq!(claim_one(&world).await.lease.run, run);
+    }
+    silence(&world).await;
+    let fourth = world
+        .store
+        .claim(WorkerId::random(), 5)
+        .await
+        .expect("it answers");
+    assert!(fourth.is_empty());
+    let detail = world
+        .store
+        .run(&world.admin, run)
+        .await
+        .expect("it is there");
+    assert_eq!(detail.summary.state, RunState::Quarantined);
+    assert!(
+        detail
+            .summary
+            .error
+            .expect("it says why")
+            .contains("3 times")
+    );
+    assert_eq!(world.count("select count(*) from run_queue").await, 0);
+    world
+        .store
+        .resume_run(&world.admin, run, ResumeOn::Ran)
+        .await
+        .expect("an Admin may");
+    assert_eq!(claim_one(&world).await.lease.run, run);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_run_that_gets_further_each_time_is_not_what_silences_its_workers(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    queue(&world, 1).await;
+    let journal = world.store.journal();
+    for step in 1..=6 {
+        let claimed = claim_one(&world).await;
+        let records = vec![record(step, "done")];
+        journal
+            .append(claimed.lease, records)
+            .await
+            .expect("it is ours");
+        silence(&world).await;
+    }
+    assert_eq!(claim_one(&world).await.history.len(), 6);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn the_runs_of_a_process_that_ended_are_free_at_once_and_those_of_others_are_not(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    queue(&world, 2).await;
+    let (dead, living) = (WorkerId::random(), WorkerId::random());
+    let other = world.other_process().await;
+    let lives = {
+        let other = other.clone();
+        tokio::spawn(async move { other.stay_alive(living).await })
+    };
+    let dies = {
+        let other = other.clone();
+        tokio::spawn(async move { other.stay_alive(dead).await })
+    };
+    while world.count("select count(*) from worker").await < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let ours = world.store.claim(dead, 1).await.expect("it answers");
+    let theirs = world.store.claim(living, 1).await.expect("it answers");
+    dies.abort();
+    let mut suspects = Suspects::default();
+    let taken = loop {
+        let looked = world.store.free_runs_of_dead(&mut suspects).await;
+        looked.expect("it answers");
+        let claimed = world.store.claim(WorkerId::random(), 5).await;
+        let claimed = claimed.expect("it answers");
+        if !claimed.is_empty() {
+            break claimed;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let taken: Vec<_> = taken.iter().map(|run| run.lease.run).collect();
+    assert_eq!(taken, [ours[0].lease.run]);
+    let held = world.store.renew(&[theirs[0].lease]).await;
+    assert_eq!(held.expect("it answers"), [theirs[0].lease]);
+    assert_eq!(world.count("select count(*) from worker").await, 1);
+    lives.abort();
+    other.close().await;
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_run_that_cannot_be_read_fails_alone(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    queue(&world, 3).await;
+    let bad = claim_one(&world).await;
+    let records = vec![record(1, "one")];
+    world
+        .store
+        .journal()
+        .append(bad.lease, records)
+        .await
+        .expect("it is ours");
+    world
+        .execute("update run_record set records = '[{}]'")
+        .await;
+    silence(&world).await;
+    let claimed = world
+        .store
+        .claim(WorkerId::random(), 5)
+        .await
+        .expect("it answers");
+    assert_eq!(claimed.len(), 2, "the others go on");
+    assert_eq!(
+        world
+            .count("select count(*) from run where state = 'failed'")
+            .await,
+        1
+    );
+    world.end().await;
+}

@@ -1,0 +1,262 @@
+//! How many runs a second are accepted, executed and finished, how long they take, what they cost.
+//!
+//! Everything shares this machine: Postgres, the server, the load. So the baseline, single-row
+//! inserts by `pgbench`, is taken in turn with it. What counts is read from the runs in the
+//! database: an answered event without a finished run fails the bench.
+
+mod flow;
+mod load;
+mod postgres;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::arguments::Arguments;
+use crate::bench::Bench;
+use crate::bench::figure::{Figure, median};
+use crate::bench::server::Server;
+use crate::command::{Context, Failure, Outcome, answer, progress};
+use crate::launch::{self, Scratch};
+use flow::{ANSWER, Flow, ORDER, Published};
+use load::{Generator, Load, Seen};
+use postgres::Database;
+
+const ROUNDS: usize = 5;
+/// Connections, and clients of the baseline.
+const CONCURRENCY: usize = 64;
+const FLOOD: Duration = Duration::from_secs(4);
+const PACED: Duration = Duration::from_secs(4);
+/// Runs that are not finished so long after the load are stuck.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// Prints `runs_per_s` and what belongs to it; with `--peer`, what can be seen of another system.
+pub(crate) fn measure(bench: &Bench<'_>, mut arguments: Arguments) -> Outcome {
+    let peer = arguments.value("--peer")?;
+    let flow = arguments.value("--flow")?;
+    arguments.finish()?;
+    let generator = Generator::build(bench)?;
+    match (peer, flow) {
+        (Some(url), flow) => measure_peer(&generator, &url, flow.as_deref()),
+        (None, None) => measure_own(bench, &generator),
+        (None, Some(_)) => Err(Failure::new(
+            "--flow says what the webhook of a --peer does; give its URL as well.",
+        )),
+    }
+}
+
+fn measure_own(bench: &Bench<'_>, generator: &Generator) -> Outcome {
+    let scratch = Scratch::new("bench-runs")?;
+    let postgres = launch::Postgres::start(&bench.program, &scratch.path().join("data"))?;
+    let mut database = Database::new(&postgres.url)?;
+    database.prepare_baseline(scratch.path())?;
+    let server = Server::start_on(bench, &postgres.url)?;
+    let [order, answer] = flow::publish(server.address, &database)?;
+    let place = Place {
+        generator,
+        database: &database,
+        server: &server,
+    };
+    progress("Warming up");
+    database.baseline(CONCURRENCY, FLOOD / 2)?;
+    place.flood(&order)?;
+    place.flood(&answer)?;
+    let saturated = place.saturate(&order)?;
+    let rate = saturated / 2.0;
+    place.pace(&order, &answer, rate)
+}
+
+/// What a round needs.
+struct Place<'a> {
+    generator: &'a Generator,
+    database: &'a Database,
+    server: &'a Server,
+}
+
+/// Runs of one round, as the database has them.
+struct Finished {
+    runs: f64,
+    /// From the first that came to the last that ended.
+    seconds: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+impl Place<'_> {
+    /// Takes what is taken at saturation; returns the runs a second.
+    fn saturate(&self, flow: &Published) -> Outcome<f64> {
+        let (mut rates, mut baselines) = (Vec::new(), Vec::new());
+        let (mut memory, mut wal, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 1..=ROUNDS {
+            let baseline = self.database.baseline(CONCURRENCY, FLOOD)?;
+            let wal_before = self.database.wal()?;
+            let cpu_before = cpu_ms(self.server)?;
+            let finished = self.flood(flow)?;
+            let rate = finished.runs / finished.seconds;
+            memory.push(self.server.resident_mb()?);
+            cpu.push((cpu_ms(self.server)? - cpu_before) / finished.runs);
+            wal.push((self.database.wal()? - wal_before) / finished.runs);
+            progress(format_args!(
+                "Round {round} of {ROUNDS}: {rate:.0} runs/s, {baseline:.0} inserts/s"
+            ));
+            rates.push(rate);
+            baselines.push(baseline);
+        }
+        let rate = median(rates);
+        Figure::new("runs_per_s", rate, "1/s")
+            .baseline(median(baselines))
+            .goal(0.5)
+            .print();
+        Figure::new("server_rss_mb", median(memory), "MB")
+            .goal(150.0)
+            .print();
+        Figure::new("wal_bytes_per_run", median(wal), "B")
+            .goal(4000.0)
+            .print();
+        Figure::new("cpu_ms_per_run", median(cpu), "ms")
+            .goal(1.0)
+            .print();
+        Ok(rate)
+    }
+
+    /// Takes what is taken at a steady rate.
+    fn pace(&self, order: &Published, respond: &Published, rate: f64) -> Outcome {
+        let load = Load::Pace(rate, PACED);
+        let (mut accepts, mut halves, mut lates) = (Vec::new(), Vec::new(), Vec::new());
+        let mut answers = Vec::new();
+        for round in 1..=ROUNDS {
+            let (seen, finished) = self.round(order, load)?;
+            accepts.push(seen.p99_ms);
+            halves.push(finished.p50_ms);
+            lates.push(finished.p99_ms);
+            let (answered, _) = self.round(respond, load)?;
+            answers.push(answered.p99_ms);
+            progress(format_args!(
+                "Round {round} of {ROUNDS} at {rate:.0}/s: accepted {:.1} ms, finished {:.1} to {:.1} ms, answered {:.1} ms",
+                seen.p99_ms, finished.p50_ms, finished.p99_ms, answered.p99_ms,
+            ));
+        }
+        for (name, values, goal) in [
+            ("accept_p99_ms", accepts, 10.0),
+            ("finish_p50_ms", halves, 10.0),
+            ("finish_p99_ms", lates, 50.0),
+            ("sync_p99_ms", answers, 25.0),
+        ] {
+            Figure::new(name, median(values), "ms").goal(goal).print();
+        }
+        Ok(())
+    }
+
+    fn flood(&self, flow: &Published) -> Outcome<Finished> {
+        Ok(self.round(flow, Load::Flood(CONCURRENCY, FLOOD))?.1)
+    }
+
+    /// Puts a load on a flow and waits until all its runs are finished.
+    fn round(&self, flow: &Published, load: Load) -> Outcome<(Seen, Finished)> {
+        let first = first_id_of_now();
+        let seen = self
+            .generator
+            .run(self.server.address, &flow.path, flow.body, load)?;
+        let begun = Instant::now();
+        while self.database.number("select count(*) from run_queue")? > 0.0 {
+            if begun.elapsed() > STUCK {
+                return Err(Failure::new("Some runs do not finish."));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let row = self.database.query(&format!(
+            "select count(*), count(*) filter (where state = 'succeeded'),
+                extract(epoch from max(finished_at) - min(created_at)),
+                percentile_disc(0.5) within group (order by took),
+                percentile_disc(0.99) within group (order by took)
+             from run, lateral (
+                select extract(epoch from finished_at - created_at) * 1000 as took
+             ) as of_run
+             where integration_id = '{}' and run_id >= '{first}'",
+            flow.integration
+        ))?;
+        let numbers: Vec<f64> = row.split('|').flat_map(str::parse).collect();
+        let [runs, succeeded, seconds, p50_ms, p99_ms] = numbers[..] else {
+            return Err(Failure::new(format!("No runs came of the load: `{row}`.")));
+        };
+        if runs < seen.answered || succeeded < runs {
+            return Err(Failure::new(format!(
+                "{} events were accepted, {runs} runs came of them, {succeeded} succeeded.",
+                seen.answered
+            )));
+        }
+        if seen.refused > 0.0 {
+            progress(format_args!("{} events were refused", seen.refused));
+        }
+        let finished = Finished {
+            runs,
+            seconds,
+            p50_ms,
+            p99_ms,
+        };
+        Ok((seen, finished))
+    }
+}
+
+/// Takes what can be seen from outside. A webhook that answers when it has accepted does not show
+/// when its runs are finished; one that answers at the end shows both in one.
+fn measure_peer(generator: &Generator, url: &str, name: Option<&str>) -> Outcome {
+    let flows: [&Flow; 2] = [&ORDER, &ANSWER];
+    let flow = flows.into_iter().find(|flow| Some(flow.name) == name);
+    let Some(flow) = flow else {
+        let names = flows.map(|flow| format!("    {:<8} {}", flow.name, flow.about));
+        return Err(Failure::new(format!(
+            "--flow says what the webhook does:\n{}",
+            names.join("\n")
+        )));
+    };
+    let (address, path) = load::loopback(url)?;
+    let call = |load| generator.run(address, &path, flow.body, load);
+    let flood = Load::Flood(CONCURRENCY, FLOOD);
+    progress("Warming up");
+    call(flood)?;
+    let mut rates = Vec::new();
+    for _ in 0..ROUNDS {
+        let seen = call(flood)?;
+        rates.push(seen.answered / seen.seconds);
+    }
+    let rate = median(rates);
+    let mut waits = Vec::new();
+    for _ in 0..ROUNDS {
+        waits.push(call(Load::Pace((rate / 2.0).max(1.0), PACED))?.p99_ms);
+    }
+    let (of_rate, of_wait, goal) = if flow.answers_at_end {
+        ("runs_per_s", "sync_p99_ms", 25.0)
+    } else {
+        ("accepts_per_s", "accept_p99_ms", 10.0)
+    };
+    Figure::new(of_rate, rate, "1/s").print();
+    Figure::new(of_wait, median(waits), "ms").goal(goal).print();
+    Ok(())
+}
+
+/// Returns the smallest id that a run may have that begins now: ids begin with the milliseconds.
+fn first_id_of_now() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let ms = since.map_or(0, |since| since.as_millis());
+    let hex = format!("{ms:012x}");
+    format!("{}-{}-7000-8000-000000000000", &hex[..8], &hex[8..12])
+}
+
+/// Processor time of the server until now, in milliseconds.
+fn cpu_ms(server: &Server) -> Outcome<f64> {
+    let path = format!("/proc/{}/stat", server.process());
+    let text = std::fs::read_to_string(&path).context(|| format!("reading {path}"))?;
+    let ticks = answer(std::process::Command::new("getconf").arg("CLK_TCK"));
+    let ticks: f64 = ticks.and_then(|text| text.parse().ok()).unwrap_or(100.0);
+    // The name in brackets may hold anything; the fields after it are the third and on.
+    let fields = text.rsplit(')').next().unwrap_or_default();
+    let times: Vec<f64> = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .flat_map(str::parse)
+        .collect();
+    let [user, system] = times[..] else {
+        return Err(Failure::new(format!("{path} is not understood.")));
+    };
+    Ok((user + system) * 1000.0 / ticks)
+}
