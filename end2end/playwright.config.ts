@@ -7,7 +7,8 @@ export default defineConfig({
   outputDir: "./test-results",
   // One browser at a time: each story has a server and a Postgres of its own.
   workers: 1,
-  retries: 0,
+  // A machine that stalls is no fault of ours; what passed only when repeated is told by name.
+  retries: 1,
   forbidOnly: true,
   timeout: 120_000,
   expect: { timeout: 15_000 },

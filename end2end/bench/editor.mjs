@@ -11,7 +11,7 @@ const ADDED = 6;
 /** The longest that a drag goes on before it has reached the end, in milliseconds. */
 const DRAG_MS = 30_000;
 
-const { sizes } = JSON.parse(await readFile(process.argv[2], "utf8"));
+const { sizes } = JSON.parse(await readFile(process.argv[3], "utf8"));
 
 const { browser, visit } = await open();
 const { context: maker } = await visit();

@@ -25,7 +25,7 @@ use web_sys::{HtmlDocument, HtmlInputElement};
 use crate::design::icon::Icon;
 use crate::markdown::typing;
 
-pub(crate) use on_demand::data;
+pub(crate) use on_demand::expressions;
 
 /// What the fields of one step work with: given to them as context. A handle.
 #[derive(Clone, Copy)]
@@ -182,8 +182,11 @@ impl Assist {
         let turn = self.turn.get_value();
         let reach = self.expressions.reach.get_untracked();
         spawn_local(async move {
-            let found =
-                on_demand::complete(text.clone(), selected.end, self.is_condition(), reach).await;
+            // Without a connection nothing is suggested; what is typed stands all the same.
+            let Ok(part) = expressions().await else {
+                return;
+            };
+            let found = (part.complete)(&text, selected.end, self.is_condition(), &reach);
             if self.turn.try_get_value() != Some(turn) {
                 return;
             }
@@ -268,10 +271,17 @@ pub(crate) fn frame(assist: Assist, input: AnyView, is_line: bool, is_code: bool
         asked.set_value(true);
         let owner = owner.clone();
         spawn_local(async move {
-            let drawn = on_demand::parts(owner, assist).await;
-            if is_ready.try_get_untracked().is_some() {
-                parts.set_value(drawn);
-                is_ready.set(true);
+            let part = expressions().await;
+            if is_ready.is_disposed() {
+                return;
+            }
+            match part {
+                Ok(part) => {
+                    parts.set_value(Some(owner.with(|| (part.parts)(assist))));
+                    is_ready.set(true);
+                }
+                // The next time that it is worked with, it is asked for again.
+                Err(_) => asked.set_value(false),
             }
         });
     });

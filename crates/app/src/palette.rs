@@ -120,6 +120,11 @@ pub(crate) fn view() -> AnyView {
     (move || draw.get().map(|draw| draw())).into_any()
 }
 
+/// Fetches the palette before it is wanted. Without a connection, it is fetched once it is.
+pub(crate) async fn prefetch() {
+    let _ = part().await;
+}
+
 /// What is loaded when it is wanted first.
 #[wasm_split(palette, wasm_split_path = leptos::wasm_split, fallible)]
 fn part() -> Result<fn() -> AnyView, SplitLoaderError> {

@@ -74,6 +74,9 @@ pub(crate) fn run(project: &Project) -> Outcome {
     }
 
     progress(format_args!("All steps took {}", clock(begun)));
+    for name in &tally.repeated {
+        progress(format_args!("PASSED ONLY WHEN REPEATED {name}"));
+    }
     for failure in &tally.failures {
         progress(format_args!("FAILED {failure}"));
     }

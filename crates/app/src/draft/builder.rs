@@ -14,6 +14,7 @@ mod outline;
 mod palette;
 mod panel;
 mod picker;
+mod prefetch;
 mod problems;
 mod publish;
 mod review;
@@ -244,6 +245,7 @@ fn builder_view(builder: Builder) -> impl IntoView {
         review::refresh(builder);
     });
     builder.ahead.follow(builder);
+    prefetch::in_a_pause(builder);
     review::refresh(builder);
     let selected = Signal::derive(move || match builder.editor.selection.get() {
         Selection::Step(id) => Some(id),

@@ -23,7 +23,7 @@ use super::comparing::{Comparing, comparing};
 use super::editor::{Editor, Unfit};
 use super::kept::Shelf;
 use crate::fault::Fault;
-use crate::session;
+use crate::{design, session};
 
 pub(super) use settle::{Opened, open};
 
@@ -294,7 +294,9 @@ impl Saving {
             .try_update_value(|confirmed| std::mem::replace(confirmed, document.clone()));
         let base = before.unwrap_or_else(|| document.clone());
         self.revision.set(revision);
-        let rebased = (comparing.rebase)(self.editor, who, [base, document], &edits);
+        let rebased = design::keeping_focus(|| {
+            (comparing.rebase)(self.editor, who, [base, document], &edits)
+        });
         self.keep();
         if !rebased.unfit.is_empty() {
             self.unfit.update(|all| all.extend(rebased.unfit));

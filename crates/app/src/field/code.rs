@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
 use wasm_bindgen_futures::future_to_promise;
 use web_sys::HtmlElement;
 
-use super::{Assist, on_demand};
+use super::{Assist, expressions};
 use crate::design::dialog::Dialog;
 use crate::design::icon::Icon;
 use crate::design::unique;
@@ -122,9 +122,10 @@ fn editor(assist: Assist) -> AnyView {
                     failed.try_set(true);
                 }
             }
-            let drawn = on_demand::result(owner, assist).await;
-            if has_result.try_get_untracked().is_some() {
-                result.set_value(drawn);
+            if let Ok(part) = expressions().await
+                && !has_result.is_disposed()
+            {
+                result.set_value(Some(owner.with(|| (part.result)(assist))));
                 has_result.set(true);
             }
         });
@@ -172,7 +173,10 @@ fn answers(assist: Assist) -> Answers {
             let Some(reach) = reach else {
                 return Ok(JsValue::from_str(""));
             };
-            let found = on_demand::complete_json(text, caret, is_condition, reach).await;
+            let found = match expressions().await {
+                Ok(part) => (part.complete_json)(&text, caret, is_condition, &reach),
+                Err(_) => String::new(),
+            };
             Ok(JsValue::from_str(&found))
         })
     });

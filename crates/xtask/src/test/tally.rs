@@ -13,6 +13,19 @@ pub(super) struct Tally {
     pub(super) failed: u64,
     /// What failed, by name.
     pub(super) failures: Vec<String>,
+    /// What failed at first and passed when it was repeated, by name.
+    pub(super) repeated: Vec<String>,
+    /// The list that is being read.
+    list: List,
+}
+
+/// A list at the end of what Playwright prints: `  2 flaky`, then a line for each.
+#[derive(Clone, Copy, Default)]
+enum List {
+    #[default]
+    None,
+    Failed,
+    Repeated,
 }
 
 impl Tally {
@@ -65,21 +78,32 @@ impl Tally {
 
     fn read_playwright(&mut self, line: &str) {
         let inner = line.trim_start();
-        // The list of failures: `  1) [project] › file:line › title ────`.
-        if let Some((number, title)) = inner.split_once(") ")
-            && line.starts_with("  ")
-            && number.parse::<u32>().is_ok()
-        {
-            self.failures
-                .push(title.trim_end_matches(['─', ' ']).to_owned());
-        }
-        // The closing counts: `  3 passed (10s)`.
-        if line.starts_with("  ") {
-            self.add(inner);
+        match line.len() - inner.len() {
+            // The closing counts: `  3 passed (10s)`.
+            2 => {
+                let what = inner.split_once(' ').map_or("", |(_, what)| what);
+                self.list = match what {
+                    "flaky" => List::Repeated,
+                    _ if Self::is_failure(what) => List::Failed,
+                    _ => List::None,
+                };
+                self.add(inner);
+            }
+            // One of what was counted: `    file:line › title ────`.
+            4 if inner.contains(" › ") => {
+                let title = inner.trim_end_matches(['─', ' ']).to_owned();
+                match self.list {
+                    List::None => {}
+                    List::Failed => self.failures.push(title),
+                    List::Repeated => self.repeated.push(title),
+                }
+            }
+            _ => {}
         }
     }
 
-    /// Adds a count such as `3 passed`. A test that did not run has not passed.
+    /// Adds a count such as `3 passed`. A test that did not run has not passed; one that passed
+    /// when it was repeated has, and is told by name.
     fn add(&mut self, text: &str) {
         let Some((number, what)) = text.split_once(' ') else {
             return;
@@ -89,12 +113,14 @@ impl Tally {
         };
         let what = what.split(" (").next().unwrap_or_default().trim();
         match what {
-            "passed" => self.passed += number,
-            "failed" | "flaky" | "interrupted" | "did not run" | "timed out" => {
-                self.failed += number
-            }
+            "passed" | "flaky" => self.passed += number,
+            _ if Self::is_failure(what) => self.failed += number,
             _ => {}
         }
+    }
+
+    fn is_failure(what: &str) -> bool {
+        matches!(what, "failed" | "interrupted" | "did not run" | "timed out")
     }
 }
 
@@ -122,20 +148,27 @@ mod tests {
     fn playwright_is_counted_by_its_closing_lines() {
         let mut tally = Tally::default();
         for line in [
-            "Running 5 tests using 1 worker",
+            "Running 6 tests using 1 worker",
             "  1) tests/story.spec.ts:3:1 › an order arrives ──────────",
             "    Error: expected 3 passed",
+            "    tests/story.spec.ts:9:1 › in the middle of an error",
             "  1 failed",
             "    tests/story.spec.ts:3:1 › an order arrives ─────",
+            "  1 flaky",
+            "    tests/story.spec.ts:8:1 › an order is late ─────",
             "  1 did not run",
             "  3 passed (12.3s)",
         ] {
             tally.read_playwright(line);
         }
-        assert_eq!((tally.passed, tally.failed), (3, 2));
+        assert_eq!((tally.passed, tally.failed), (4, 2));
         assert_eq!(
             tally.failures,
             ["tests/story.spec.ts:3:1 › an order arrives"]
+        );
+        assert_eq!(
+            tally.repeated,
+            ["tests/story.spec.ts:8:1 › an order is late"]
         );
     }
 }

@@ -1,17 +1,12 @@
 //! How far a draft is from what it started from.
 
-use std::time::Duration;
-
 use domain::Document;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::super::comparing::comparing;
 use super::Builder;
-use crate::version;
-
-/// How long to wait where the browser tells of no pause.
-const PAUSE: Duration = Duration::from_millis(200);
+use crate::{design, version};
 
 /// What the draft started from, and how much differs. A handle.
 #[derive(Clone, Copy)]
@@ -53,7 +48,7 @@ impl Ahead {
                 return;
             }
             // Comparing large documents takes longer than a letter may: it waits for a pause.
-            let look = move || {
+            design::in_a_pause(move || {
                 spawn_local(async move {
                     // Without its code nothing is told; it is asked for again after the next save.
                     let Ok(comparing) = comparing().await else {
@@ -64,11 +59,7 @@ impl Ahead {
                         self.changes.set(count);
                     }
                 });
-            };
-            // Not every browser tells of pauses.
-            if request_idle_callback_with_handle(look).is_err() {
-                set_timeout(look, PAUSE);
-            }
+            });
         });
     }
 

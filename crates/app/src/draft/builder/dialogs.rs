@@ -25,8 +25,9 @@ pub(super) struct Dialogs {
 
 type Draw = fn(Builder, RwSignal<bool>) -> AnyView;
 
+/// Fetches the part, once.
 #[wasm_split(dialogs, wasm_split_path = leptos::wasm_split, fallible)]
-fn dialogs() -> Result<Dialogs, SplitLoaderError> {
+pub(super) fn dialogs() -> Result<Dialogs, SplitLoaderError> {
     Ok(Dialogs {
         create: review::create::dialog,
         publish: publish::dialog,

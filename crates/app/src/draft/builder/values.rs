@@ -10,6 +10,8 @@ use leptos::task::spawn_local;
 use serde_json::Value;
 
 use super::Builder;
+use crate::design::toast;
+use crate::fault::Fault;
 use crate::field::{self, Expressions};
 
 /// Returns the values that were seen of what a step can refer to; told when there are others.
@@ -73,9 +75,15 @@ pub(super) fn view(expressions: Expressions) -> impl IntoView {
         }
         let owner = owner.clone();
         spawn_local(async move {
-            let view = field::data(owner, expressions).await;
+            let Ok(part) = field::expressions().await else {
+                // The builder may be gone by now.
+                if !is_ready.is_disposed() {
+                    toast::say_fault(&Fault::Unreachable);
+                }
+                return;
+            };
             if is_ready.try_get_untracked() == Some(false) {
-                drawn.set_value(view);
+                drawn.set_value(Some(owner.with(|| (part.data)(expressions))));
                 is_ready.set(true);
             }
         });

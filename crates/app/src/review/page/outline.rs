@@ -9,8 +9,8 @@ use leptos::prelude::*;
 use super::card::card;
 use super::desk::{Desk, View};
 use super::thread_box::thread_box;
-use crate::change;
 use crate::design::icon::Icon;
+use crate::{change, design};
 
 /// Lines that are drawn at once; the others follow in pauses, so that a large change is there at
 /// once and no frame waits for what is out of view.
@@ -57,13 +57,9 @@ pub(super) fn view(desk: Desk) -> AnyView {
     let drawn = RwSignal::new(AT_ONCE);
     Effect::new(move || {
         if drawn.get() < outline.with(|outline| outline.lines.len()) {
-            let add = move || {
+            design::in_a_pause(move || {
                 drawn.try_update(|drawn| *drawn += PER_PAUSE);
-            };
-            // Not every browser tells of pauses.
-            if request_idle_callback_with_handle(add).is_err() {
-                request_animation_frame(add);
-            }
+            });
         }
     });
     let shown = move || {

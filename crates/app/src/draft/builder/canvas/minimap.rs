@@ -2,7 +2,6 @@
 //! screen readers have the flow itself.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use domain::layout::Rect;
 use leptos::ev::PointerEvent;
@@ -11,11 +10,10 @@ use wasm_bindgen::JsCast;
 use web_sys::Element;
 
 use super::super::Builder;
+use crate::design;
 
 /// How many times as long (or wide) as the view a flow is that is worth a map.
 const LARGE: f64 = 2.5;
-/// How long to wait where the browser tells of no pause.
-const PAUSE: Duration = Duration::from_millis(120);
 
 pub(in super::super) fn view(builder: Builder) -> impl IntoView {
     let canvas = builder.canvas;
@@ -37,15 +35,11 @@ fn map(builder: Builder, bounds: Memo<Rect>) -> impl IntoView {
     Effect::new(move || {
         canvas.layout.track();
         // Drawing thousands of cards can wait until the flow itself is drawn.
-        let draw = move || {
+        design::in_a_pause(move || {
             if !cards.is_disposed() {
                 cards.set(untrack(|| path(builder)));
             }
-        };
-        // Not every browser tells of pauses.
-        if request_idle_callback_with_handle(draw).is_err() {
-            set_timeout(draw, PAUSE);
-        }
+        });
     });
     let frame = move || {
         let Rect {
