@@ -65,6 +65,7 @@ test("the server refuses a Reader's calls, whatever the browser shows", async ({
     ["publish", { id: draft, revision: 1, note: "", reason: "I am in a hurry" }],
     ["create_review", { draft, title: "Mine", description: "", reviewers: [] }],
     ["bring_up_to_date", { id: draft, expected: 1, live: 1, choices: [] }],
+    ["bring_in", { id: draft, expected: 1, from: draft, from_revision: 1, choices: [] }],
     ["roll_back_draft", { integration: live.integration, number: 1 }],
     ["roll_back", { integration: live.integration, number: 1, live: 1, reason: "Mine" }],
     ["set_policy", { integration: null, policy: { approvals: 0 } }],

@@ -54,6 +54,35 @@ test("two people edit one draft: names, selections and edits appear by themselve
   await expect(ours.flow).not.toContainText("at this step");
 });
 
+test("who is in a field is named at that field, and goes from there with the caret", async ({
+  organization,
+  openDraft,
+}) => {
+  const send = step("Send", "http.request", { method: "GET", url: "https://example.com", headers: { Accept: "*/*" } });
+  const draft = await create(organization.as.admin, "In fields", document("schedule", [send]));
+  const ours = await openDraft(draft, "admin");
+  const theirs = await openDraft(draft, "collaborator");
+  for (const builder of [ours, theirs]) await builder.select("Send");
+  const at = (field: string) => ours.panel.locator(`[data-field="${field}"]`).getByText("Test Collaborator is in this field");
+  await theirs.field("URL").focus();
+  await expect(at("url")).toBeVisible(SOON);
+  await expect(ours.panel.getByText("is in this field")).toHaveCount(1);
+  await expectAccessible(ours.page, "a field with company");
+  await theirs.panel.getByRole("textbox", { name: "Headers, value 1" }).focus();
+  await expect(at("headers")).toBeVisible(SOON);
+  await expect(at("url")).toHaveCount(0);
+  await theirs.field("Name").focus();
+  await expect(at("@name")).toBeVisible(SOON);
+  // The trigger has fields, too, and those of a step are another form's.
+  await theirs.trigger().click();
+  await theirs.field("When").focus();
+  await expect(ours.panel.getByText("is in this field")).toHaveCount(0, SOON);
+  await ours.trigger().click();
+  await expect(at("cron")).toBeVisible(SOON);
+  await theirs.page.getByRole("link", { name: "In fields" }).click();
+  await expect(ours.panel.getByText("is in this field")).toHaveCount(0, SOON);
+});
+
 test("undo takes back one's own work, not another person's", async ({ organization, openDraft }) => {
   const steps = [step("First", "log", { message: "a" }), step("Second", "log", { message: "b" })];
   const draft = await create(organization.as.admin, "Undo together", document("webhook", steps));

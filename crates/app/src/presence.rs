@@ -8,4 +8,4 @@ mod names;
 mod page;
 
 #[cfg(feature = "csr")]
-pub(crate) use page::{Presence, announce, at_step, who_is_here};
+pub(crate) use page::{FormCompany, Presence, announce, at_step, in_field, mark_of, who_is_here};

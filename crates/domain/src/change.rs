@@ -8,6 +8,7 @@ mod align;
 mod between;
 mod broken;
 mod edits;
+mod entry;
 mod field;
 mod json;
 mod note;
@@ -27,6 +28,7 @@ use crate::document::{ListRef, Place};
 use crate::{Document, StepId};
 
 pub use edits::edits;
+pub use entry::Entry;
 pub use field::{Field, NoSuchField, Part, Target, value};
 pub use json::{JsonChange, Segment, json};
 pub use note::{Because, Note, Turned, When};

@@ -181,8 +181,17 @@ pub enum Refusal {
         /// The revision now.
         current: u32,
     },
-    /// So many conflicts with what is live are not decided.
-    #[error("{} still to be decided before the draft is up to date.", if *.0 == 1 { "1 conflict is".to_owned() } else { format!("{} conflicts are", .0) })]
+    /// The draft that is to be brought in is at another revision than the one that was looked at.
+    #[error("The other draft is at revision {current} now. Look at it before you go on.")]
+    SourceMoved {
+        /// Its revision now.
+        current: u32,
+    },
+    /// A draft that is to be brought in is not another open one of the same integration.
+    #[error("Only another open draft of the same integration can be brought in.")]
+    NotBroughtIn,
+    /// So many conflicts with what is to be merged are not decided.
+    #[error("{} still to be decided before this can be merged.", if *.0 == 1 { "1 conflict is".to_owned() } else { format!("{} conflicts are", .0) })]
     Unresolved(usize),
     /// A step of that kind cannot be pinned.
     #[error(
@@ -273,21 +282,50 @@ pub struct PublishPlan {
     pub hourly_events: [u32; 24],
 }
 
-/// The documents of a three-way merge of what is live into a draft.
+/// What is merged into a draft.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MergeSource {
+    /// What is live: the number of the version.
+    Live(u32),
+    /// Another open draft of the same integration.
+    Draft {
+        /// Which.
+        id: DraftId,
+        /// Its title.
+        title: String,
+        /// Its revision now.
+        revision: u32,
+    },
+}
+
+/// The documents of a three-way merge into a draft.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MergeBasis {
-    /// What the draft started from; an empty document when it started from nothing.
+    /// What both share. For what is live that is what the draft started from; for another draft
+    /// what they were when one was last brought into the other, else the older of the versions
+    /// that they started from. An empty document when one started from nothing.
     pub base: Document,
-    /// The number of the version it started from.
+    /// The number of the version that the draft started from.
     pub base_number: Option<u32>,
-    /// What is live now.
-    pub live: Document,
-    /// Its number.
-    pub live_number: u32,
+    /// What is merged into the draft.
+    pub source: MergeSource,
+    /// Its content.
+    pub theirs: Document,
     /// The draft at its revision now.
     pub draft: Document,
     /// That revision.
     pub revision: u32,
+}
+
+impl MergeBasis {
+    /// Returns whether the draft holds everything already.
+    pub fn is_merged(&self) -> bool {
+        match self.source {
+            MergeSource::Live(number) => self.base_number == Some(number),
+            MergeSource::Draft { .. } => self.base == self.theirs || self.draft == self.theirs,
+        }
+    }
 }
 
 /// A test event that was caught at a draft's own address.

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::presence::FieldMark;
 use crate::{AccountId, DraftId, IntegrationId, ReviewId, RunId, StepId};
 
 /// Something of the reader's organization changed; the page asks for it again if it shows it.
@@ -34,6 +35,8 @@ pub enum Changed {
         account: AccountId,
         /// The step that is selected there.
         step: Option<StepId>,
+        /// The field of the step, or of the trigger when no step is selected, that has the caret.
+        field: Option<FieldMark>,
         /// A number that the page chose: a member may have several open.
         tab: u32,
         /// Whether the page says this for the last time.

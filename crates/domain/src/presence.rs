@@ -6,7 +6,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{AccountId, StepId, Timestamp};
+
+/// A field of a form, in so few bytes that it can be told with every move of the caret: a hash of
+/// its name. All that it is for is to be compared with the marks of the fields that a page shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FieldMark(u32);
+
+impl FieldMark {
+    /// Returns the mark of a field (FNV-1a).
+    pub fn of(name: &str) -> Self {
+        let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        Self(name.bytes().fold(0x811c_9dc5, mix))
+    }
+}
+
+/// Where a page is: the selected step, and the field of it that has the caret. A field without a
+/// step is one of the trigger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct At {
+    /// The step.
+    pub step: Option<StepId>,
+    /// The field.
+    pub field: Option<FieldMark>,
+}
 
 /// How often a page tells that it is still there, in milliseconds.
 pub const TELL_MS: u32 = 20_000;
@@ -22,7 +47,7 @@ pub struct Company {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tab {
     account: AccountId,
-    step: Option<StepId>,
+    at: At,
     /// Numbers are never used again: what was said before the page left may arrive after that.
     has_left: bool,
     until: Timestamp,
@@ -30,16 +55,10 @@ struct Tab {
 
 impl Company {
     /// Notes what a page says of itself; returns whether it is new, so does not know of us.
-    pub fn hear(
-        &mut self,
-        tab: u32,
-        account: AccountId,
-        step: Option<StepId>,
-        now: Timestamp,
-    ) -> bool {
+    pub fn hear(&mut self, tab: u32, account: AccountId, at: At, now: Timestamp) -> bool {
         let heard = Tab {
             account,
-            step,
+            at,
             has_left: false,
             until: Timestamp(now.0 + FORGET_MS),
         };
@@ -61,7 +80,7 @@ impl Company {
     pub fn leave(&mut self, tab: u32, account: AccountId, now: Timestamp) {
         let left = Tab {
             account,
-            step: None,
+            at: At::default(),
             has_left: true,
             until: Timestamp(now.0 + FORGET_MS),
         };
@@ -82,11 +101,20 @@ impl Company {
     pub fn selections(&self) -> BTreeMap<StepId, BTreeSet<AccountId>> {
         let mut selections: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for tab in self.present() {
-            if let Some(step) = tab.step {
+            if let Some(step) = tab.at.step {
                 selections.entry(step).or_default().insert(tab.account);
             }
         }
         selections
+    }
+
+    /// Returns who has the caret in a field, for each field in which someone has it.
+    pub fn fields(&self) -> BTreeMap<At, BTreeSet<AccountId>> {
+        let mut fields: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for tab in self.present().filter(|tab| tab.at.field.is_some()) {
+            fields.entry(tab.at).or_default().insert(tab.account);
+        }
+        fields
     }
 
     fn present(&self) -> impl Iterator<Item = &Tab> {
@@ -114,20 +142,28 @@ pub fn initials(name: &str) -> String {
 mod tests {
     use uuid::Uuid;
 
-    use super::{Company, FORGET_MS, initials};
+    use super::{At, Company, FORGET_MS, FieldMark, initials};
     use crate::{AccountId, StepId, Timestamp};
 
     const ADA: AccountId = AccountId(Uuid::from_u128(1));
     const BEN: AccountId = AccountId(Uuid::from_u128(2));
     const STEP: StepId = StepId(Uuid::from_u128(3));
+    const NOWHERE: At = At {
+        step: None,
+        field: None,
+    };
+    const AT_STEP: At = At {
+        step: Some(STEP),
+        field: None,
+    };
 
     #[test]
     fn a_page_is_new_once_and_someone_with_two_is_one() {
         let mut company = Company::default();
-        assert!(company.hear(1, ADA, None, Timestamp(0)));
-        assert!(company.hear(2, ADA, Some(STEP), Timestamp(0)));
-        assert!(!company.hear(2, ADA, Some(STEP), Timestamp(1)));
-        assert!(company.hear(3, BEN, Some(STEP), Timestamp(1)));
+        assert!(company.hear(1, ADA, NOWHERE, Timestamp(0)));
+        assert!(company.hear(2, ADA, AT_STEP, Timestamp(0)));
+        assert!(!company.hear(2, ADA, AT_STEP, Timestamp(1)));
+        assert!(company.hear(3, BEN, AT_STEP, Timestamp(1)));
         assert_eq!(company.people().into_iter().collect::<Vec<_>>(), [ADA, BEN]);
         let selections = company.selections();
         assert_eq!(selections.len(), 1);
@@ -135,24 +171,47 @@ mod tests {
     }
 
     #[test]
+    fn a_field_is_one_of_its_step_or_of_the_trigger() {
+        let [url, body] = ["url", "body"].map(FieldMark::of);
+        assert_ne!(url, body);
+        let at = |step, field| At {
+            step,
+            field: Some(field),
+        };
+        let mut company = Company::default();
+        company.hear(1, ADA, at(Some(STEP), url), Timestamp(0));
+        company.hear(2, BEN, at(Some(STEP), url), Timestamp(0));
+        company.hear(3, BEN, at(None, url), Timestamp(0));
+        company.hear(4, BEN, AT_STEP, Timestamp(0));
+        let fields = company.fields();
+        assert_eq!(fields.len(), 2);
+        assert_eq!(fields[&at(Some(STEP), url)].len(), 2);
+        assert_eq!(fields[&at(None, url)].len(), 1);
+        company.hear(1, ADA, at(Some(STEP), body), Timestamp(1));
+        let fields = company.fields();
+        assert!(!fields[&at(Some(STEP), url)].contains(&ADA), "moved on");
+        assert!(fields[&at(Some(STEP), body)].contains(&ADA));
+    }
+
+    #[test]
     fn who_is_not_heard_of_is_forgotten() {
         let mut company = Company::default();
-        company.hear(1, ADA, None, Timestamp(0));
-        company.hear(2, BEN, None, Timestamp(10));
+        company.hear(1, ADA, NOWHERE, Timestamp(0));
+        company.hear(2, BEN, NOWHERE, Timestamp(10));
         company.forget(Timestamp(FORGET_MS));
         assert_eq!(company.people().into_iter().collect::<Vec<_>>(), [BEN]);
-        assert!(company.hear(1, ADA, None, Timestamp(FORGET_MS)));
+        assert!(company.hear(1, ADA, NOWHERE, Timestamp(FORGET_MS)));
     }
 
     #[test]
     fn who_left_is_gone_also_when_older_words_arrive_later() {
         let mut company = Company::default();
-        company.hear(1, ADA, Some(STEP), Timestamp(0));
+        company.hear(1, ADA, AT_STEP, Timestamp(0));
         company.leave(1, ADA, Timestamp(1));
-        assert!(!company.hear(1, ADA, Some(STEP), Timestamp(2)));
+        assert!(!company.hear(1, ADA, AT_STEP, Timestamp(2)));
         assert!(company.people().is_empty() && company.selections().is_empty());
         company.leave(2, BEN, Timestamp(2));
-        assert!(!company.hear(2, BEN, None, Timestamp(3)));
+        assert!(!company.hear(2, BEN, NOWHERE, Timestamp(3)));
         assert!(company.people().is_empty());
     }
 

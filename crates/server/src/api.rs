@@ -88,6 +88,7 @@ functions! {
     open draft::Publish: Access::May(Act::Publish),
     open draft::MergeBasis: Access::May(Act::See),
     open draft::BringUpToDate: Access::May(Act::EditDraft),
+    open draft::BringIn: Access::May(Act::EditDraft),
     open integration::Integrations: Access::May(Act::See),
     open integration::ReadIntegration: Access::May(Act::See),
     open integration::CreateIntegration: Access::May(Act::CreateIntegration),

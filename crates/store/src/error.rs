@@ -161,6 +161,8 @@ impl Refusal {
                 draft::Refusal::Closed(_) => "draft/closed",
                 draft::Refusal::LiveMoved { .. } => "draft/live-moved",
                 draft::Refusal::Moved { .. } => "draft/moved",
+                draft::Refusal::SourceMoved { .. } => "draft/source-moved",
+                draft::Refusal::NotBroughtIn => "draft/not-brought-in",
                 draft::Refusal::Unresolved(_) => "draft/unresolved",
                 draft::Refusal::NotPinnable => "draft/not-pinnable",
                 draft::Refusal::Edit(_) => "draft/edit",
@@ -204,7 +206,8 @@ impl Refusal {
             Refusal::Draft(
                 draft::Refusal::Closed(_)
                 | draft::Refusal::LiveMoved { .. }
-                | draft::Refusal::Moved { .. },
+                | draft::Refusal::Moved { .. }
+                | draft::Refusal::SourceMoved { .. },
             )
             | Refusal::Signing(signing::Refusal::TooMany)
             | Refusal::AlreadySetUp

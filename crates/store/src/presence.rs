@@ -1,16 +1,16 @@
 //! Who has what open. It is passed on and not kept: a page that stops telling is gone.
 
-use domain::StepId;
 use domain::account::Me;
 use domain::live::Place;
 use domain::policy::Act;
+use domain::presence::At;
 
 use crate::live::{Changed, What};
 use crate::{Error, Result, Store};
 
 impl Store {
     /// Tells all open pages of the organization that `me` has something open in the page `tab`,
-    /// with a step selected, or that it leaves it.
+    /// with a step selected and the caret in a field of it, or that it leaves it.
     ///
     /// # Errors
     /// When the session ended, or there is no such draft or review in the organization.
@@ -18,7 +18,7 @@ impl Store {
         &self,
         me: &Me,
         place: Place,
-        step: Option<StepId>,
+        at: At,
         tab: u32,
         is_leaving: bool,
     ) -> Result<()> {
@@ -46,7 +46,8 @@ impl Store {
         let what = What::Here {
             place,
             account: me.account,
-            step,
+            step: at.step,
+            field: at.field,
             tab,
             is_leaving,
         };

@@ -1,12 +1,15 @@
 //! What a row about one field says: its label, its values before and after, how to draw them.
 
-use domain::change::{self, Field, FieldChange, Part, Target};
+use domain::change::{self, Entry, Field, FieldChange, Part, Segment, Target};
 use domain::document::{Document, OnError};
 use domain::schema::{FieldKind, Schema};
 use domain::{LaneId, catalog};
 use serde_json::Value;
 
 use super::comparison::Comparison;
+
+/// Most entries that are drawn one by one; a field with more is drawn as a whole.
+const ENTRIES: usize = 200;
 
 /// How values are drawn.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +66,65 @@ impl FieldLook {
         }
     }
 
+    /// Returns what is said about one entry of the field.
+    pub(crate) fn of_entry(&self, entry: &Entry) -> Self {
+        let find = |value: &Option<Value>| entry.find(value.as_ref()?).cloned();
+        let (before, after) = (find(&self.before), find(&self.after));
+        let is_structure = |value: &Option<Value>| value.as_ref().is_some_and(is_tree);
+        Self {
+            title: format!("{}, “{entry}”", self.title),
+            shape: if is_structure(&before) || is_structure(&after) {
+                Shape::Json
+            } else {
+                Shape::Code
+            },
+            is_changed: before != after,
+            before,
+            after,
+            remark: None,
+        }
+    }
+
+    /// Returns the entries that the field is drawn by, in order; `None` when it is drawn as a
+    /// whole. A map by its names, JSON by the parts that differ or, when it is new, gone or the
+    /// same, by what it holds directly; of `wanted`, those that are there besides.
+    pub(crate) fn entries(&self, wanted: &[Entry]) -> Option<Vec<Entry>> {
+        let is_tree = |value: &Option<Value>| value.as_ref().is_none_or(is_tree);
+        if !is_tree(&self.before) || !is_tree(&self.after) {
+            return None;
+        }
+        let mut all: Vec<Entry> = match (&self.shape, &self.before, &self.after) {
+            (Shape::Json, Some(before), Some(after)) if before != after => {
+                let changes = change::json(before, after).into_iter();
+                changes
+                    .map(|change| Entry::at(change.path))
+                    .collect::<Option<_>>()?
+            }
+            (Shape::Map | Shape::Json, before, after) => {
+                let sides = [after, before].into_iter().flatten();
+                let mut all: Vec<Entry> = Vec::new();
+                for entry in sides.flat_map(inside) {
+                    if !all.contains(&entry) {
+                        all.push(entry);
+                    }
+                }
+                all
+            }
+            _ => return None,
+        };
+        for entry in wanted {
+            if !all.contains(entry) && self.of_entry(entry).is_somewhere() {
+                all.push(entry.clone());
+            }
+        }
+        (1..=ENTRIES).contains(&all.len()).then_some(all)
+    }
+
+    /// Returns whether there is a value on one side.
+    pub(crate) fn is_somewhere(&self) -> bool {
+        self.before.is_some() || self.after.is_some()
+    }
+
     /// Returns the value as a person types it, to start a suggestion from.
     pub(crate) fn typed(&self) -> String {
         self.after.as_ref().map(plain).unwrap_or_default()
@@ -96,6 +158,21 @@ impl FieldLook {
             }),
         }
     }
+}
+
+/// Returns what a value holds directly.
+fn inside(value: &Value) -> Vec<Entry> {
+    match value {
+        Value::Object(entries) => entries.keys().map(Entry::named).collect(),
+        Value::Array(items) => (0..items.len())
+            .filter_map(|index| Entry::at(vec![Segment::Index(index)]))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn is_tree(value: &Value) -> bool {
+    value.is_object() || value.is_array()
 }
 
 fn remark(change: &FieldChange) -> Option<String> {

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use super::unique;
 use crate::field::Expressions;
+use crate::presence;
 use text::{Control, Shape};
 
 /// A form for the fields of a schema.
@@ -105,7 +106,7 @@ impl Form {
                     hidden=move || !applies.get()
                     aria-describedby=super::field::described(&id)
                 >
-                    <legend>{name}</legend>
+                    <legend>{name} {presence::in_field(&field.name)}</legend>
                     {inner}
                     {example}
                     {below}
@@ -117,6 +118,7 @@ impl Form {
                 <div class="field" data-field=field.name.clone() hidden=move || !applies.get()>
                     <div class="field-head">
                         <label for=id.clone()>{name}</label>
+                        {presence::in_field(&field.name)}
                         {example}
                     </div>
                     {inner}

@@ -134,10 +134,14 @@ pub async fn publish(
         .map_err(fault)
 }
 
-/// Returns what brings a draft up to date with what is live: the three documents to merge.
+/// Returns the three documents of a merge into a draft: of what is live, or of the draft `from`;
+/// every member may.
 #[server(prefix = "/api", endpoint = "merge_basis", input = Json)]
-pub async fn merge_basis(id: DraftId) -> Result<draft::MergeBasis, Fault> {
-    store().merge_basis(&me().await?, id).await.map_err(fault)
+pub async fn merge_basis(id: DraftId, from: Option<DraftId>) -> Result<draft::MergeBasis, Fault> {
+    store()
+        .merge_basis(&me().await?, id, from)
+        .await
+        .map_err(fault)
 }
 
 /// Merges what is live into a draft as a new revision, conflicts decided by `choices`; Admins and
@@ -151,6 +155,22 @@ pub async fn bring_up_to_date(
 ) -> Result<u32, Fault> {
     store()
         .bring_up_to_date(&me().await?, id, expected, live, choices)
+        .await
+        .map_err(fault)
+}
+
+/// Merges another open draft of the same integration into a draft as a new revision, conflicts
+/// decided by `choices`; Admins and Collaborators. Both revisions are the ones that were looked at.
+#[server(prefix = "/api", endpoint = "bring_in", input = Json)]
+pub async fn bring_in(
+    id: DraftId,
+    expected: u32,
+    from: DraftId,
+    from_revision: u32,
+    choices: Vec<(ConflictKey, Choice)>,
+) -> Result<u32, Fault> {
+    store()
+        .bring_in(&me().await?, id, expected, (from, from_revision), choices)
         .await
         .map_err(fault)
 }

@@ -26,6 +26,7 @@ mod values;
 use domain::draft::DraftSummary;
 use domain::live::{Changed, Place};
 use domain::policy::Act;
+use domain::presence::{At, FieldMark};
 use domain::review::ReviewSummary;
 use domain::{DraftId, IntegrationId, StepId};
 use leptos::prelude::*;
@@ -63,12 +64,15 @@ pub(super) struct Builder {
     /// Whether the list of problems is open.
     problems_open: RwSignal<bool>,
     outline: outline::Outline,
-    /// Whether what is live is being merged into the draft.
+    /// Whether the dialog is open in which something is merged into the draft, and what.
     merging: RwSignal<bool>,
+    merging_with: RwSignal<merge::MergeWith>,
     catch_path: StoredValue<String>,
     may_edit: Signal<bool>,
     /// Where the step picker shall put what is chosen; `None` while it is closed.
     picker: RwSignal<Option<picker::Target>>,
+    /// The field of the panel that has the caret.
+    in_field: RwSignal<Option<FieldMark>>,
     /// What a screen reader hears.
     announcement: RwSignal<String>,
 }
@@ -96,12 +100,20 @@ impl Builder {
             problems_open: RwSignal::new(false),
             outline: outline::Outline::new(),
             merging: RwSignal::new(false),
+            merging_with: RwSignal::new(merge::MergeWith::Live),
             catch_path: StoredValue::new(draft.catch_path),
             summary: RwSignal::new(draft.summary),
             may_edit: Signal::derive(move || is_open && may.get().is_ok()),
             picker: RwSignal::new(None),
+            in_field: RwSignal::new(None),
             announcement: RwSignal::new(String::new()),
         }
+    }
+
+    /// Opens the dialog in which something is merged into the draft.
+    fn merge(self, with: merge::MergeWith) {
+        self.merging_with.set(with);
+        self.merging.set(true);
     }
 
     /// Says something to a screen reader.
@@ -247,9 +259,9 @@ fn builder_view(builder: Builder) -> impl IntoView {
     builder.ahead.follow(builder);
     prefetch::in_a_pause(builder);
     review::refresh(builder);
-    let selected = Signal::derive(move || match builder.editor.selection.get() {
-        Selection::Step(id) => Some(id),
-        Selection::Trigger => None,
+    let selected = Signal::derive(move || At {
+        step: builder.editor.selection.get().step(),
+        field: builder.in_field.get(),
     });
     provide_context(presence::announce(Place::Draft(builder.id), selected));
     shortcuts::listen(builder);

@@ -6,10 +6,14 @@
 
 use domain::StepId;
 use domain::live::Place;
+use domain::presence::FieldMark;
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 
 use crate::fault::Fault;
+
+#[cfg(feature = "ssr")]
+use domain::presence::At;
 
 #[cfg(feature = "ssr")]
 use crate::caller::{fault, me, store};
@@ -19,11 +23,12 @@ use crate::caller::{fault, me, store};
 pub async fn here(
     place: Place,
     step: Option<StepId>,
+    field: Option<FieldMark>,
     tab: u32,
     leaving: bool,
 ) -> Result<(), Fault> {
     store()
-        .here(&me().await?, place, step, tab, leaving)
+        .here(&me().await?, place, At { step, field }, tab, leaving)
         .await
         .map_err(fault)
 }

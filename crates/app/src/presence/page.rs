@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use domain::live::{Changed, Place};
-use domain::presence::{Company, TELL_MS, initials};
+use domain::presence::{At, Company, FieldMark, TELL_MS, initials};
 use domain::{AccountId, StepId};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
 use web_sys::VisibilityState;
 
 use super::{api, names};
@@ -30,14 +31,16 @@ type People = BTreeSet<AccountId>;
 pub(crate) struct Presence {
     place: Place,
     tab: u32,
-    /// What is selected here.
-    step: Signal<Option<StepId>>,
+    /// What is selected here, and the field that has the caret.
+    at: Signal<At>,
     company: StoredValue<Company>,
     people: RwSignal<People>,
     /// Told when others select a step or leave it; only that step's card listens.
     at_steps: StoredValue<HashMap<StepId, ArcRwSignal<People>>>,
     /// The steps that others have selected, as they were told last.
     selections: StoredValue<BTreeMap<StepId, People>>,
+    /// The fields in which others have the caret. One form is shown at a time, so all listen.
+    fields: RwSignal<BTreeMap<At, People>>,
     /// The next time to tell the others.
     timer: StoredValue<Option<TimeoutHandle>>,
     /// Whether what was told last is on its way, and whether there is more to tell then.
@@ -46,16 +49,17 @@ pub(crate) struct Presence {
 }
 
 /// Tells others that this page has something open, as long as the calling screen is shown, and
-/// which step is selected in it.
-pub(crate) fn announce(place: Place, step: Signal<Option<StepId>>) -> Presence {
+/// which step is selected in it and which field of it has the caret.
+pub(crate) fn announce(place: Place, at: Signal<At>) -> Presence {
     let presence = Presence {
         place,
         tab: random(f64::from(u32::MAX)),
-        step,
+        at,
         company: StoredValue::new(Company::default()),
         people: RwSignal::new(People::new()),
         at_steps: StoredValue::new(HashMap::new()),
         selections: StoredValue::new(BTreeMap::new()),
+        fields: RwSignal::new(BTreeMap::new()),
         timer: StoredValue::new(None),
         is_telling: StoredValue::new(false),
         is_news: StoredValue::new(false),
@@ -63,7 +67,7 @@ pub(crate) fn announce(place: Place, step: Signal<Option<StepId>>) -> Presence {
     live::use_changes(move |changed| presence.hear(changed));
     live::use_refetch(move || presence.tell());
     let rested = Effect::watch(
-        move || step.get(),
+        move || at.get(),
         move |_, _, _| presence.tell_after(REST),
         false,
     );
@@ -85,7 +89,7 @@ pub(crate) fn announce(place: Place, step: Signal<Option<StepId>>) -> Presence {
         }
         spawn_local(async move {
             // Who is not told notices a little later.
-            let _ = api::here(place, None, presence.tab, true).await;
+            let _ = api::here(place, None, None, presence.tab, true).await;
         });
     });
     presence
@@ -97,6 +101,7 @@ impl Presence {
             place,
             account,
             step,
+            field,
             tab,
             is_leaving,
         } = changed
@@ -112,7 +117,7 @@ impl Presence {
                 company.leave(tab, account, now);
                 return false;
             }
-            company.hear(tab, account, step, now)
+            company.hear(tab, account, At { step, field }, now)
         });
         if is_new == Some(true) {
             self.answer_soon();
@@ -124,9 +129,9 @@ impl Presence {
     fn look(self) {
         let seen = self.company.try_update_value(|company| {
             company.forget(time::now());
-            (company.people(), company.selections())
+            (company.people(), company.selections(), company.fields())
         });
-        let Some((mut people, mut selections)) = seen else {
+        let Some((mut people, mut selections, mut fields)) = seen else {
             return;
         };
         // Someone's own other pages are no company.
@@ -137,10 +142,17 @@ impl Presence {
                 at_step.remove(&me);
             }
             selections.retain(|_, at_step| !at_step.is_empty());
+            for in_field in fields.values_mut() {
+                in_field.remove(&me);
+            }
+            fields.retain(|_, in_field| !in_field.is_empty());
         }
         names::need(people.iter().copied());
         if self.people.with_untracked(|shown| *shown != people) {
             self.people.set(people);
+        }
+        if self.fields.with_untracked(|shown| *shown != fields) {
+            self.fields.set(fields);
         }
         let before = self
             .selections
@@ -200,9 +212,9 @@ impl Presence {
             return;
         }
         self.is_telling.set_value(true);
-        let step = self.step.get_untracked();
+        let At { step, field } = self.at.get_untracked();
         spawn_local(async move {
-            let _ = api::here(self.place, step, self.tab, false).await;
+            let _ = api::here(self.place, step, field, self.tab, false).await;
             if self.is_telling.try_set_value(false).is_none()
                 && self.is_news.try_update_value(std::mem::take) == Some(true)
             {
@@ -286,4 +298,58 @@ pub(crate) fn at_step(presence: Presence, step: StepId) -> AnyView {
         })
     };
     shown.into_any()
+}
+
+/// The fields of one form: of a step, or of the trigger. In the context of its parts, so that each
+/// can show who else is in it.
+#[derive(Clone, Copy)]
+pub(crate) struct FormCompany {
+    presence: Presence,
+    step: Option<StepId>,
+}
+
+impl FormCompany {
+    /// Returns it for the form of a step; `None` for the trigger's.
+    pub(crate) const fn of(presence: Presence, step: Option<StepId>) -> Self {
+        Self { presence, step }
+    }
+}
+
+/// Shows who else has the caret in a field of the form around, which is marked with this name as
+/// `data-field`; nothing when nobody has, or the form has no company.
+pub(crate) fn in_field(name: &str) -> Option<AnyView> {
+    let FormCompany { presence, step } = use_context()?;
+    let at = At {
+        step,
+        field: Some(FieldMark::of(name)),
+    };
+    let people = Memo::new(move |_| {
+        let people = presence.fields.with(|fields| fields.get(&at).cloned());
+        people.unwrap_or_default()
+    });
+    let shown = move || {
+        let names: Vec<_> = people.get().into_iter().map(names::of).collect();
+        (!names.is_empty()).then(|| {
+            let text = match names.as_slice() {
+                [one] => one.clone(),
+                [first, rest @ ..] => format!("{first} +{}", rest.len()),
+                [] => String::new(),
+            };
+            let is_are = if names.len() == 1 { "is" } else { "are" };
+            view! {
+                <span class="here-field" title=names.join(", ")>
+                    <span>{text}</span>
+                    <span class="visually-hidden">{format!(" {is_are} in this field")}</span>
+                </span>
+            }
+        })
+    };
+    Some(shown.into_any())
+}
+
+/// Returns the mark of the field in which an element is: the next one around with `data-field`.
+pub(crate) fn mark_of(element: Option<web_sys::EventTarget>) -> Option<FieldMark> {
+    let element = element?.dyn_into::<web_sys::Element>().ok()?;
+    let field = element.closest("[data-field]").ok().flatten()?;
+    Some(FieldMark::of(&field.get_attribute("data-field")?))
 }

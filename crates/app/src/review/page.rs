@@ -12,6 +12,7 @@ mod composer;
 mod conversation;
 mod describe;
 mod desk;
+mod entry_rows;
 mod field_row;
 mod finish;
 mod header;
@@ -33,6 +34,7 @@ mod viewed;
 
 use domain::ReviewId;
 use domain::live::{Changed, Place};
+use domain::presence::At;
 use domain::review::Review;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -46,7 +48,6 @@ use crate::presence::{self, Presence};
 use crate::screen::Page;
 use desk::{Desk, View};
 use link::{Links, Tab};
-use spot::Place as Row;
 
 /// Draws the screen `/reviews/:id`.
 pub(crate) fn page() -> AnyView {
@@ -135,7 +136,11 @@ fn desk_view(desk: Desk, review: Load<Review>) -> AnyView {
     provide_context(Mentionable(
         desk.part(|review| review.members.clone()).into(),
     ));
-    provide_context(presence::announce(Place::Review(desk.id), desk.at.into()));
+    let at = Signal::derive(move || At {
+        step: desk.at.get(),
+        field: None,
+    });
+    provide_context(presence::announce(Place::Review(desk.id), at));
     viewed::tell_looked(desk);
     keys::listen(desk);
     follow_address(desk);
@@ -178,7 +183,7 @@ fn follow_address(desk: Desk) {
         let target = desk.links.target.get();
         let place = thread.and_then(|id| {
             let thread = desk.threads.get(id)?;
-            Some(thread.with_untracked(Row::of_thread))
+            Some(thread.with_untracked(|thread| desk.place_of(thread)))
         });
         match (thread.zip(place), target) {
             (Some((id, place)), _) => {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::align::align;
+use super::align::{Pairing, align};
 use super::between::is_same;
 use crate::{canonical, limit};
 
@@ -97,55 +97,64 @@ impl Compared {
     }
 
     fn lists(&mut self, before: &[Value], after: &[Value]) {
-        if before.len().max(after.len()) > limit::DIFF_ITEMS {
-            return self.replaced((before, 0), (after, 0));
-        }
-        // Equal items get equal numbers.
-        let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        let mut numbers = |items: &[Value]| -> Vec<usize> {
-            let number = |item| {
-                let next = known.len();
-                *known.entry(canonical::to_string(item)).or_insert(next)
-            };
-            items.iter().map(number).collect()
-        };
-        let (old, new) = (numbers(before), numbers(after));
-        for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
-            if !matches!(op, DiffOp::Equal { .. }) {
-                let (old, new) = (op.old_range(), op.new_range());
-                let (old_at, new_at) = (old.start, new.start);
-                self.replaced((&before[old], old_at), (&after[new], new_at));
-            }
-        }
-    }
-
-    /// Compares items of which none is equal, those that are most alike with each other; each list
-    /// comes with how many items stand before it.
-    fn replaced(&mut self, before: (&[Value], usize), after: (&[Value], usize)) {
-        let ((before, old_at), (after, new_at)) = (before, after);
-        for pairing in align(before.len(), after.len(), |old, new| {
-            likeness(&before[old], &after[new])
-        }) {
+        for pairing in pairs(before, after) {
             match pairing {
                 (Some(old), Some(new)) => {
-                    self.at(Segment::Index(new_at + new), |at| {
+                    self.at(Segment::Index(new), |at| {
                         at.values(&before[old], &after[new])
                     });
                 }
                 (Some(old), None) => {
-                    self.at(Segment::Index(old_at + old), |at| {
-                        at.say(Some(&before[old]), None)
-                    });
+                    self.at(Segment::Index(old), |at| at.say(Some(&before[old]), None));
                 }
                 (None, Some(new)) => {
-                    self.at(Segment::Index(new_at + new), |at| {
-                        at.say(None, Some(&after[new]))
-                    });
+                    self.at(Segment::Index(new), |at| at.say(None, Some(&after[new])));
                 }
                 (None, None) => {}
             }
         }
     }
+}
+
+/// Pairs the items of two lists: those that are equal, then what stands between these with what is
+/// most like it.
+pub(super) fn pairs(before: &[Value], after: &[Value]) -> Vec<Pairing> {
+    if before.len().max(after.len()) > limit::DIFF_ITEMS {
+        return alike((before, 0), (after, 0)).collect();
+    }
+    // Equal items get equal numbers.
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    let mut numbers = |items: &[Value]| -> Vec<usize> {
+        let number = |item| {
+            let next = known.len();
+            *known.entry(canonical::to_string(item)).or_insert(next)
+        };
+        items.iter().map(number).collect()
+    };
+    let (old, new) = (numbers(before), numbers(after));
+    let mut all = Vec::with_capacity(before.len().max(after.len()));
+    for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
+        let (old, new) = (op.old_range(), op.new_range());
+        if matches!(op, DiffOp::Equal { .. }) {
+            all.extend(old.zip(new).map(|(old, new)| (Some(old), Some(new))));
+        } else {
+            let (old_at, new_at) = (old.start, new.start);
+            all.extend(alike((&before[old], old_at), (&after[new], new_at)));
+        }
+    }
+    all
+}
+
+/// Pairs items of which none is equal, those that are most alike with each other; each list comes
+/// with how many items stand before it.
+fn alike(before: (&[Value], usize), after: (&[Value], usize)) -> impl Iterator<Item = Pairing> {
+    let ((before, old_at), (after, new_at)) = (before, after);
+    let pairs = align(before.len(), after.len(), |old, new| {
+        likeness(&before[old], &after[new])
+    });
+    let shifted =
+        move |(old, new): Pairing| (old.map(|old| old + old_at), new.map(|new| new + new_at));
+    pairs.into_iter().map(shifted)
 }
 
 /// Returns how alike two items are, of 100: objects by the entries that are equal. Single values

@@ -118,6 +118,36 @@ impl Conflict {
         }
     }
 
+    /// Returns what taking their side does, and what keeping ours does, where that says more than
+    /// which value is taken: something is deleted, or put into another lane.
+    pub fn outcomes(&self, sides: &Sides<'_>) -> Option<[String; 2]> {
+        let ConflictKey::Step { part, .. } = &self.key else {
+            return None;
+        };
+        let (ours, theirs) = (sides.ours_name, sides.theirs_name);
+        match part {
+            StepPart::Presence
+            | StepPart::Lane {
+                part: LanePart::Presence,
+                ..
+            } => Some([(&self.theirs, theirs), (&self.ours, ours)].map(
+                |(value, name)| match value {
+                    Some(_) => format!("Keep it, as it is in {name}"),
+                    None => format!("Delete it, as in {name}"),
+                },
+            )),
+            StepPart::Place => Some([
+                format!("Put it where {theirs} has it"),
+                format!("Leave it where {ours} has it"),
+            ]),
+            StepPart::Circle => Some([
+                format!("Put them where {theirs} has them"),
+                format!("Leave them where {ours} has them"),
+            ]),
+            _ => None,
+        }
+    }
+
     fn changed(&self, ours: &str, theirs: &str) -> String {
         match (&self.base, &self.ours, &self.theirs) {
             (None, _, _) => format!("It was added in {ours} and, differently, in {theirs}."),

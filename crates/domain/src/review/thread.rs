@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Person, Refusal, decide};
-use crate::change::{self, Field, Part, Target};
+use crate::change::{self, Entry, Field, Part, Target};
 use crate::document::Step;
 use crate::{CommentId, Document, ThreadId, Timestamp, catalog};
 
@@ -22,7 +22,11 @@ pub struct Anchor {
     pub target: Option<Target>,
     /// One of its fields; `None` for all of it.
     pub field: Option<Field>,
-    /// A part of the field's text, in characters: from, to. Only with a field that is a text.
+    /// One entry of a field that holds names with values, or JSON; `None` for all of it. Named as
+    /// it was at the revision that was looked at; [`Anchor::entry_in`] finds it later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Entry>,
+    /// A part of the text of the field or entry, in characters: from, to.
     pub range: Option<(u32, u32)>,
 }
 
@@ -37,7 +41,8 @@ pub struct Thread {
     pub on_base: bool,
     /// The draft's revision that it was written on.
     pub revision: u32,
-    /// What the field said then; `None` without a field.
+    /// What the field said then, all of it also where the thread hangs on an entry; `None` without
+    /// a field.
     pub quoted: Option<Value>,
     /// Who resolved it, and when.
     pub resolved: Option<(Person, Timestamp)>,
@@ -123,11 +128,30 @@ impl Thread {
             return Currency::Current;
         };
         let now = change::value(document, target, field);
-        if now == self.quoted {
+        let now = match &self.anchor.entry {
+            None => now,
+            Some(_) => {
+                let entry = self.entry_in(base, draft);
+                entry.and_then(|entry| entry.find(now.as_ref()?).cloned())
+            }
+        };
+        if now.as_ref() == self.said() {
             Currency::Current
         } else {
             Currency::Changed { now }
         }
+    }
+
+    /// Returns what the field or the entry said when the thread was written.
+    pub fn said(&self) -> Option<&Value> {
+        self.anchor.part_of(self.quoted.as_ref()?)
+    }
+
+    /// Returns the entry that the thread hangs on, as it is called now; `None` without one, and
+    /// when it is not there any more.
+    pub fn entry_in(&self, base: &Document, draft: &Document) -> Option<Entry> {
+        let document = if self.on_base { base } else { draft };
+        self.anchor.entry_in(self.quoted.as_ref(), document)
     }
 
     /// Returns whether the thread waits for an answer or a change.
@@ -156,7 +180,11 @@ impl Anchor {
             (Some(target), Some(field)) => change::value(document, target, field),
             _ => None,
         };
-        match (self.range, &quoted) {
+        let said = quoted.as_ref().and_then(|quoted| self.part_of(quoted));
+        if self.entry.is_some() && said.is_none() {
+            return Err(Refusal::NoSuchAnchor);
+        }
+        match (self.range, said) {
             (None, _) => Ok(quoted),
             (Some((from, to)), Some(Value::String(text)))
                 if from < to && to as usize <= text.chars().count() =>
@@ -167,11 +195,35 @@ impl Anchor {
         }
     }
 
+    /// Returns the part of the field's value that the anchor names: an entry or all of it.
+    fn part_of<'a>(&self, field: &'a Value) -> Option<&'a Value> {
+        match &self.entry {
+            Some(entry) => entry.find(field),
+            None => Some(field),
+        }
+    }
+
+    /// Returns the anchored entry as it is called in a document; `quoted` is what the field said
+    /// when the anchor was set. `None` without an entry, and when it is not there any more.
+    pub fn entry_in(&self, quoted: Option<&Value>, document: &Document) -> Option<Entry> {
+        let (target, field) = (self.target?, self.field.as_ref()?);
+        let now = change::value(document, target, field)?;
+        self.entry.as_ref()?.follow(quoted?, &now)
+    }
+
+    /// Returns the anchor as it is set on a document now: its entry may have another name. One
+    /// that is gone keeps its name.
+    pub fn in_document(mut self, quoted: Option<&Value>, document: &Document) -> Self {
+        let now = self.entry_in(quoted, document);
+        self.entry = now.or(self.entry);
+        self
+    }
+
     /// Returns whether a document has what the anchor names. A field of the catalog counts also
     /// where it is not set.
     fn is_in(&self, document: &Document) -> bool {
         let target = match self.target {
-            None => return self.field.is_none(),
+            None => return self.field.is_none() && self.entry.is_none(),
             Some(target) => target,
         };
         let step = match target {
@@ -182,7 +234,7 @@ impl Anchor {
             Target::Trigger | Target::Settings => None,
         };
         let Some(field) = &self.field else {
-            return true;
+            return self.entry.is_none();
         };
         change::value(document, target, field).is_some()
             || may_be_set(document, step, target, field)

@@ -57,6 +57,7 @@ pub(super) async fn open(
         anchor: Anchor {
             target: None,
             field: None,
+            entry: None,
             range: None,
         },
         on_base: false,
@@ -82,6 +83,7 @@ pub(super) async fn open(
         anchor: Anchor {
             target: Some(Target::Step(step.id)),
             field: Some(Field::config("json")),
+            entry: None,
             range: None,
         },
         suggestion: Some(json!(

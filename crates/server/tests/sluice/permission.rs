@@ -27,6 +27,8 @@ struct Things {
     /// A thread in it, by the Reader, and its only comment, which suggests something.
     thread: Value,
     comment: Value,
+    /// Another draft of the integration; null where no function needs it.
+    other_draft: Value,
     /// A signing secret of the integration; null where no function needs it.
     secret: Value,
 }
@@ -69,6 +71,10 @@ async fn things(app: &TestApp, function: &str) -> Things {
         review,
         thread,
         comment,
+        other_draft: match function {
+            "bring_in" => another_draft(app, &integration).await,
+            _ => Value::Null,
+        },
         secret: match function {
             "remove_signing_secret" => signing_secret(app, &integration).await,
             _ => Value::Null,
@@ -99,6 +105,11 @@ async fn change(app: &TestApp, draft: &Value) -> Value {
     let fields = json!({ "id": draft, "save": save });
     app.admin.must("save_draft", fields).await;
     step
+}
+
+async fn another_draft(app: &TestApp, integration: &str) -> Value {
+    let fields = json!({ "integration": integration, "title": "Other" });
+    app.admin.must("start_draft", fields).await
 }
 
 async fn review(app: &TestApp, draft: &Value) -> [Value; 3] {
@@ -164,6 +175,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         review,
         thread,
         comment,
+        other_draft,
         secret,
     } = things;
     let anchor = json!({ "target": null, "field": null, "range": null });
@@ -192,13 +204,22 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         "read_invitation" => (json!({ "token": invitation_token }), own),
         "accept_invitation" => (nobody, own),
         "read_draft" | "discard_draft" | "caught_events" | "latest_test" | "tests" | "pins"
-        | "publish_plan" | "merge_basis" => (json!({ "id": draft }), ours),
+        | "publish_plan" => (json!({ "id": draft }), ours),
+        "merge_basis" => (json!({ "id": draft, "from": null }), ours),
+        "bring_in" => (
+            json!({
+                "id": draft, "expected": 1, "from": other_draft, "from_revision": 1, "choices": [],
+            }),
+            ours,
+        ),
         "pin" => (
             json!({ "id": draft, "step": Uuid::nil(), "output": null }),
             ours,
         ),
         "here" => (
-            json!({ "place": { "draft": draft }, "step": null, "tab": 7, "leaving": false }),
+            json!({
+                "place": { "draft": draft }, "step": null, "field": null, "tab": 7, "leaving": false,
+            }),
             ours,
         ),
         "start_draft" => (

@@ -204,13 +204,25 @@ type By<T> = HashMap<Uuid, Vec<T>>;
 
 async fn authors(tx: &mut Tx, me: &Me, drafts: &[Uuid]) -> Result<By<Person>> {
     let rows = sqlx::query!(
-        r#"select draft_id as "draft_id!", account_id as "account_id!", name
-           from (
-                select draft_id, account_id from draft_revision
-                where organization_id = $1 and draft_id = any($2) and authored
-                union
-                select draft_id, created_by from draft
+        // What was brought in from another draft has its authors, up to the revision brought in.
+        r#"with recursive part as (
+                select draft_id, draft_id as part_id, revision as until from draft
                 where organization_id = $1 and draft_id = any($2)
+                union
+                select part.draft_id, from_draft_id, from_revision
+                from part
+                join draft_brought_in as brought_in on brought_in.draft_id = part.part_id
+                    and brought_in.revision <= part.until
+           )
+           select draft_id as "draft_id!", account_id as "account_id!", name
+           from (
+                select part.draft_id, account_id
+                from part
+                join draft_revision on draft_revision.draft_id = part_id and revision <= until
+                where authored
+                union
+                select part.draft_id, created_by
+                from part join draft on draft.draft_id = part_id
            ) as author join account using (account_id)
            order by lower(name), account_id"#,
         me.organization.0,

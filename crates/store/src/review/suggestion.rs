@@ -40,7 +40,9 @@ impl Store {
             let why = "It was applied already.".to_owned();
             return Err(Refusal::SuggestionUnfit(why).into());
         }
-        let edits = vec![check_suggestion(&locked.document, &comment.anchor, &value)?];
+        let anchor = comment.anchor;
+        let anchor = anchor.in_document(comment.quoted.as_ref(), &locked.document);
+        let edits = vec![check_suggestion(&locked.document, &anchor, &value)?];
         let kept = Kept {
             save: Uuid::now_v7(),
             document: draft::edited(&locked.document, &edits)?,

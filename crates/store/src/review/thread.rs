@@ -29,7 +29,7 @@ impl Store {
         check_room(&mut tx, id).await?;
         let quoted = quote(&mut tx, me, &under, &new).await?;
         if let Some(value) = &new.suggestion {
-            fits(&under, &new.anchor, new.on_base, value)?;
+            fits(&under, (&new.anchor, quoted.as_ref()), new.on_base, value)?;
         }
         let thread = ThreadId(Uuid::now_v7());
         let anchor = serde_json::to_string(&new.anchor).expect("an anchor is JSON");
@@ -80,7 +80,8 @@ impl Store {
             return Err(Refusal::TooMany.into());
         }
         if let Some(value) = &suggestion {
-            fits(&under, &found.anchor, found.on_base, value)?;
+            let place = (&found.anchor, found.quoted.as_ref());
+            fits(&under, place, found.on_base, value)?;
         }
         let said = Said {
             thread,
@@ -124,7 +125,8 @@ impl Store {
         if let Some(value) = &suggestion
             && suggestion != comment.suggestion
         {
-            fits(&under, &comment.anchor, comment.on_base, value)?;
+            let place = (&comment.anchor, comment.quoted.as_ref());
+            fits(&under, place, comment.on_base, value)?;
         }
         sqlx::query!(
             "update comment set body = $2, suggestion = $3::text::json,
@@ -232,6 +234,8 @@ impl Store {
 struct Found {
     review: ReviewId,
     anchor: Anchor,
+    /// What the anchored field said when the thread was started.
+    quoted: Option<Value>,
     on_base: bool,
     started_by: AccountId,
     comments: usize,
@@ -241,7 +245,7 @@ struct Found {
 
 async fn find(tx: &mut Tx, me: &Me, thread: ThreadId) -> Result<Found> {
     let row = sqlx::query!(
-        r#"select thread.review_id, anchor, on_base, started_by, count(*) as "comments!",
+        r#"select thread.review_id, anchor, quoted, on_base, started_by, count(*) as "comments!",
                 bool_and(sent_at is null) as "is_pending!"
            from thread join comment using (thread_id)
            where thread.organization_id = $1 and thread_id = $2
@@ -257,6 +261,7 @@ async fn find(tx: &mut Tx, me: &Me, thread: ThreadId) -> Result<Found> {
     Ok(Found {
         review: ReviewId(row.review_id),
         anchor: anchor(row.anchor)?,
+        quoted: row.quoted,
         on_base: row.on_base,
         started_by: AccountId(row.started_by),
         comments: usize::try_from(row.comments).unwrap_or(usize::MAX),
@@ -269,6 +274,8 @@ pub(super) struct FoundComment {
     pub(super) review: ReviewId,
     pub(super) thread: ThreadId,
     pub(super) anchor: Anchor,
+    /// What the anchored field said when the thread was started.
+    pub(super) quoted: Option<Value>,
     pub(super) on_base: bool,
     pub(super) by: AccountId,
     body: String,
@@ -280,7 +287,7 @@ pub(super) struct FoundComment {
 
 pub(super) async fn find_comment(tx: &mut Tx, me: &Me, id: CommentId) -> Result<FoundComment> {
     let row = sqlx::query!(
-        r#"select comment.review_id, thread_id, anchor, on_base, account_id, body, suggestion,
+        r#"select comment.review_id, thread_id, anchor, quoted, on_base, account_id, body, suggestion,
                 applied_by is not null as "is_applied!", sent_at is null as "is_pending!",
                 deleted_at is not null as "is_deleted!"
            from comment join thread using (thread_id)
@@ -297,6 +304,7 @@ pub(super) async fn find_comment(tx: &mut Tx, me: &Me, id: CommentId) -> Result<
         review: ReviewId(row.review_id),
         thread: ThreadId(row.thread_id),
         anchor: anchor(row.anchor)?,
+        quoted: row.quoted,
         on_base: row.on_base,
         by: AccountId(row.account_id),
         body: row.body,
@@ -349,12 +357,18 @@ async fn quote(tx: &mut Tx, me: &Me, under: &Under, new: &NewThread) -> Result<O
 }
 
 /// Checks a suggestion against the draft as it is now.
-fn fits(under: &Under, anchor: &Anchor, on_base: bool, value: &Value) -> Result<()> {
+fn fits(
+    under: &Under,
+    (anchor, quoted): (&Anchor, Option<&Value>),
+    on_base: bool,
+    value: &Value,
+) -> Result<()> {
     if on_base {
         let why = "It speaks of what was before the change.".to_owned();
         return Err(Refusal::SuggestionUnfit(why).into());
     }
-    check_suggestion(&under.draft.document, anchor, value)?;
+    let draft = &under.draft.document;
+    check_suggestion(draft, &anchor.clone().in_document(quoted, draft), value)?;
     Ok(())
 }
 

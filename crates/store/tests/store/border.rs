@@ -2,6 +2,8 @@
 
 use domain::StepId;
 use domain::account::{Me, Role};
+use domain::document::{ListRef, Place};
+use domain::edit::Edit;
 use domain::review::thread::NewThread;
 use domain::review::{Anchor, OwnerScope, Policy, Verdict};
 use domain::run::{ResumeOn, TestScope};
@@ -12,7 +14,9 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{Incoming, Refusal, RunFilter};
 use uuid::Uuid;
 
-use crate::world::{World, assert_denied, assert_not_found, clean, each_minute, save};
+use crate::world::{
+    World, assert_denied, assert_not_found, clean, each_minute, log_step, save, save_of,
+};
 
 const WITH_ORGANIZATION: &str = "select relname::text from pg_class
     join pg_namespace on pg_namespace.oid = relnamespace and nspname = 'public'
@@ -34,6 +38,7 @@ async fn fill(world: &World) {
     let step = document.flow[0];
     let (_, draft) = world.draft_of(document).await;
     world.save(draft, 1).await.expect("it fits");
+    fill_merge(world).await;
     let path = store
         .draft(admin, draft)
         .await
@@ -79,6 +84,29 @@ async fn fill(world: &World) {
         .expect("it is ours");
 }
 
+/// Brings a draft into another one.
+async fn fill_merge(world: &World) {
+    let (store, admin) = (&world.store, &world.admin);
+    let integration = world.publish(clean("webhook")).await;
+    let [one, other] = [
+        store.start_draft(admin, integration, "One").await,
+        store.start_draft(admin, integration, "Other").await,
+    ];
+    let (one, other) = (one.expect("an Admin may"), other.expect("an Admin may"));
+    let added = log_step("Note more", "note_more");
+    let edit = Edit::Insert {
+        steps: vec![added],
+        at: Place {
+            list: ListRef::Flow,
+            index: 0,
+        },
+    };
+    let saved = store.save_draft(admin, other, save_of(1, vec![edit])).await;
+    saved.expect("it fits");
+    let brought = store.bring_in(admin, one, 1, (other, 2), Vec::new()).await;
+    brought.expect("nothing is in conflict");
+}
+
 /// Puts rows into every table of reviews.
 async fn fill_review(world: &World) {
     let (store, admin) = (&world.store, &world.admin);
@@ -103,6 +131,7 @@ fn comment() -> NewThread {
     let anchor = Anchor {
         target: None,
         field: None,
+        entry: None,
         range: None,
     };
     NewThread {
@@ -124,7 +153,7 @@ async fn no_row_of_an_organization_is_seen_without_it(_: PgPoolOptions, options:
         .fetch_all(&world.sql)
         .await
         .expect("it answers");
-    assert!(tables.len() >= 26, "{tables:?}");
+    assert!(tables.len() >= 27, "{tables:?}");
     let options = world.options();
     let mut nobody = PgConnection::connect_with(&options)
         .await
@@ -309,7 +338,10 @@ async fn outsider_finds_no_review(world: &World, me: &Me) {
     assert_not_found(store.set_viewed(me, review, "trigger", Some("x")).await);
     assert_not_found(store.looked_at_review(me, review, 1).await);
     assert_not_found(store.publish_plan(me, draft).await);
-    assert_not_found(store.merge_basis(me, draft).await);
+    assert_not_found(store.merge_basis(me, draft, None).await);
+    assert_not_found(store.merge_basis(me, draft, Some(draft)).await);
+    let brought = store.bring_in(me, draft, 1, (draft, 1), Vec::new()).await;
+    assert_not_found(brought);
     assert_not_found(store.bring_up_to_date(me, draft, 1, 1, Vec::new()).await);
     assert_not_found(store.roll_back_draft(me, integration, 1).await);
     assert_not_found(store.roll_back(me, integration, 1, 1, "Hi.").await);

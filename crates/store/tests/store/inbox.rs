@@ -40,6 +40,7 @@ async fn those_who_take_part_are_told_and_nobody_of_what_they_did(
         anchor: Anchor {
             target: None,
             field: None,
+            entry: None,
             range: None,
         },
         on_base: false,

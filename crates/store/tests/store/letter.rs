@@ -24,6 +24,7 @@ async fn comment(world: &World, me: &Me, review: ReviewId, body: &str) -> Thread
         anchor: Anchor {
             target: None,
             field: None,
+            entry: None,
             range: None,
         },
         on_base: false,

@@ -1,7 +1,7 @@
 //! Bringing a draft up to date with what went live after it was started.
 
 use domain::account::Role;
-use domain::draft::{self, DraftState};
+use domain::draft::{self, DraftState, MergeSource};
 use domain::edit::Edit;
 use domain::merge::{Choice, merge};
 use domain::review::{Rule, Verdict};
@@ -84,12 +84,15 @@ async fn a_draft_takes_over_what_went_live_where_nothing_is_in_conflict(
         "not with a reason either"
     );
 
-    let basis = store.merge_basis(admin, mine).await.expect("it is there");
+    let basis = store
+        .merge_basis(admin, mine, None)
+        .await
+        .expect("it is there");
     assert_eq!(
-        (basis.base_number, basis.live_number, basis.revision),
-        (Some(1), 2, 2)
+        (basis.base_number, &basis.source, basis.revision),
+        (Some(1), &MergeSource::Live(2), 2)
     );
-    let expected = merge(&basis.base, &basis.draft, &basis.live);
+    let expected = merge(&basis.base, &basis.draft, &basis.theirs);
     assert!(expected.conflicts.is_empty());
     let merged = store.bring_up_to_date(admin, mine, 2, 2, Vec::new()).await;
     assert_eq!(merged.expect("nothing is in conflict"), 3);
@@ -127,8 +130,11 @@ async fn a_conflict_is_decided_before_a_draft_is_up_to_date(
     world.publish_draft(two.other, 2).await;
     let undecided = refusal(store.bring_up_to_date(admin, mine, 2, 2, Vec::new()).await);
     assert_eq!(undecided, Refusal::Draft(draft::Refusal::Unresolved(1)));
-    let basis = store.merge_basis(admin, mine).await.expect("it is there");
-    let conflicts = merge(&basis.base, &basis.draft, &basis.live).conflicts;
+    let basis = store
+        .merge_basis(admin, mine, None)
+        .await
+        .expect("it is there");
+    let conflicts = merge(&basis.base, &basis.draft, &basis.theirs).conflicts;
     let chosen = Choice::Value(json!("Both of them."));
     let choices = vec![(conflicts[0].key.clone(), chosen)];
     let merged = store.bring_up_to_date(admin, mine, 2, 2, choices).await;
@@ -165,7 +171,7 @@ async fn a_merge_is_of_what_was_looked_at(_: PgPoolOptions, options: PgConnectOp
     assert_eq!(merge(1, 2).await, closed);
     let (_, first) = world.draft_of(clean("webhook")).await;
     assert_eq!(
-        refusal(store.merge_basis(admin, first).await),
+        refusal(store.merge_basis(admin, first, None).await),
         Refusal::NotPublished
     );
     world.end().await;
@@ -260,5 +266,178 @@ async fn a_merge_and_a_publish_at_once_leave_nothing_behind(
         let read = store.draft(admin, two.mine).await.expect("it is there");
         assert_eq!((read.summary.base, read.live), (Some(base), Some(live)));
     }
+    world.end().await;
+}
+
+/// Sets the message of a step of a draft at a revision.
+async fn set_on(world: &World, draft: DraftId, revision: u32, step: StepId, message: &str) {
+    let edit = Edit::SetField {
+        step,
+        field: "message".to_owned(),
+        value: Some(json!(message)),
+    };
+    let save = save_of(revision, vec![edit]);
+    let saved = world.store.save_draft(&world.admin, draft, save).await;
+    saved.expect("it fits");
+}
+
+#[sqlx::test]
+async fn a_draft_is_brought_into_another_and_later_only_what_is_new_of_it(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let two = two(&world).await;
+    let ([first, second], mine, other) = (two.steps, two.mine, two.other);
+    set(&world, mine, first, "Mine.").await;
+    set(&world, other, second, "Other.").await;
+    let basis = store.merge_basis(admin, mine, Some(other)).await;
+    let basis = basis.expect("both are open");
+    let source = MergeSource::Draft {
+        id: other,
+        title: "Other".to_owned(),
+        revision: 2,
+    };
+    assert_eq!((&basis.source, basis.revision), (&source, 2));
+    assert!(!basis.is_merged());
+    let expected = merge(&basis.base, &basis.draft, &basis.theirs);
+    let brought = store.bring_in(admin, mine, 2, (other, 2), Vec::new()).await;
+    assert_eq!(brought.expect("nothing is in conflict"), 3);
+    let read = store.draft(admin, mine).await.expect("it is there");
+    assert_eq!(read.document, expected.document);
+    let untouched = store.draft(admin, other).await.expect("it is there");
+    assert_eq!(untouched.document, basis.theirs, "it stays as it is");
+    let again = store.bring_in(admin, mine, 3, (other, 2), Vec::new()).await;
+    assert_eq!(again.expect("it holds all of it"), 3);
+
+    // What it had is shared from then on: changed further, that is no conflict.
+    set_on(&world, other, 2, second, "Other, later.").await;
+    let brought = store.bring_in(admin, mine, 3, (other, 3), Vec::new()).await;
+    assert_eq!(brought.expect("nothing is in conflict"), 4);
+    // Also the other way round.
+    set_on(&world, mine, 4, second, "Mine, last.").await;
+    let brought = store.bring_in(admin, other, 3, (mine, 5), Vec::new()).await;
+    assert_eq!(brought.expect("nothing is in conflict"), 4);
+    let [mine, other] = [mine, other].map(|draft| store.draft(admin, draft));
+    let (mine, other) = (mine.await.expect("there"), other.await.expect("there"));
+    assert_eq!(mine.document, other.document);
+    let audit = world.audit().await;
+    let count = audit.iter().filter(|act| *act == "draft.bring_in").count();
+    assert_eq!(count, 3);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_draft_that_is_brought_in_brings_the_version_it_started_from_along(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let two = two(&world).await;
+    let [first, second] = two.steps;
+    set(&world, two.other, first, "Second version.").await;
+    world.publish_draft(two.other, 2).await;
+    let third = store.start_draft(admin, two.integration, "Third").await;
+    let third = third.expect("an Admin may");
+    set(&world, third, second, "Third.").await;
+    let brought = store.bring_in(admin, two.mine, 1, (third, 2), Vec::new());
+    assert_eq!(brought.await.expect("nothing is in conflict"), 2);
+    let read = store.draft(admin, two.mine).await.expect("it is there");
+    assert_eq!(read.summary.base, Some(2), "it holds what is live");
+    assert_eq!(
+        read.document.steps[&first].config["message"],
+        "Second version."
+    );
+    assert_eq!(read.document.steps[&second].config["message"], "Third.");
+    world.publish_draft(two.mine, 2).await;
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_conflict_with_another_draft_is_decided_and_both_are_as_they_were_looked_at(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let two = two(&world).await;
+    let (step, mine, other) = (two.steps[0], two.mine, two.other);
+    set(&world, mine, step, "Mine.").await;
+    set(&world, other, step, "Other.").await;
+    let bring = async |revision, from: (DraftId, u32)| {
+        refusal(
+            store
+                .bring_in(admin, mine, revision, from, Vec::new())
+                .await,
+        )
+    };
+    let undecided = Refusal::Draft(draft::Refusal::Unresolved(1));
+    assert_eq!(bring(2, (other, 2)).await, undecided);
+    let moved = Refusal::Draft(draft::Refusal::Moved { current: 2 });
+    assert_eq!(bring(1, (other, 2)).await, moved);
+    let moved = Refusal::Draft(draft::Refusal::SourceMoved { current: 2 });
+    assert_eq!(bring(2, (other, 1)).await, moved);
+    let never = Refusal::Draft(draft::Refusal::NotBroughtIn);
+    assert_eq!(bring(2, (mine, 2)).await, never, "itself");
+    let (_, stranger) = world.draft_of(clean("webhook")).await;
+    assert_eq!(bring(2, (stranger, 1)).await, never, "another integration");
+
+    let basis = store.merge_basis(admin, mine, Some(other)).await;
+    let basis = basis.expect("both are open");
+    let conflicts = merge(&basis.base, &basis.draft, &basis.theirs).conflicts;
+    let choices = vec![(conflicts[0].key.clone(), Choice::Theirs)];
+    let brought = store.bring_in(admin, mine, 2, (other, 2), choices).await;
+    assert_eq!(brought.expect("it is decided"), 3);
+    let read = store.draft(admin, mine).await.expect("it is there");
+    assert_eq!(read.document.steps[&step].config["message"], "Other.");
+
+    store
+        .discard_draft(admin, other)
+        .await
+        .expect("an Admin may");
+    assert_eq!(bring(3, (other, 2)).await, never, "it is closed");
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn who_wrote_what_was_brought_in_does_not_approve_it(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::reviewing(options).await;
+    let store = &world.store;
+    world.policy(|policy| policy.approvals = 0).await;
+    let two = two(&world).await;
+    world.policy(|policy| policy.approvals = 1).await;
+    let ben = world.member(Role::Collaborator).await;
+    let cleo = world.member(Role::Collaborator).await;
+    let write = async |who: &domain::account::Me, revision, message: &str| {
+        let edit = Edit::SetField {
+            step: two.steps[0],
+            field: "message".to_owned(),
+            value: Some(json!(message)),
+        };
+        let saved = store.save_draft(who, two.other, save_of(revision, vec![edit]));
+        saved.await.expect("it fits");
+    };
+    write(&ben, 1, "Ben's.").await;
+    let brought = store.bring_in(&world.admin, two.mine, 1, (two.other, 2), Vec::new());
+    brought.await.expect("nothing is in conflict");
+    // What Cleo writes there later is not in it.
+    write(&cleo, 2, "Cleo's.").await;
+    let review = world.ask(two.mine, &[]).await;
+    let authors = world.page(review).await.authors;
+    let is_author =
+        |me: &domain::account::Me| authors.iter().any(|author| author.account == me.account);
+    assert!(is_author(&ben) && is_author(&world.admin) && !is_author(&cleo));
+    let own = world.submit(&ben, review, 2, Verdict::Approve).await;
+    assert_eq!(
+        crate::world::review_refusal(own),
+        domain::review::Refusal::OwnWork(Verdict::Approve)
+    );
+    let approved = world.submit(&cleo, review, 2, Verdict::Approve).await;
+    approved.expect("it is not hers");
     world.end().await;
 }

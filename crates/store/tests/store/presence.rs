@@ -2,6 +2,7 @@
 
 use domain::account::Role;
 use domain::live::{Changed as What, Place};
+use domain::presence::{At, FieldMark};
 use domain::{DraftId, ReviewId, StepId};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use store::Changed;
@@ -24,11 +25,19 @@ async fn what_a_page_tells_last_is_heard_last_in_every_process(
     let mut steps = [one, two].repeat(30);
     steps.push(one);
     let place = Place::Draft(draft);
+    let field = FieldMark::of("message");
+    let at = |step: Option<StepId>| At {
+        step,
+        field: step.map(|_| field),
+    };
     for step in &steps {
-        let told = world.store.here(&reader, place, *step, 7, false).await;
+        let told = world.store.here(&reader, place, at(*step), 7, false).await;
         told.expect("a Reader may look");
     }
-    let left = world.store.here(&reader, place, None, 7, true).await;
+    let left = world
+        .store
+        .here(&reader, place, At::default(), 7, true)
+        .await;
     left.expect("a Reader may leave");
     for listener in [&mut here, &mut there] {
         for (index, step) in steps.iter().chain([&None]).enumerate() {
@@ -38,6 +47,7 @@ async fn what_a_page_tells_last_is_heard_last_in_every_process(
                     place,
                     account: reader.account,
                     step: *step,
+                    field: step.map(|_| field),
                     tab: 7,
                     is_leaving: index == steps.len(),
                 },
@@ -46,7 +56,10 @@ async fn what_a_page_tells_last_is_heard_last_in_every_process(
         }
     }
     let review = Place::Review(review);
-    let told = world.store.here(&reader, review, None, 8, false).await;
+    let told = world
+        .store
+        .here(&reader, review, At::default(), 8, false)
+        .await;
     told.expect("a Reader may look");
     let heard = there.recv().await.expect("it is told");
     assert!(matches!(heard.what, What::Here { place, tab: 8, .. } if place == review));
@@ -67,7 +80,7 @@ async fn nobody_is_at_what_is_not_there(_: PgPoolOptions, options: PgConnectOpti
         (&world.admin, Place::Draft(DraftId(review.0))),
         (&world.admin, Place::Review(ReviewId(nowhere))),
     ] {
-        assert_not_found(world.store.here(me, place, None, 1, false).await);
+        assert_not_found(world.store.here(me, place, At::default(), 1, false).await);
     }
     assert!(heard.try_recv().is_err(), "nobody was told");
     world.end().await;

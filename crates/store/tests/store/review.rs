@@ -339,6 +339,8 @@ async fn a_reader_looks_and_comments_and_decides_only_when_asked_and_allowed(
     assert_denied(store.ask_reviewers(ria, review, &[]).await);
     assert_denied(store.withdraw_review(ria, review).await);
     assert_denied(store.bring_up_to_date(ria, draft, 1, 1, Vec::new()).await);
+    let other = (draft, 1);
+    assert_denied(store.bring_in(ria, draft, 1, other, Vec::new()).await);
     let reason = Some("Because.".to_owned());
     assert_denied(store.publish(ria, draft, 1, String::new(), reason).await);
     store

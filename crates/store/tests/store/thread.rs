@@ -1,17 +1,20 @@
 //! Threads and comments: who sees them, who changes them, and suggestions that are applied.
 
 use domain::account::{Me, Role};
-use domain::change::{Field, Target};
+use domain::change::{Entry, Field, Target};
 use domain::draft::DraftState;
+use domain::edit::Edit;
 use domain::live::Changed as What;
-use domain::review::thread::NewThread;
+use domain::review::thread::{Currency, NewThread};
 use domain::review::{Anchor, Refusal as No, ReviewState, Verdict};
 use domain::{ReviewId, ThreadId, draft, limit};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use store::Refusal;
 
-use crate::world::{World, assert_denied, assert_not_found, refusal, review_refusal};
+use crate::world::{
+    World, assert_denied, assert_not_found, clean, log_step, refusal, review_refusal, save_of,
+};
 
 /// A comment on the draft as a whole.
 fn say(body: &str) -> NewThread {
@@ -19,6 +22,7 @@ fn say(body: &str) -> NewThread {
         anchor: Anchor {
             target: None,
             field: None,
+            entry: None,
             range: None,
         },
         on_base: false,
@@ -37,6 +41,7 @@ async fn suggest(world: &World, review: ReviewId, value: Value) -> NewThread {
         anchor: Anchor {
             target: Some(Target::Step(document.flow[0])),
             field: Some(Field::config("message")),
+            entry: None,
             range: None,
         },
         revision: page.summary.revision,
@@ -359,6 +364,7 @@ async fn a_thread_remembers_what_it_speaks_of(_: PgPoolOptions, options: PgConne
         anchor: Anchor {
             target: Some(Target::Step(domain::StepId(uuid::Uuid::now_v7()))),
             field: None,
+            entry: None,
             range: None,
         },
         ..say("Where?")
@@ -480,5 +486,60 @@ async fn what_is_said_is_told_to_open_pages(_: PgPoolOptions, options: PgConnect
     }
     let right = [What::Notified(world.admin.account), What::Review(review)];
     assert_eq!(heard, right);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_suggestion_for_an_entry_finds_it_under_its_new_name_when_it_is_applied(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::reviewing(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let ben = world.member(Role::Collaborator).await;
+    let mut document = clean("webhook");
+    let mut step = log_step("Keep", "keep");
+    step.kind = "set".to_owned();
+    let values = |values: Value| [("values".to_owned(), values)].into_iter().collect();
+    step.config = values(json!({ "total": "{{ trigger.body.sum }}", "city": "Bern" }));
+    let step_id = step.id;
+    document.flow.push(step.id);
+    document.steps.insert(step.id, step);
+    let (_, draft) = world.draft_of(document).await;
+    let review = world.ask(draft, &[]).await;
+    let on = |name: &str| NewThread {
+        anchor: Anchor {
+            target: Some(Target::Step(step_id)),
+            field: Some(Field::config("values")),
+            entry: Some(Entry::named(name)),
+            range: None,
+        },
+        suggestion: Some(json!("{{ trigger.body.total }}")),
+        ..say("Better:")
+    };
+    let nowhere = store.start_thread(&ben, review, on("country")).await;
+    assert_eq!(review_refusal(nowhere), No::NoSuchAnchor);
+    let thread = start(&world, &ben, review, on("total")).await;
+    let rename = Edit::SetField {
+        step: step_id,
+        field: "values".to_owned(),
+        value: Some(json!({ "sum": "{{ trigger.body.sum }}", "city": "Basel" })),
+    };
+    let saved = store
+        .save_draft(admin, draft, save_of(1, vec![rename]))
+        .await;
+    saved.expect("it fits");
+    let page = world.page(review).await;
+    let found = page.threads.iter().find(|found| found.id == thread);
+    let found = found.expect("it is there");
+    let quoted = json!({ "total": "{{ trigger.body.sum }}", "city": "Bern" });
+    assert_eq!(found.quoted.as_ref(), Some(&quoted));
+    let now = world.content(review).await;
+    assert_eq!(found.currency(&now, &now), Currency::Current);
+    let applied = store.apply_suggestion(admin, found.comments[0].id, 2).await;
+    assert_eq!(applied.expect("it fits"), 3);
+    let expected = json!({ "sum": "{{ trigger.body.total }}", "city": "Basel" });
+    let now = world.content(review).await;
+    assert_eq!(now.steps[&step_id].config["values"], expected);
     world.end().await;
 }

@@ -1,11 +1,14 @@
-//! Bringing a draft up to date with what is live: what merges by itself, and what is to be decided.
+//! Bringing a draft up to date with what is live, or another draft into it: what merges by itself,
+//! and what is to be decided.
 
+mod choose;
 mod conflict;
 mod value;
 
 use std::collections::BTreeMap;
 
-use domain::draft::MergeBasis;
+use domain::DraftId;
+use domain::draft::{MergeBasis, MergeSource};
 use domain::live::Changed;
 use domain::merge::{Choice, Conflict, ConflictKey, Merged, Sides, merge, merge_with};
 use leptos::ev::KeyboardEvent;
@@ -22,9 +25,21 @@ use crate::design::load::{Load, load, loaded};
 use crate::design::toast;
 use crate::{change, live, session};
 
+/// What is being merged into the draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MergeWith {
+    /// What is live.
+    Live,
+    /// Another draft, which is chosen first.
+    Draft(Option<DraftId>),
+}
+
 /// Draws the dialog.
 pub(super) fn dialog(builder: Builder, open: RwSignal<bool>) -> AnyView {
     let title = Signal::derive(move || {
+        if builder.merging_with.get() != MergeWith::Live {
+            return "Bring in another draft".to_owned();
+        }
         let live = builder.live_version.get();
         let live = live.map_or_else(|| "live".to_owned(), |number| format!("version {number}"));
         format!("Bring this draft up to date with {live}")
@@ -33,10 +48,14 @@ pub(super) fn dialog(builder: Builder, open: RwSignal<bool>) -> AnyView {
         <Dialog open=open title=title wide=true>
             {move || {
                 // What is typed comes first: the merge is made from what the server has.
-                if builder.saving.is_saved() {
-                    body(builder).into_any()
-                } else {
-                    view! { <p class="loading" role="status">"Saving your edits first…"</p> }.into_any()
+                if !builder.saving.is_saved() {
+                    return view! { <p class="loading" role="status">"Saving your edits first…"</p> }
+                        .into_any();
+                }
+                match builder.merging_with.get() {
+                    MergeWith::Live => body(builder, None),
+                    MergeWith::Draft(None) => choose::view(builder),
+                    MergeWith::Draft(from) => body(builder, from),
                 }
             }}
         </Dialog>
@@ -44,10 +63,10 @@ pub(super) fn dialog(builder: Builder, open: RwSignal<bool>) -> AnyView {
     .into_any()
 }
 
-fn body(builder: Builder) -> AnyView {
-    let basis = load(None, move || Box::pin(api::merge_basis(builder.id)));
+fn body(builder: Builder, from: Option<DraftId>) -> AnyView {
+    let basis = load(None, move || Box::pin(api::merge_basis(builder.id, from)));
     live::use_changes(move |changed| match changed {
-        Changed::Draft(id, _) if id == builder.id => basis.soon(),
+        Changed::Draft(id, _) if id == builder.id || Some(id) == from => basis.soon(),
         Changed::Integration(id) if id == builder.integration => basis.soon(),
         _ => {}
     });
@@ -70,7 +89,7 @@ struct Decided {
 }
 
 impl Decided {
-    /// Takes new conflicts, after live or the draft moved on. What was decided still holds only
+    /// Takes new conflicts, after one side moved on. What was decided still holds only
     /// where nothing else is to be decided now.
     fn renew(self, conflicts: Vec<Conflict>) {
         let known = self.conflicts.get_value();
@@ -85,12 +104,12 @@ impl Decided {
 }
 
 /// Returns where a conflict comes when one reads: the trigger and settings, then the steps of the
-/// draft in order, then those that only live has.
+/// draft in order, then those that only the other side has.
 fn place(conflict: &Conflict, basis: &MergeBasis) -> usize {
     let ConflictKey::Step { step, .. } = &conflict.key else {
         return 0;
     };
-    let documents = [&basis.draft, &basis.live];
+    let documents = [&basis.draft, &basis.theirs];
     let all = documents.iter().flat_map(|document| document.walk());
     all.zip(1..)
         .find_map(|((_, other), place)| (other.id == *step).then_some(place))
@@ -109,15 +128,16 @@ struct Merging {
 
 impl Merging {
     fn new(builder: Builder, basis: MergeBasis, decided: Decided) -> Self {
-        let mut conflicts = merge(&basis.base, &basis.draft, &basis.live).conflicts;
+        let mut conflicts = merge(&basis.base, &basis.draft, &basis.theirs).conflicts;
         conflicts.sort_by_cached_key(|conflict| place(conflict, &basis));
         decided.renew(conflicts);
         let basis = StoredValue::new(basis);
         let Decided { conflicts, choices } = decided;
         let merged = Memo::new(move |_| {
             choices.with(|choices| {
-                basis
-                    .with_value(|basis| merge_with(&basis.base, &basis.draft, &basis.live, choices))
+                basis.with_value(|basis| {
+                    merge_with(&basis.base, &basis.draft, &basis.theirs, choices)
+                })
             })
         });
         Self {
@@ -135,11 +155,17 @@ impl Merging {
             read(&Sides {
                 base: &basis.base,
                 ours: &basis.draft,
-                theirs: &basis.live,
+                theirs: &basis.theirs,
                 ours_name: "this draft",
-                theirs_name: "live",
+                theirs_name: &them(&basis.source),
             })
         })
+    }
+
+    /// Returns words with what the other side is called behind.
+    fn takes(self, words: &str) -> String {
+        let them = self.basis.with_value(|basis| them(&basis.source));
+        format!("{words} {them}")
     }
 
     fn left(self) -> usize {
@@ -161,17 +187,34 @@ impl Merging {
     }
 }
 
+/// Returns what the other side is called in a sentence.
+fn them(source: &MergeSource) -> String {
+    match source {
+        MergeSource::Live(_) => "live".to_owned(),
+        MergeSource::Draft { title, .. } => format!("“{title}”"),
+    }
+}
+
 fn merging(
     builder: Builder,
     load: Load<MergeBasis>,
     basis: MergeBasis,
     decided: Decided,
 ) -> AnyView {
-    let (number, revision) = (basis.live_number, basis.revision);
-    if basis.base_number == Some(number) {
+    let source = basis.source.clone();
+    if basis.is_merged() {
+        let holds = match &source {
+            MergeSource::Live(number) => {
+                format!("The draft holds everything that version {number} has.")
+            }
+            MergeSource::Draft { title, .. } => {
+                format!("The draft holds everything that “{title}” has.")
+            }
+        };
         return view! {
-            <p>{format!("The draft holds everything that version {number} has.")}</p>
+            <p>{holds}</p>
             <div class="dialog-actions">
+                {other(builder)}
                 <button type="button" class="button" on:click=move |_| builder.merging.set(false)>
                     "Close"
                 </button>
@@ -183,30 +226,62 @@ fn merging(
         || "nothing".to_owned(),
         |number| format!("version {number}"),
     );
+    let words = match &source {
+        MergeSource::Live(number) => format!(
+            "Version {number} went live after this draft was started from {from}. What it changed comes into the draft; what only the draft changed stays."
+        ),
+        MergeSource::Draft { title, .. } => format!(
+            "What was changed in “{title}” comes into this draft; what only this draft changed stays. “{title}” itself stays as it is. Whoever wrote it counts as an author of this draft, too."
+        ),
+    };
+    let heading = format!("What {} brings in", them(&source));
+    let changed = match &source {
+        MergeSource::Live(_) => "All that live changed",
+        MergeSource::Draft { .. } => "All that the other draft changed",
+    };
     let merging = Merging::new(builder, basis, decided);
     let brings = merging
         .basis
-        .with_value(|basis| change::gist(&basis.base, &basis.live));
+        .with_value(|basis| change::gist(&basis.base, &basis.theirs));
     let all = move || {
         merging
             .basis
-            .with_value(|basis| change::change_view(&basis.base, &basis.live))
+            .with_value(|basis| change::change_view(&basis.base, &basis.theirs))
     };
     view! {
-        <p>
-            {format!(
-                "Version {number} went live after this draft was started from {from}. What it changed comes into the draft; what only the draft changed stays.",
-            )}
-        </p>
+        <p>{words}</p>
         <section class="publish-part" aria-labelledby="merge-brings">
-            <h3 id="merge-brings">"What live brings in"</h3>
-            <div class="change-box">{brings} {change::folded("All that live changed", all)}</div>
+            <h3 id="merge-brings">{heading}</h3>
+            <div class="change-box">{brings} {change::folded(changed, all)}</div>
         </section>
         {conflicts(merging)}
         {result(merging)}
-        {actions(merging, load, number, revision)}
+        {actions(merging, load, source)}
     }
     .into_any()
+}
+
+/// Draws the button that leads back to the choice of another draft.
+fn other(builder: Builder) -> AnyView {
+    let is_chosen = matches!(
+        builder.merging_with.get_untracked(),
+        MergeWith::Draft(Some(_))
+    );
+    is_chosen
+        .then(|| {
+            view! {
+                <button
+                    type="button"
+                    class="button quiet"
+                    on:click=move |_| builder.merging_with.set(MergeWith::Draft(None))
+                >
+                    <Icon name="arrow-left" />
+                    "Another draft"
+                </button>
+                <span class="grow"></span>
+            }
+        })
+        .into_any()
 }
 
 fn conflicts(merging: Merging) -> AnyView {
@@ -232,7 +307,7 @@ fn conflicts(merging: Merging) -> AnyView {
                 class="button small"
                 on:click=move |_| merging.choose_all(&Choice::Theirs)
             >
-                "Take all from live"
+                {merging.takes("Take all from")}
             </button>
             <button
                 type="button"
@@ -281,8 +356,13 @@ fn result(merging: Merging) -> AnyView {
     change::folded("What changes in this draft", drawn)
 }
 
-fn actions(merging: Merging, load: Load<MergeBasis>, number: u32, revision: u32) -> AnyView {
+fn actions(merging: Merging, load: Load<MergeBasis>, source: MergeSource) -> AnyView {
     let builder = merging.builder;
+    let revision = merging.basis.with_value(|basis| basis.revision);
+    let act = match &source {
+        MergeSource::Live(_) => "Bring up to date",
+        MergeSource::Draft { .. } => "Bring in",
+    };
     let is_busy = RwSignal::new(false);
     let fault = RwSignal::new(None::<String>);
     let why_not = move || match merging.left() {
@@ -294,25 +374,30 @@ fn actions(merging: Merging, load: Load<MergeBasis>, number: u32, revision: u32)
         is_busy.set(true);
         fault.set(None);
         let choices: Vec<_> = merging.choices.get_untracked().into_iter().collect();
+        let source = source.clone();
         spawn_local(async move {
-            let answer = api::bring_up_to_date(builder.id, revision, number, choices).await;
+            let answer = match &source {
+                MergeSource::Live(number) => {
+                    api::bring_up_to_date(builder.id, revision, *number, choices).await
+                }
+                MergeSource::Draft {
+                    id, revision: from, ..
+                } => api::bring_in(builder.id, revision, *id, *from, choices).await,
+            };
             is_busy.try_set(false);
             match answer {
                 Ok(revision) => {
                     builder.merging.try_set(false);
-                    toast::say(format!(
-                        "The draft is up to date with version {number}, as revision {revision}."
-                    ));
-                    builder
-                        .saving
-                        .made(revision, "This draft is up to date with what is live.");
+                    let (said, note) = done(&source, revision);
+                    toast::say(said);
+                    builder.saving.made(revision, note);
                     super::refresh_summary(builder);
                     super::review::refresh(builder);
                 }
                 Err(why) => {
                     session::notice(&why);
                     fault.try_set(Some(why.to_string()));
-                    // Live or the draft moved on: then what is to be decided is something else.
+                    // One of the two moved on: then what is to be decided is something else.
                     load.again();
                 }
             }
@@ -327,6 +412,7 @@ fn actions(merging: Merging, load: Load<MergeBasis>, number: u32, revision: u32)
             <span class="publish-why" id="merge-why">
                 {why_not}
             </span>
+            {other(builder)}
             <button type="button" class="button" on:click=move |_| builder.merging.set(false)>
                 "Cancel"
             </button>
@@ -337,11 +423,25 @@ fn actions(merging: Merging, load: Load<MergeBasis>, number: u32, revision: u32)
                 prop:disabled=move || { is_busy.get() || merging.left() > 0 }
                 on:click=send
             >
-                {move || if is_busy.get() { "Merging…" } else { "Bring up to date" }}
+                {move || if is_busy.get() { "Merging…" } else { act }}
             </button>
         </div>
     }
     .into_any()
+}
+
+/// Returns what is said after a merge: at once, and beside the save state.
+fn done(source: &MergeSource, revision: u32) -> (String, &'static str) {
+    match source {
+        MergeSource::Live(number) => (
+            format!("The draft is up to date with version {number}, as revision {revision}."),
+            "This draft is up to date with what is live.",
+        ),
+        MergeSource::Draft { title, .. } => (
+            format!("“{title}” is in this draft now, as revision {revision}."),
+            "This draft holds another one now.",
+        ),
+    }
 }
 
 /// Goes from conflict to conflict with j and k; within one, the arrow keys choose.

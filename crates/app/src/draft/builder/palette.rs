@@ -8,6 +8,7 @@ use domain::policy::Act;
 use leptos::prelude::*;
 
 use super::super::selection::Selection;
+use super::merge::MergeWith;
 use super::{Builder, picker, review, shortcuts, testing};
 use crate::palette::{self, Entry};
 use crate::session;
@@ -80,6 +81,11 @@ fn more(builder: Builder) -> Vec<Entry> {
     let is_open = builder
         .summary
         .with_untracked(|summary| summary.state.is_open());
+    if builder.may_edit.get_untracked() {
+        let bring_in: Rc<dyn Fn()> = Rc::new(move || builder.merge(MergeWith::Draft(None)));
+        let title = "Bring in another draft…";
+        all.push(entry("bring-in", title, "merge", bring_in));
+    }
     if is_open && session::may(Act::CreateReview).get_untracked().is_ok() {
         if let Some(address) = untrack(|| builder.review.get()).map(|it| review::address(it.id)) {
             let go: Rc<dyn Fn()> = Rc::new(move || {

@@ -15,12 +15,23 @@ use crate::design::icon::Icon;
 use crate::design::markdown::MarkdownEditor;
 use crate::design::schema_form::SchemaForm;
 use crate::integration::schedule::NextFires;
+use crate::presence::{self, FormCompany};
+
+/// How the field with the step's name is marked, for others to see who is in it; no field of a
+/// configuration is called so.
+const NAME: &str = "@name";
 
 pub(super) fn view(builder: Builder) -> impl IntoView {
     let selection = Memo::new(move |_| builder.editor.selection.get());
     // The form of one step is made anew when another is selected, never while typing.
     view! {
-        <aside class="panel" id="panel" aria-label="Configuration">
+        <aside
+            class="panel"
+            id="panel"
+            aria-label="Configuration"
+            on:focusin=move |event| builder.in_field.set(presence::mark_of(event.target()))
+            on:focusout=move |_| builder.in_field.set(None)
+        >
             {move || match selection.get() {
                 Selection::Trigger => trigger(builder).into_any(),
                 Selection::Step(id) => step(builder, id).into_any(),
@@ -31,6 +42,7 @@ pub(super) fn view(builder: Builder) -> impl IntoView {
 
 fn trigger(builder: Builder) -> impl IntoView {
     let editor = builder.editor;
+    provide_context(FormCompany::of(expect_context(), None));
     let kind = Memo::new(move |_| editor.trigger().kind);
     let choose = move |event| {
         let kind: String = event_target_value(&event);
@@ -131,6 +143,7 @@ fn step(builder: Builder, id: StepId) -> impl IntoView {
     let action = catalog::action(&kind);
     let expressions = values::expressions(builder, id);
     provide_context(expressions);
+    provide_context(FormCompany::of(expect_context(), Some(id)));
     view! {
         <header class="panel-head">
             <h2>{action.map_or("Unknown action", |action| action.title.as_str())}</h2>
@@ -249,16 +262,19 @@ fn name(builder: Builder, id: StepId) -> impl IntoView {
         found.map(|problem| format!("{} {}", problem.message, problem.mend))
     };
     view! {
-        {labelled("Name", "", Signal::derive(problem), move |id| view! {
-            <input
-                id=id.clone()
-                class="input"
-                type="text"
-                aria-describedby=described(&id)
-                prop:value=move || names.get().0
-                on:change=change
-            />
-        }.into_any())}
+        <div class="named" data-field=NAME>
+            {presence::in_field(NAME)}
+            {labelled("Name", "", Signal::derive(problem), move |id| view! {
+                <input
+                    id=id.clone()
+                    class="input"
+                    type="text"
+                    aria-describedby=described(&id)
+                    prop:value=move || names.get().0
+                    on:change=change
+                />
+            }.into_any())}
+        </div>
         <p class="field-help">"Other steps use it as "<code>{move || format!("steps.{}", names.get().1)}</code></p>
     }
 }

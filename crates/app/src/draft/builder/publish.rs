@@ -15,6 +15,7 @@ use leptos_router::hooks::use_navigate;
 
 use super::super::api;
 use super::Builder;
+use super::merge::MergeWith;
 use super::review::create::first_version;
 use crate::design::dialog::Dialog;
 use crate::design::icon::Icon;
@@ -162,7 +163,7 @@ fn bring_up_to_date(form: Form, plan: Signal<PublishPlan>) -> impl IntoView {
         (is_behind && form.builder.may_edit.get()).then(|| {
             let start = move |_| {
                 form.open.set(false);
-                form.builder.merging.set(true);
+                form.builder.merge(MergeWith::Live);
             };
             view! {
                 <button type="button" class="button" on:click=start>

@@ -7,6 +7,7 @@ use leptos_router::hooks::use_location;
 
 use super::super::api;
 use super::super::saving::SaveState;
+use super::merge::MergeWith;
 use super::{Builder, dialogs, outline, problems, review};
 use crate::design::icon::Icon;
 use crate::design::toast;
@@ -101,7 +102,7 @@ fn standing(builder: Builder) -> impl IntoView {
     view! {
         <span class="builder-standing">{text}</span>
         {move || is_behind().then(|| view! {
-            <button type="button" class="button small" on:click=move |_| builder.merging.set(true)>
+            <button type="button" class="button small" on:click=move |_| builder.merge(MergeWith::Live)>
                 <Icon name="merge" /> "Bring up to date…"
             </button>
         })}
@@ -134,6 +135,16 @@ fn save_state(builder: Builder) -> impl IntoView {
 fn history(builder: Builder) -> impl IntoView {
     let editor = builder.editor;
     view! {
+        <button
+            type="button"
+            class="button quiet icon-only"
+            aria-label="Bring in another draft"
+            title="Bring in another draft"
+            hidden=move || !builder.may_edit.get()
+            on:click=move |_| builder.merge(MergeWith::Draft(None))
+        >
+            <Icon name="merge" />
+        </button>
         <button
             type="button"
             class="button quiet icon-only"

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::super::api;
 use super::composer::composer;
 use super::desk::Desk;
-use super::spot::{Place, Purpose, Spot};
+use super::spot::{Purpose, Spot};
 use super::suggestion;
 use crate::change::plain;
 use crate::design::confirm::{Question, confirm};
@@ -30,7 +30,7 @@ pub(super) fn comment(desk: Desk, thread: ArcRwSignal<Thread>, id: CommentId) ->
         Memo::new(move |_| desk.unsent.is_open(&purpose))
     };
     let at = thread.with_untracked(|thread| Spot {
-        place: Place::of_thread(thread),
+        place: desk.place_of(thread),
         on_base: thread.on_base,
         part: None,
     });

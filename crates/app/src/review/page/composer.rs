@@ -86,7 +86,10 @@ pub(super) fn place_name(desk: Desk, place: &Place) -> String {
         match &place.field {
             Some(field) => {
                 let look = crate::change::FieldLook::of(whole, target, field);
-                format!("{} of {name}", look.title)
+                match &place.entry {
+                    Some(entry) => format!("{}, “{entry}”, of {name}", look.title),
+                    None => format!("{} of {name}", look.title),
+                }
             }
             None => name,
         }

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::sync::Arc;
 
 use domain::change::Target;
-use domain::review::{Documents, Known, Person, Review, ReviewState};
+use domain::review::{Documents, Known, Person, Review, ReviewState, Thread};
 use domain::{ReviewId, StepId};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::compare::Compare;
 use super::link::Links;
-use super::spot::{self, Purpose};
+use super::spot::{self, Place, Purpose};
 use super::threads::Threads;
 use super::unsent::Unsent;
+use crate::change::Comparison;
 use crate::design::load::Load;
 use crate::design::toast;
 use crate::session;
@@ -98,7 +100,7 @@ impl Desk {
     ) -> Self {
         let id = review.summary.id;
         let threads = Threads::none();
-        threads.put(mem::take(&mut review.threads));
+        threads.put(mem::take(&mut review.threads), &base, &draft);
         let me = session::use_me().get_untracked();
         let me = me.map(|me| Person {
             account: me.account,
@@ -132,15 +134,23 @@ impl Desk {
 
     /// Takes what the server told anew: only what differs is drawn again.
     pub(super) fn put(self, mut review: Review, documents: Option<Documents>) {
-        self.threads.put(mem::take(&mut review.threads));
         super::viewed::note_move(self, review.summary.revision);
         if let Some(Documents { base, draft }) = documents {
             self.compare.put(base, draft, review.summary.revision);
         }
+        let threads = mem::take(&mut review.threads);
+        let whole = self.compare.whole.get_untracked();
+        self.threads.put(threads, &whole.before, &whole.after);
         super::viewed::put(self, review.viewed.clone());
         if self.review.with_untracked(|known| *known != review) {
             self.review.set(review);
         }
+    }
+
+    /// Returns the row on which a thread is shown.
+    pub(super) fn place_of(self, thread: &Thread) -> Place {
+        let place = |whole: &Arc<Comparison>| Place::of_thread(thread, &whole.before, &whole.after);
+        self.compare.whole.with_untracked(place)
     }
 
     /// Returns which documents are here.

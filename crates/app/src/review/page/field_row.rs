@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use domain::Document;
 use domain::change::{self, Field, Target};
 use domain::review::Thread;
 use leptos::prelude::*;
 
 use super::desk::{Desk, View};
 use super::spot::{Place, Purpose, Spot};
-use super::thread_box;
+use super::{entry_rows, thread_box};
 use crate::change::{Comparison, FieldLook, Mark, value};
 use crate::design::icon::Icon;
 
@@ -17,13 +18,20 @@ pub(super) fn row(desk: Desk, target: Target, field: Field) -> AnyView {
     let place = Place {
         target: Some(target),
         field: Some(field.clone()),
+        entry: None,
     };
+    let own = field.clone();
     let look = Memo::new(move |_| {
         let look = |shown: &Arc<Comparison>| FieldLook::of(shown, target, &field);
         desk.compare.shown.with(look)
     });
     let marks = marks(desk, &place);
+    let (shown, elsewhere) = entry_rows::split(desk, target, &own, look);
+    let by_entry = Memo::new(move |_| shown.with(Option::is_some));
     let content = move || {
+        if by_entry.get() {
+            return untrack(|| entry_rows::view(desk, (target, own.clone()), look, shown));
+        }
         let in_sides = desk.view.get() == View::Sides;
         look.with(|look| value::draw(look, in_sides, &marks.get()))
     };
@@ -47,13 +55,18 @@ pub(super) fn row(desk: Desk, target: Target, field: Field) -> AnyView {
             <div class="field-value">{content}</div>
             {comment_button(desk, place.clone())}
             {thread_box::at(desk, place)}
+            <For
+                each=move || elsewhere.get()
+                key=|place| place.clone()
+                children=move |place| thread_box::at(desk, place)
+            />
         </div>
     }
     .into_any()
 }
 
-/// Returns the parts of a field's text that threads are about, as long as the text is the same.
-fn marks(desk: Desk, place: &Place) -> Memo<Vec<Mark>> {
+/// Returns the parts of a text that threads are about, as long as the text is the same.
+pub(super) fn marks(desk: Desk, place: &Place) -> Memo<Vec<Mark>> {
     let ids = RwSignal::from(desk.threads.at(place));
     Memo::new(move |_| {
         let whole = desk.compare.whole.get();
@@ -99,8 +112,14 @@ pub(super) fn spot(desk: Desk, place: &Place) -> Option<Spot> {
         let Some(field) = &place.field else {
             return on(false);
         };
-        let is_now = change::value(&whole.after, target, field).is_some();
-        let was = change::value(&whole.before, target, field).is_some();
+        let is_in = |document: &Document| {
+            let value = change::value(document, target, field);
+            value.is_some_and(|value| match &place.entry {
+                Some(entry) => entry.find(&value).is_some(),
+                None => true,
+            })
+        };
+        let (is_now, was) = (is_in(&whole.after), is_in(&whole.before));
         on(!is_now && was)
     })
 }

@@ -8,7 +8,7 @@ use leptos::task::spawn_local;
 use super::super::api;
 use super::compare::{Point, Span};
 use super::desk::Desk;
-use super::spot::{Place, Purpose};
+use super::spot::Purpose;
 use super::{composer, link, thread_box};
 use crate::design::dialog::Dialog;
 use crate::design::markdown::MarkdownEditor;
@@ -198,7 +198,7 @@ fn pending(desk: Desk) -> AnyView {
         let waiting = |id: ThreadId| {
             let thread = desk.threads.get(id)?;
             thread.with(|thread| {
-                let place = Place::of_thread(thread);
+                let place = desk.place_of(thread);
                 let waiting = thread.comments.iter().filter(|c| c.is_pending);
                 let bodies: Vec<String> = waiting.map(|c| c.body.clone()).collect();
                 (!bodies.is_empty()).then(|| (id, composer::place_name(desk, &place), bodies))

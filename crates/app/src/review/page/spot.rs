@@ -1,17 +1,20 @@
 //! Where something is written or hangs on the page, and what a text that is being written is for.
 
-use domain::change::{Field, Target};
+use domain::change::{Entry, Field, Target};
 use domain::review::{Anchor, Thread};
-use domain::{CommentId, ThreadId};
+use domain::{CommentId, Document, ThreadId};
 use serde::{Deserialize, Serialize};
 
-/// A row of the page: the whole draft, a target, or one of its fields.
+/// A row of the page: the whole draft, a target, one of its fields, or an entry of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Place {
     /// The trigger, the settings or a step; `None` for the draft as a whole.
     pub(super) target: Option<Target>,
     /// One of its fields; `None` for all of it.
     pub(super) field: Option<Field>,
+    /// One entry of the field, as it is called now; `None` for all of it.
+    #[serde(default)]
+    pub(super) entry: Option<Entry>,
 }
 
 impl Place {
@@ -20,14 +23,18 @@ impl Place {
         Self {
             target: Some(target),
             field: None,
+            entry: None,
         }
     }
 
-    /// Returns the row on which a thread is shown.
-    pub(super) fn of_thread(thread: &Thread) -> Self {
+    /// Returns the row on which a thread is shown. One on an entry that is gone is shown under the
+    /// name that it had.
+    pub(super) fn of_thread(thread: &Thread, base: &Document, draft: &Document) -> Self {
+        let entry = thread.anchor.entry.as_ref();
         Self {
             target: thread.anchor.target,
             field: thread.anchor.field.clone(),
+            entry: entry.map(|then| thread.entry_in(base, draft).unwrap_or_else(|| then.clone())),
         }
     }
 }
@@ -61,6 +68,7 @@ impl Spot {
         Anchor {
             target: self.place.target,
             field: self.place.field.clone(),
+            entry: self.place.entry.clone(),
             range: self.part.as_ref().map(|part| part.range),
         }
     }

@@ -30,14 +30,20 @@ pub(super) fn is_possible(desk: Desk, spot: &Spot) -> bool {
         Target::Step(id) => !whole.is_gone(id),
         Target::Trigger | Target::Settings => true,
     });
-    is_settable && is_there && !spot.on_base
+    let has_entry = || look_now(desk, &spot.place).is_some_and(|look| look.after.is_some());
+    let is_whole = spot.place.entry.is_none();
+    is_settable && is_there && !spot.on_base && (is_whole || has_entry())
 }
 
 /// Returns what the draft says now about the field of a place.
 pub(super) fn look_now(desk: Desk, place: &Place) -> Option<FieldLook> {
     let (target, field) = (place.target?, place.field.as_ref()?);
     let look = |whole: &std::sync::Arc<Comparison>| FieldLook::of(whole, target, field);
-    Some(desk.compare.whole.with(look))
+    let look = desk.compare.whole.with(look);
+    Some(match &place.entry {
+        Some(entry) => look.of_entry(entry),
+        None => look,
+    })
 }
 
 /// Draws the field in which a value is typed, with what it changes under it.
@@ -127,7 +133,7 @@ fn difference(now: &FieldLook, wanted: Value) -> AnyView {
 
 /// Draws what a comment suggests, with a button that applies it for those who may.
 pub(super) fn show(desk: Desk, thread: ArcRwSignal<Thread>, comment: Memo<Comment>) -> AnyView {
-    let place = thread.with_untracked(Place::of_thread);
+    let place = thread.with_untracked(|thread| desk.place_of(thread));
     let own = thread.clone();
     let difference = move || {
         let suggestion = comment.with(|comment| comment.suggestion.clone())?;
@@ -135,7 +141,7 @@ pub(super) fn show(desk: Desk, thread: ArcRwSignal<Thread>, comment: Memo<Commen
         let look = match &suggestion.applied {
             // What it changed, not what became of it since.
             Some(_) => FieldLook {
-                before: own.with(|thread| thread.quoted.clone()),
+                before: own.with(|thread| thread.said().cloned()),
                 after: Some(suggestion.value),
                 ..now
             },
@@ -192,7 +198,7 @@ fn state(desk: Desk, thread: &ArcRwSignal<Thread>, comment: Memo<Comment>) -> Op
         );
     }
     let spot = Spot {
-        place: thread.with(Place::of_thread),
+        place: thread.with(|thread| desk.place_of(thread)),
         on_base: thread.with(|thread| thread.on_base),
         part: None,
     };

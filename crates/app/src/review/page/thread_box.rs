@@ -71,7 +71,7 @@ pub(super) fn thread_box(desk: Desk, id: ThreadId, is_listed: bool) -> AnyView {
             .comments
             .first()
             .map(|comment| comment.by.name.clone());
-        (Place::of_thread(thread), by.unwrap_or_default())
+        (desk.place_of(thread), by.unwrap_or_default())
     });
     let label = format!("Thread of {by} on {}", names::place_name(desk, &place));
     let element = if is_listed {
@@ -209,9 +209,7 @@ fn about(desk: Desk, thread: ArcRwSignal<Thread>) -> AnyView {
                     view! {
                         <div class="thread-outdated">
                             <Icon name="history" />
-                            <span>
-                                {format!("Written on revision {revision}; the text has changed since.")}
-                            </span>
+                            <span>{outdated(&thread, revision, now.is_some())}</span>
                             <button
                                 type="button"
                                 class="button quiet small"
@@ -237,8 +235,19 @@ fn about(desk: Desk, thread: ArcRwSignal<Thread>) -> AnyView {
     .into_any()
 }
 
+/// Says that what a thread speaks of is not as it was.
+fn outdated(thread: &ArcRwSignal<Thread>, revision: u32, is_there: bool) -> String {
+    let entry = thread.with(|thread| thread.anchor.entry.clone());
+    match entry.filter(|_| !is_there) {
+        Some(entry) => {
+            format!("Written on revision {revision}; “{entry}” is not in the draft any more.")
+        }
+        None => format!("Written on revision {revision}; the text has changed since."),
+    }
+}
+
 fn then_and_now(desk: Desk, thread: &ArcRwSignal<Thread>, now: Option<Value>) -> Option<AnyView> {
-    let (place, then) = thread.with_untracked(|t| (Place::of_thread(t), t.quoted.clone()));
+    let (place, then) = thread.with_untracked(|t| (desk.place_of(t), t.said().cloned()));
     let look = super::suggestion::look_now(desk, &place)?;
     let look = FieldLook {
         before: then,
@@ -251,7 +260,7 @@ fn then_and_now(desk: Desk, thread: &ArcRwSignal<Thread>, now: Option<Value>) ->
 
 fn quoted_part(thread: &Thread) -> Option<String> {
     let (from, to) = thread.anchor.range?;
-    let text = thread.quoted.as_ref()?.as_str()?;
+    let text = thread.said()?.as_str()?;
     let part = text.chars().skip(from as usize);
     Some(part.take(to.saturating_sub(from) as usize).collect())
 }
@@ -260,7 +269,7 @@ fn body(desk: Desk, thread: ArcRwSignal<Thread>) -> AnyView {
     let id = thread.with_untracked(|thread| thread.id);
     let reply = Purpose::Reply(id);
     let at = thread.with_untracked(|thread| Spot {
-        place: Place::of_thread(thread),
+        place: desk.place_of(thread),
         on_base: thread.on_base,
         part: None,
     });

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::ThreadId;
-use domain::change::{Field, Target};
+use domain::change::{Entry, Field, Target};
 use domain::review::Thread;
+use domain::{Document, ThreadId};
 use leptos::prelude::*;
 
 use super::spot::Place;
@@ -32,11 +32,12 @@ impl Threads {
         }
     }
 
-    /// Takes what the server told: only what differs is told on.
-    pub(super) fn put(self, threads: Vec<Thread>) {
+    /// Takes what the server told: only what differs is told on. The documents are those that the
+    /// threads speak of, as they are now.
+    pub(super) fn put(self, threads: Vec<Thread>, base: &Document, draft: &Document) {
         let places: Vec<(ThreadId, Place)> = threads
             .iter()
-            .map(|thread| (thread.id, Place::of_thread(thread)))
+            .map(|thread| (thread.id, Place::of_thread(thread, base, draft)))
             .collect();
         let mut by_place: BTreeMap<Place, Vec<ThreadId>> = BTreeMap::new();
         for (id, place) in &places {
@@ -98,6 +99,17 @@ impl Threads {
         self.all.with(|all| {
             let of = all.iter().filter(|(_, place)| place.target == Some(target));
             of.filter_map(|(_, place)| place.field.clone()).collect()
+        })
+    }
+
+    /// Returns the entries of a field on which threads hang.
+    pub(super) fn entries_of(self, target: Target, field: &Field) -> Vec<Entry> {
+        self.all.with(|all| {
+            let places = all.iter().map(|(_, place)| place);
+            let of = places.filter(|place| {
+                place.target == Some(target) && place.field.as_ref() == Some(field)
+            });
+            of.filter_map(|place| place.entry.clone()).collect()
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ReviewId;
-use domain::change::{Field, Target};
+use domain::change::{Entry, Field, Target};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -141,6 +141,20 @@ impl Unsent {
                 _ => None,
             };
             open.iter().filter_map(field).collect()
+        })
+    }
+
+    /// Returns the entries of a field at which something is being written.
+    pub(super) fn entries_of(self, target: Target, field: &Field) -> Vec<Entry> {
+        self.open.with(|open| {
+            let places = open.iter().filter_map(|purpose| match purpose {
+                Purpose::New(spot) => Some(&spot.place),
+                _ => None,
+            });
+            let of = places.filter(|place| {
+                place.target == Some(target) && place.field.as_ref() == Some(field)
+            });
+            of.filter_map(|place| place.entry.clone()).collect()
         })
     }
 

@@ -36,6 +36,38 @@ fn structure_is_told_in_words() {
 }
 
 #[test]
+fn what_a_choice_does_to_the_structure_is_told_in_words() {
+    let check = |base: &str, ours: &str, theirs: &str, right: [&str; 2]| {
+        let [base, ours, theirs] = [base, ours, theirs].map(document);
+        let conflicts = merge(&base, &ours, &theirs).conflicts;
+        let sides = Sides {
+            base: &base,
+            ours: &ours,
+            theirs: &theirs,
+            ours_name: "this draft",
+            theirs_name: "live",
+        };
+        let [conflict] = conflicts.as_slice() else {
+            panic!("one conflict: {conflicts:?}");
+        };
+        let outcomes = conflict.outcomes(&sides).expect("it is of the structure");
+        assert_eq!(outcomes, right.map(str::to_owned));
+    };
+    let place = [
+        "Put it where live has it",
+        "Leave it where this draft has it",
+    ];
+    check("a B[] c", "B[a] c", "B[] c a", place);
+    let circle = [
+        "Put them where live has them",
+        "Leave them where this draft has them",
+    ];
+    check("A[] B[]", "B[A[]]", "A[B[]]", circle);
+    let deleted = ["Keep it, as it is in live", "Delete it, as in this draft"];
+    check("B[a | b] c", "B[a] c", "B[a | b d]", deleted);
+}
+
+#[test]
 fn a_key_is_one_text() {
     let step = id('c');
     let parts = [

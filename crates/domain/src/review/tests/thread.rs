@@ -8,7 +8,7 @@ use super::*;
 use crate::change::{self, Field, Target};
 use crate::document::{ListRef, Place};
 use crate::edit::{self, Edit, new_step};
-use crate::review::thread::{check_body, check_suggestion, mentions, suggestion_edit};
+use crate::review::thread::{Currency, check_body, check_suggestion, mentions, suggestion_edit};
 use crate::{LaneId, StepId, catalog};
 
 /// A log step and a branch.
@@ -42,6 +42,7 @@ fn on(target: Target, field: Field) -> Anchor {
     Anchor {
         target: Some(target),
         field: Some(field),
+        entry: None,
         range: None,
     }
 }
@@ -64,6 +65,7 @@ fn an_anchor_names_what_is_in_one_of_the_documents() {
     let whole = Anchor {
         target: None,
         field: None,
+        entry: None,
         range: None,
     };
     assert_eq!(whole.quote(false, &empty, &empty), Ok(None));
@@ -80,6 +82,7 @@ fn an_anchor_names_what_is_in_one_of_the_documents() {
         Anchor {
             target: None,
             field: Some(Field::name()),
+            entry: None,
             range: None,
         },
     ] {
@@ -215,6 +218,7 @@ fn a_suggestion_that_does_not_fit_says_why() {
     let whole = Anchor {
         target: Some(step),
         field: None,
+        entry: None,
         range: None,
     };
     assert!(suggestion_edit(&document, &whole, &json!(1)).is_err());
@@ -231,4 +235,178 @@ fn problems_that_were_there_before_do_not_stand_in_a_suggestions_way() {
     edit::apply(&mut document, &broken).expect("it fits");
     let anchor = on(Target::Step(log), Field::config("message"));
     assert!(check_suggestion(&document, &anchor, &json!("Hello")).is_ok());
+}
+
+/// A request with two headers and a body of JSON.
+fn request() -> (Document, StepId) {
+    let (mut document, _, _) = sample();
+    let kind = catalog::action("http.request").expect("it is in the catalog");
+    let id = StepId::new(Uuid::from_u128(3));
+    let mut step = new_step(kind, id, "Send", "send".to_owned(), || {
+        LaneId::new(Uuid::from_u128(20))
+    });
+    let config = [
+        ("method", json!("POST")),
+        ("url", json!("https://example.com/orders")),
+        (
+            "headers",
+            json!({ "Accept": "text/html", "X-Run": "{{ run.id }}" }),
+        ),
+        ("body_type", json!("json")),
+        ("json", json!({ "lines": [{ "sku": "a" }, { "sku": "b" }] })),
+    ];
+    let config = config.map(|(name, value)| (name.to_owned(), value));
+    step.config = config.into_iter().collect();
+    let at = Place {
+        list: ListRef::Flow,
+        index: 0,
+    };
+    let steps = vec![step];
+    edit::apply(&mut document, &Edit::Insert { steps, at }).expect("it fits");
+    (document, id)
+}
+
+fn on_entry(step: StepId, field: &str, path: Value) -> Anchor {
+    Anchor {
+        entry: Some(serde_json::from_value(path).expect("it is a path")),
+        ..on(Target::Step(step), Field::config(field))
+    }
+}
+
+fn thread_on(anchor: Anchor, document: &Document) -> Thread {
+    let quoted = anchor.quote(false, document, document);
+    Thread {
+        id: ThreadId(Uuid::from_u128(1)),
+        anchor,
+        on_base: false,
+        revision: 1,
+        quoted: quoted.expect("it is there"),
+        resolved: None,
+        comments: Vec::new(),
+    }
+}
+
+fn with_field(document: &Document, step: StepId, field: &str, value: Option<Value>) -> Document {
+    let mut after = document.clone();
+    let edit = Edit::SetField {
+        step,
+        field: field.to_owned(),
+        value,
+    };
+    edit::apply(&mut after, &edit).expect("it fits");
+    after
+}
+
+#[test]
+fn an_anchor_names_an_entry_that_its_field_has() {
+    let (document, send) = request();
+    let check = |anchor: &Anchor| anchor.quote(false, &document, &document).is_ok();
+    let header = on_entry(send, "headers", json!(["X-Run"]));
+    assert!(check(&header));
+    assert!(check(&on_entry(send, "json", json!(["lines", 1, "sku"]))));
+    assert!(!check(&on_entry(send, "headers", json!(["X-Other"]))));
+    assert!(!check(&on_entry(send, "headers", json!([0]))));
+    assert!(!check(&on_entry(send, "json", json!(["lines", 2]))));
+    assert!(!check(&on_entry(send, "url", json!(["X-Run"]))), "a text");
+    let within = |range| {
+        check(&Anchor {
+            range: Some(range),
+            ..header.clone()
+        })
+    };
+    assert!(within((3, 12)), "of the entry's text");
+    assert!(!within((3, 13)));
+    let nowhere = Anchor {
+        field: None,
+        ..header.clone()
+    };
+    assert!(!check(&nowhere), "an entry is one of a field");
+    let stored = serde_json::to_value(&header).expect("it is JSON");
+    assert_eq!(stored["entry"], json!(["X-Run"]));
+    let whole = on(Target::Step(send), Field::config("headers"));
+    let stored = serde_json::to_value(&whole).expect("it is JSON");
+    assert_eq!(stored.get("entry"), None, "as it was stored before");
+    assert_eq!(serde_json::from_value::<Anchor>(stored).ok(), Some(whole));
+}
+
+#[test]
+fn a_thread_on_an_entry_is_outdated_by_that_entry_alone_and_follows_its_name() {
+    let (document, send) = request();
+    let thread = thread_on(on_entry(send, "headers", json!(["X-Run"])), &document);
+    assert_eq!(thread.said(), Some(&json!("{{ run.id }}")));
+    let check = |headers: Option<Value>, expected: Currency, name: Option<&str>| {
+        let after = with_field(&document, send, "headers", headers.clone());
+        assert_eq!(thread.currency(&document, &after), expected, "{headers:?}");
+        let entry = thread.entry_in(&document, &after);
+        assert_eq!(entry.map(|entry| entry.to_string()).as_deref(), name);
+    };
+    let changed = |now: Option<Value>| Currency::Changed { now };
+    check(
+        Some(json!({ "Accept": "another", "X-Run": "{{ run.id }}", "New": "1" })),
+        Currency::Current,
+        Some("X-Run"),
+    );
+    check(
+        Some(json!({ "Accept": "text/html", "X-Request": "{{ run.id }}" })),
+        Currency::Current,
+        Some("X-Request"),
+    );
+    check(
+        Some(json!({ "X-Run": "fixed" })),
+        changed(Some(json!("fixed"))),
+        Some("X-Run"),
+    );
+    check(Some(json!({ "Accept": "text/html" })), changed(None), None);
+    check(None, changed(None), None);
+
+    let mut gone = document.clone();
+    edit::apply(&mut gone, &Edit::Delete { step: send }).expect("it is there");
+    assert_eq!(thread.currency(&document, &gone), Currency::Gone);
+
+    let item = on_entry(send, "json", json!(["lines", 1, "sku"]));
+    let thread = thread_on(item, &document);
+    let body = json!({ "lines": [{ "sku": "new" }, { "sku": "a" }, { "sku": "b" }] });
+    let after = with_field(&document, send, "json", Some(body));
+    assert_eq!(thread.currency(&document, &after), Currency::Current);
+    let entry = thread.entry_in(&document, &after).expect("it is there");
+    assert_eq!(entry.to_string(), "lines[2].sku");
+}
+
+#[test]
+fn a_suggestion_for_an_entry_leaves_the_others_alone_and_finds_it_under_its_name_now() {
+    let (document, send) = request();
+    let anchor = on_entry(send, "headers", json!(["X-Run"]));
+    let quoted = anchor
+        .quote(false, &document, &document)
+        .expect("it is there");
+    let renamed = json!({ "Accept": "text/plain", "X-Request": "{{ run.id }}" });
+    let after = with_field(&document, send, "headers", Some(renamed));
+    let value = json!("{{ trigger.id }}");
+    let now = anchor.clone().in_document(quoted.as_ref(), &after);
+    let edit = suggestion_edit(&after, &now, &value).expect("it is there");
+    let expected = json!({ "Accept": "text/plain", "X-Request": "{{ trigger.id }}" });
+    assert_eq!(
+        edit,
+        Edit::SetField {
+            step: send,
+            field: "headers".to_owned(),
+            value: Some(expected),
+        }
+    );
+    let refused =
+        |document: &Document, anchor: &Anchor, value: Value, why: &str| match check_suggestion(
+            document, anchor, &value,
+        ) {
+            Err(Refusal::SuggestionUnfit(said)) => assert!(said.contains(why), "{said}"),
+            other => panic!("it fits: {other:?}"),
+        };
+    refused(&document, &anchor, json!("{{ run.id }}"), "already");
+    refused(
+        &document,
+        &anchor,
+        json!("{{ steps.nowhere.x }}"),
+        "nowhere",
+    );
+    let without = with_field(&document, send, "headers", Some(json!({})));
+    refused(&without, &anchor, json!("1"), "not there");
 }

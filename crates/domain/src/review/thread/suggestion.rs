@@ -4,14 +4,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Anchor;
-use crate::change::{Part, Target};
+use crate::change::{self, Part, Target};
 use crate::document::{ErrorPolicy, Settings, Step};
 use crate::edit::{self, Edit};
 use crate::review::Refusal;
 use crate::validate::{At, Checked, Problem};
 use crate::{Document, LaneId, limit};
 
-/// Returns the edit that gives the anchored field the suggested value.
+/// Returns the edit that gives the anchored field, or its entry, the suggested value. The anchor is
+/// as it is set on this document (see [`Anchor::in_document`]).
 ///
 /// # Errors
 /// When the anchor names no field that is set by itself, what it names is gone, or the value is
@@ -23,6 +24,16 @@ pub fn suggestion_edit(
 ) -> Result<Edit, Refusal> {
     let (Some(target), Some(field)) = (anchor.target, &anchor.field) else {
         return Err(unfit("A value can be suggested for a single field only."));
+    };
+    let with_entry;
+    let value = match &anchor.entry {
+        None => value,
+        Some(entry) => {
+            let field = change::value(document, target, field);
+            let changed = field.and_then(|field| entry.replaced(&field, value.clone()));
+            with_entry = changed.ok_or_else(|| unfit("The entry is not there any more."))?;
+            &with_entry
+        }
     };
     match (target, field.part()) {
         (Target::Trigger, Part::Config(name)) => Ok(Edit::SetTriggerField {

@@ -1,5 +1,6 @@
-//! One conflict: what was before, what live has, what the draft has, and what is chosen.
+//! One conflict: what was before, what the other side has, what the draft has, and what is chosen.
 
+use domain::draft::MergeSource;
 use domain::merge::{Choice, Conflict, ConflictKey, LanePart, StepPart};
 use leptos::prelude::*;
 use serde_json::Value;
@@ -79,13 +80,22 @@ fn can_write(key: &ConflictKey) -> bool {
 fn choices(merging: Merging, conflict: &Conflict, chosen: Memo<Option<Choice>>) -> AnyView {
     let group = unique("choice");
     let key = conflict.key.clone();
+    let [take, keep] = merging
+        .sides(|sides| conflict.outcomes(sides))
+        .unwrap_or_else(|| {
+            let take = merging.basis.with_value(|basis| match &basis.source {
+                MergeSource::Live(_) => "Take live's".to_owned(),
+                MergeSource::Draft { title, .. } => format!("Take that of “{title}”"),
+            });
+            [take, "Keep mine".to_owned()]
+        });
     let says = |value: Option<&Value>| merging.sides(|sides| words(&conflict.key, value, sides));
     let (base, theirs, ours) = (
         says(conflict.base.as_ref()),
         says(conflict.theirs.as_ref()),
         says(conflict.ours.as_ref()),
     );
-    let side = |words: &'static str, text: &str, choice: Choice| {
+    let side = |words: String, text: &str, choice: Choice| {
         let id = unique("side");
         let key = key.clone();
         let shown = change::texts(&base, text);
@@ -122,7 +132,7 @@ fn choices(merging: Merging, conflict: &Conflict, chosen: Memo<Option<Choice>>) 
                     <div class="text code">{base.clone()}</div>
                 </div>
             </div>
-            {side("Take live's", &theirs, Choice::Theirs)} {side("Keep mine", &ours, Choice::Ours)}
+            {side(take, &theirs, Choice::Theirs)} {side(keep, &ours, Choice::Ours)}
             {can_write(&conflict.key).then(|| write(merging, conflict, &group, chosen))}
         </fieldset>
     }
