@@ -52,6 +52,7 @@ async fn fill(world: &World) {
     world.publish(each_minute()).await;
     let later = domain::Timestamp(store.now().await.expect("it answers").0 + 60_000);
     store.due(later).await.expect("it answers");
+    fill_throttle(world).await;
     let worker = store::WorkerId::random();
     let incoming = Incoming {
         route,
@@ -77,6 +78,21 @@ async fn fill(world: &World) {
         .finish(lease, outcome)
         .await
         .expect("it is ours");
+}
+
+/// Puts rows into the tables of what holds runs back; a run of it is under way.
+async fn fill_throttle(world: &World) {
+    let (integration, route) = world.hook().await;
+    let limited = world.store.set_at_once(&world.admin, integration, Some(1));
+    limited.await.expect("an Admin may");
+    let incoming = Incoming {
+        route,
+        payload: json!({}),
+        hand_to: None,
+    };
+    world.store.accept(incoming).await.expect("room");
+    let claimed = world.store.claim(store::WorkerId::random(), 32).await;
+    assert!(!claimed.expect("it answers").is_empty());
 }
 
 /// Puts rows into every table of reviews.
