@@ -21,3 +21,5 @@ mod signing;
 mod sparkline;
 #[cfg(feature = "csr")]
 mod starters;
+#[cfg(feature = "csr")]
+mod throttle;

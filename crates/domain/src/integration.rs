@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::draft::DraftSummary;
 use crate::review::Override;
 use crate::run::RunState;
+use crate::throttle::Throttle;
 use crate::{Document, DocumentHash, IntegrationId, ReviewId, Timestamp, VersionId};
 
 /// One line of the organization page.
@@ -18,6 +19,8 @@ pub struct IntegrationSummary {
     pub live: Option<LiveVersion>,
     /// Whether its triggers start it. A disabled integration keeps its versions.
     pub enabled: bool,
+    /// Whether it is paused: what comes in waits.
+    pub paused: bool,
     /// The drafts that are open, newest change first.
     pub drafts: Vec<DraftSummary>,
     /// The states of the newest live runs, newest first, 20 at most.
@@ -77,6 +80,8 @@ pub struct IntegrationDetail {
     pub webhook_path: Option<String>,
     /// The next times at which the live version's schedule fires, when it has one.
     pub next_fires: Vec<Timestamp>,
+    /// What holds its runs back, and how many there are now.
+    pub throttle: Throttle,
 }
 
 /// A version with its content.

@@ -35,6 +35,7 @@ pub mod signing;
 pub mod slug;
 pub mod starter;
 pub mod template;
+pub mod throttle;
 pub mod timestamp;
 pub mod tree;
 pub mod validate;

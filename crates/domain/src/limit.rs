@@ -48,3 +48,7 @@ pub const DIFF_LINES: usize = 10_000;
 pub const DIFF_ITEMS: usize = 2_000;
 /// Most pairs of lines, or of items of lists, of which the most alike are looked for.
 pub const DIFF_PAIRS: usize = 40_000;
+/// Most runs of one integration at once that a limit can allow.
+pub const RUNS_AT_ONCE: u32 = 1_000;
+/// Runs of one integration that are counted; more are not told apart.
+pub const RUNS_COUNTED: u32 = 10_000;

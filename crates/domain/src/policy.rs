@@ -33,7 +33,7 @@ pub enum Act {
     Decide,
     /// Set the review policy and the owners.
     ManagePolicy,
-    /// Enable or disable an integration, or start it by hand.
+    /// Enable or disable an integration, pause it, limit its runs, or start it by hand.
     Operate,
     /// Invite and remove members, and change their roles.
     ManageMembers,

@@ -94,6 +94,8 @@ functions! {
     open integration::CreateIntegration: Access::May(Act::CreateIntegration),
     open integration::RenameIntegration: Access::May(Act::EditDraft),
     open integration::SetEnabled: Access::May(Act::Operate),
+    open integration::SetAtOnce: Access::May(Act::Operate),
+    open integration::SetPaused: Access::May(Act::Operate),
     open integration::SigningSecrets: Access::May(Act::See),
     open integration::KeepSigningSecret: Access::May(Act::ManageSecrets),
     open integration::RemoveSigningSecret: Access::May(Act::ManageSecrets),

@@ -20,6 +20,8 @@ Flags:
   --data-dir FOLDER  Where the private Postgres keeps its data [SLUICE_DATA_DIR; data]
   --site FOLDER      The built page [SLUICE_SITE; target/site]
   --role ROLE        What this process does: web, worker or all [SLUICE_ROLE; all]
+  --metrics-listen ADDRESS
+                     Where metrics are served, at /metrics [SLUICE_METRICS_LISTEN; nowhere]
   --demo             Add the demo organization and its services
   --version          Print the version
   --help             Print this
@@ -62,6 +64,8 @@ pub struct Arguments {
     pub command: Command,
     /// `--listen`.
     pub listen: Option<String>,
+    /// `--metrics-listen`.
+    pub metrics_listen: Option<String>,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
     /// `--site`.
@@ -93,6 +97,7 @@ impl Arguments {
         let mut read = Self {
             command: Command::Serve,
             listen: None,
+            metrics_listen: None,
             data_dir: None,
             site: None,
             role: None,
@@ -117,6 +122,7 @@ impl Arguments {
                 "--version" | "-V" => read.command = Command::Version,
                 "--help" | "-h" | "help" => read.command = Command::Help,
                 "--listen" => read.listen = Some(value("--listen")?),
+                "--metrics-listen" => read.metrics_listen = Some(value("--metrics-listen")?),
                 "--data-dir" => read.data_dir = Some(value("--data-dir")?.into()),
                 "--site" => read.site = Some(value("--site")?.into()),
                 "--role" => read.role = Some(value("--role")?),

@@ -37,6 +37,8 @@ impl Role {
 pub struct Config {
     /// Where to listen. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where metrics are served, never where people are; `None` for nowhere. Port 0 takes a free one.
+    pub metrics_listen: Option<SocketAddr>,
     /// Where the private Postgres keeps its data.
     pub data_dir: PathBuf,
     /// The built page.
@@ -98,6 +100,11 @@ pub enum Refusal {
     /// Not an address to listen at.
     #[error("`{0}` is not an address to listen at. Write it like 127.0.0.1:8080.")]
     Listen(String),
+    /// Metrics are not for everyone who reaches the page.
+    #[error(
+        "Metrics cannot be served at `{0}`, where people are served. Choose another address for --metrics-listen."
+    )]
+    MetricsListen(SocketAddr),
     /// Not a role.
     #[error("`{0}` is not a role. Choose web, worker or all.")]
     Role(String),
@@ -144,6 +151,19 @@ impl Config {
             .or_else(|| variable("SLUICE_LISTEN"));
         let listen = listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         let role = arguments.role.clone().or_else(|| variable("SLUICE_ROLE"));
+        let listen: SocketAddr = listen.parse().map_err(|_| Refusal::Listen(listen))?;
+        let metrics_listen: Option<SocketAddr> = arguments
+            .metrics_listen
+            .clone()
+            .or_else(|| variable("SLUICE_METRICS_LISTEN"))
+            .map(|text| text.parse().map_err(|_| Refusal::Listen(text)))
+            .transpose()?;
+        if let Some(address) = metrics_listen
+            && address == listen
+            && address.port() != 0
+        {
+            return Err(Refusal::MetricsListen(address));
+        }
         let folder = |flag: &Option<PathBuf>, name: &str, default: &str| {
             flag.clone()
                 .or_else(|| variable(name).map(PathBuf::from))
@@ -156,7 +176,8 @@ impl Config {
         let database_url = variable("DATABASE_URL");
         Ok(Self {
             master_key: KeySource::read(variable, &data_dir, database_url.is_none())?,
-            listen: listen.parse().map_err(|_| Refusal::Listen(listen))?,
+            listen,
+            metrics_listen,
             data_dir,
             site: folder(&arguments.site, "SLUICE_SITE", "target/site"),
             role: match role.as_deref() {
@@ -225,6 +246,18 @@ mod tests {
         let environment = [("SLUICE_LISTEN", "127.0.0.1:1"), ("SLUICE_ROLE", "worker")];
         let config = read("serve --listen 127.0.0.1:2", &environment).expect("both can be used");
         assert_eq!((config.listen.port(), config.role), (2, Role::Worker));
+    }
+
+    #[test]
+    fn metrics_are_served_nowhere_unless_asked_for_and_never_with_the_page() {
+        let none = read("serve", &[]).expect("nothing is needed");
+        assert_eq!(none.metrics_listen, None);
+        let given = [("SLUICE_METRICS_LISTEN", "127.0.0.1:9")];
+        let config = read("serve --listen 127.0.0.1:2", &given).expect("they differ");
+        assert_eq!(config.metrics_listen.map(|at| at.port()), Some(9));
+        let same = read("serve --listen 127.0.0.1:9", &given).expect_err("they are the same");
+        assert!(same.to_string().contains("--metrics-listen"), "{same}");
+        assert!(read("serve --metrics-listen here", &[]).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod listen;
 pub mod live;
 pub mod mail;
+pub mod metrics;
 pub mod postgres;
 pub mod rate;
 pub mod router;

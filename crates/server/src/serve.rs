@@ -15,7 +15,7 @@ use crate::postgres::Postgres;
 use crate::signal::{self, Stop};
 use crate::web::Web;
 use crate::worker::Worker;
-use crate::{demo, listen, master_key, own_call, router};
+use crate::{demo, listen, master_key, metrics, own_call, router};
 
 /// Why a process cannot serve.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -44,8 +44,12 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         true => Some(bind(config.listen).await?),
         false => None,
     };
+    let measuring = match config.metrics_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let database = Database::open(&config).await?;
-    let served = serve(&config, listener, database.store.clone(), end).await;
+    let served = serve(&config, listener, measuring, database.store.clone(), end).await;
     database.close().await;
     served
 }
@@ -130,6 +134,7 @@ fn because(what: &str, error: &dyn std::error::Error) -> Failure {
 async fn serve(
     config: &Config,
     listener: Option<TcpListener>,
+    measuring: Option<TcpListener>,
     store: Store,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
@@ -153,6 +158,11 @@ async fn serve(
         );
         tokio::spawn(mailer.work())
     });
+    if let Some(listener) = measuring {
+        let address = listener.local_addr()?;
+        tracing::info!("metrics are served at http://{address}/metrics");
+        tokio::spawn(metrics::serve(listener, store.clone(), stop.clone()));
+    }
     let (page, serving) = match listener {
         None => (None, None),
         Some(listener) => {

@@ -1,7 +1,7 @@
 //! Why a verb did not do what it was asked.
 
 use domain::run::RunState;
-use domain::{account, draft, limit, policy, review, signing};
+use domain::{account, draft, limit, policy, review, signing, throttle};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -47,7 +47,8 @@ wrapped!(
     account::Refusal,
     draft::Refusal,
     review::Refusal,
-    signing::Refusal
+    signing::Refusal,
+    throttle::Refusal
 );
 
 /// What the rules say no to, with the sentence to show. Crosses the wire as it is.
@@ -69,6 +70,9 @@ pub enum Refusal {
     /// A signing secret is not kept.
     #[error(transparent)]
     Signing(#[from] signing::Refusal),
+    /// Runs are not throttled like this.
+    #[error(transparent)]
+    Throttle(#[from] throttle::Refusal),
     /// The session ended: it expired, or its person is no member any more.
     #[error("You are not signed in any more. Sign in again.")]
     SessionEnded,
@@ -174,6 +178,7 @@ impl Refusal {
                 signing::Refusal::TooMany => "signing/too-many",
                 signing::Refusal::NoMasterKey => "signing/no-master-key",
             },
+            Refusal::Throttle(throttle::Refusal::AtOnce) => "throttle/at-once",
             Refusal::SessionEnded => "account/session-ended",
             Refusal::AlreadySetUp => "account/already-set-up",
             Refusal::EmailTaken => "account/email-taken",
@@ -225,6 +230,7 @@ impl Refusal {
             Refusal::Account(_)
             | Refusal::Draft(_)
             | Refusal::Signing(signing::Refusal::Malformed)
+            | Refusal::Throttle(_)
             | Refusal::NetworkRange(_)
             | Refusal::PayloadTooDeep
             | Refusal::NoteTooLong => 422,

@@ -46,7 +46,7 @@ pub struct Incoming {
 pub struct Accepted {
     /// The run.
     pub run: RunId,
-    /// The claim, when it was handed to a worker.
+    /// The claim, when it was handed to a worker: not when the integration is throttled.
     pub claimed: Option<ClaimedRun>,
 }
 
@@ -57,6 +57,14 @@ pub(crate) struct Intake {
     room: Arc<Semaphore>,
 }
 
+/// What became of an event.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    at: Timestamp,
+    /// Whether its run belongs to the worker that it was to be handed to.
+    is_handed: bool,
+}
+
 /// An event on its way.
 #[derive(Debug)]
 struct Event {
@@ -65,7 +73,7 @@ struct Event {
     route: Arc<HookRoute>,
     payload: String,
     hand_to: Option<WorkerId>,
-    done: oneshot::Sender<Result<Timestamp, String>>,
+    done: oneshot::Sender<Result<Kept, String>>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -85,7 +93,7 @@ impl Intake {
         route: Arc<HookRoute>,
         payload: String,
         hand_to: Option<WorkerId>,
-    ) -> Result<(RunId, oneshot::Receiver<Result<Timestamp, String>>)> {
+    ) -> Result<(RunId, oneshot::Receiver<Result<Kept, String>>)> {
         let kib = u32::try_from(payload.len().div_ceil(1_024)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
         let room = room.map_err(|_| Refusal::Overloaded)?;
@@ -127,17 +135,17 @@ impl Store {
         let text = check::payload(&payload)?;
         let (run, durable) = self.inner.intake.send(Arc::clone(&route), text, hand_to)?;
         let closed = || sqlx::Error::PoolClosed;
-        let created_at = durable
+        let kept = durable
             .await
             .map_err(|_| closed())?
             .map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
-        let claimed = hand_to.map(|_| ClaimedRun {
+        let claimed = kept.is_handed.then(|| ClaimedRun {
             lease: Lease { run, fence: 1 },
             organization: route.organization,
             integration: route.integration,
             hash: route.hash.clone(),
             payload,
-            created_at,
+            created_at: kept.at,
             resumed_at: None,
             is_test: false,
             scope: TestScope::Whole,

@@ -1,6 +1,7 @@
 //! Integrations: the organization page, the page of one, and its switches.
 
 mod signing;
+mod throttle;
 
 use std::collections::HashMap;
 
@@ -68,6 +69,7 @@ impl Store {
             versions,
             webhook_path: is_webhook.then(|| format!("/hooks/{}", row.webhook_token)),
             next_fires,
+            throttle: throttle::read(&mut tx, me, id).await?,
         })
     }
 
@@ -193,8 +195,11 @@ async fn summaries(
     let rows = sqlx::query!(
         r#"select integration.integration_id, integration.name, enabled,
                 version_id as "version_id?", number as "number?", trigger as "trigger?",
-                published_at as "published_at?"
-           from integration left join version on version_id = live_version_id
+                published_at as "published_at?",
+                paused_at is not null as "paused!"
+           from integration
+           left join version on version_id = live_version_id
+           left join throttle on throttle.integration_id = integration.integration_id
            where integration.organization_id = $1
                 and ($2::uuid is null or integration.integration_id = $2)
            order by lower(integration.name), integration.integration_id"#,
@@ -224,6 +229,7 @@ async fn summaries(
                 name: row.name,
                 live,
                 enabled: row.enabled,
+                paused: row.paused,
                 drafts,
                 recent_runs,
                 last_run_at,

@@ -8,6 +8,8 @@
 mod statement;
 mod write;
 
+use std::sync::Arc;
+
 use domain::run::{RunState, StepRecord};
 use domain::{RunId, Timestamp};
 use engine::Outcome;
@@ -17,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Store;
 use crate::live::Teller;
+use crate::measure::Counters;
 use crate::run::check;
 
 /// Writes waiting in a process; more make the runs wait.
@@ -26,6 +29,7 @@ const WAITING: usize = 1_024;
 #[derive(Clone, Debug)]
 pub struct PgJournal {
     writes: mpsc::Sender<Write>,
+    counters: Arc<Counters>,
 }
 
 /// Records of a run, and how it goes on.
@@ -46,10 +50,13 @@ enum Then {
 }
 
 impl PgJournal {
-    pub(crate) fn start(system: PgPool, live: Teller) -> Self {
+    pub(crate) fn start(system: PgPool, live: Teller, counters: Arc<Counters>) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(write::all(receiver, system, live));
-        Self { writes: sender }
+        tokio::spawn(write::all(receiver, system, live, Arc::clone(&counters)));
+        Self {
+            writes: sender,
+            counters,
+        }
     }
 
     /// Writes how an execution ended, with its last records; returns once that is durable. The
@@ -77,6 +84,7 @@ impl PgJournal {
 
     async fn write(&self, lease: Lease, records: &[StepRecord], then: Then) -> Result<(), Lost> {
         let text = json(lease.run, records)?;
+        self.counters.retried(retries(records));
         if let Err(error) = check::records(&text) {
             // What cannot be kept cannot be resumed: the run ends here, and says why.
             let failed = Then::End(RunState::Failed, Some(error));
@@ -104,6 +112,14 @@ impl Journal for PgJournal {
     async fn append(&self, lease: Lease, records: Vec<StepRecord>) -> Result<(), Lost> {
         self.write(lease, &records, Then::GoOn).await
     }
+}
+
+/// Returns how many attempts the steps made beyond their first whose results these are.
+fn retries(records: &[StepRecord]) -> u64 {
+    let results = records.iter().filter(|record| record.finished_at.is_some());
+    results
+        .map(|record| u64::from(record.attempts.saturating_sub(1)))
+        .sum()
 }
 
 /// Returns records as JSON here, on the run's own task, so that the writing task only joins texts.

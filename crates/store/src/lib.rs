@@ -15,6 +15,7 @@ mod integration;
 mod invitation;
 mod journal;
 mod live;
+mod measure;
 mod member;
 mod organization;
 mod own_connection;
@@ -44,6 +45,7 @@ pub use error::{Error, Refusal};
 pub use intake::{Accepted, HookRoute, Incoming, SigningKey};
 pub use journal::PgJournal;
 pub use live::Changed;
+pub use measure::{Backlog, COUNTED_INTEGRATIONS, Done, Histogram};
 pub use organization::NewOrganization;
 pub use queue::{ClaimedRun, LEASE, Suspects, WorkerId};
 pub use review::letter::{ClaimedLetter, LETTER_LEASE};
@@ -75,6 +77,8 @@ struct Inner {
     routes: intake::Routes,
     intake: intake::Intake,
     journal: journal::PgJournal,
+    lines: queue::Lines,
+    counters: Arc<measure::Counters>,
 }
 
 impl Store {
@@ -98,7 +102,12 @@ impl Store {
         let options = options
             .application_name("sluice")
             .options([("idle_in_transaction_session_timeout", "30s")]);
-        let machinery = options.clone().options([("sluice.scope", "system")]);
+        let machinery = options.clone().options([
+            ("sluice.scope", "system"),
+            // The queue's statistics are always old: whatever they say, the oldest runs of a line
+            // are read in the order of the index, not all of them sorted.
+            ("enable_bitmapscan", "off"),
+        ]);
         let half = max_connections.max(10).div_ceil(2);
         // Lists have optional filters: planned anew, each takes the index of its filter.
         let options = options.options([
@@ -110,7 +119,9 @@ impl Store {
         let system = pool(half).connect_with(machinery).await?;
         let live = live::Live::start(system.clone()).await?;
         let intake = intake::Intake::start(system.clone(), live.teller().clone());
-        let journal = journal::PgJournal::start(system.clone(), live.teller().clone());
+        let counters = Arc::new(measure::Counters::default());
+        let journal =
+            journal::PgJournal::start(system.clone(), live.teller().clone(), Arc::clone(&counters));
         Ok(Self {
             inner: Arc::new(Inner {
                 members,
@@ -121,6 +132,8 @@ impl Store {
                 routes: intake::Routes::default(),
                 intake,
                 journal,
+                lines: queue::Lines::default(),
+                counters,
             }),
         })
     }

@@ -5,6 +5,7 @@
 //! refused by the fence.
 
 mod alive;
+mod line;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::live::{Changed, What};
 use crate::{Result, Store, organization, run, timestamp};
 
 pub use alive::Suspects;
+pub(crate) use line::Lines;
 
 /// How long a claim holds without being renewed. Renew at a third of it.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -73,41 +75,15 @@ pub struct ClaimedRun {
 }
 
 impl Store {
-    /// Claims up to `limit` runs that are due and that nobody has, longest due first.
+    /// Claims up to `limit` runs, 100 at most, that are due and that nobody has. Goes in turn through the lines
+    /// in which runs wait, so that each of them is asked before one is asked again, and heeds what
+    /// throttles them.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn claim(&self, worker: WorkerId, limit: u32) -> Result<Vec<ClaimedRun>> {
-        let rows = sqlx::query_as!(
-            ClaimedRow,
-            r#"with picked as (
-                   select run_id, lease_until is not null as is_takeover from run_queue
-                   where due_at <= now() and (lease_until is null or lease_until <= now())
-                   order by due_at limit $2
-                   for update skip locked
-               ), claimed as (
-                   update run_queue set worker = $1,
-                        lease_until = now() + make_interval(secs => $3),
-                        fence = fence + 1,
-                        takeovers = takeovers + is_takeover::integer
-                   from picked where run_queue.run_id = picked.run_id
-                   returning run_queue.run_id, fence, takeovers
-               ), begun as (
-                   update run set state = 'running', started_at = coalesce(started_at, now())
-                   from claimed where run.run_id = claimed.run_id
-                   returning run.run_id, fence, takeovers, organization_id, integration_id,
-                        event_id, hash, created_at, resumed_at, is_test, scope
-               )
-               select run_id, fence, takeovers, begun.organization_id, begun.integration_id, hash,
-                    begun.created_at, resumed_at, is_test, scope, payload, network
-               from begun join event using (event_id)
-               join organization on organization.organization_id = begun.organization_id"#,
-            worker.0,
-            i64::from(limit),
-            LEASE.as_secs_f64(),
-        )
-        .fetch_all(&self.inner.system)
-        .await?;
+        let rows = self.claim_in_turn(worker, limit).await?;
+        self.inner.counters.claimed(rows.len());
         let resumed = rows
             .iter()
             .filter(|row| row.fence > 1)
@@ -234,6 +210,7 @@ impl Store {
     }
 }
 
+/// A run as a claim returns it.
 struct ClaimedRow {
     run_id: Uuid,
     fence: i64,

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::live::{Changed, What};
+use crate::measure::Ended;
 use crate::{Error, Refusal, Result, Store, Tx, audit, document, number, timestamp};
 
 pub use reply::Reply;
@@ -171,6 +172,11 @@ impl Store {
             .execute(&mut *tx)
             .await?
             .rows_affected();
+        let was_throttled = sqlx::query!("delete from throttle_place where run_id = $1", id.0)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected()
+            > 0;
         let before = sqlx::query_scalar!(
             "select state from run where organization_id = $1 and run_id = $2 for update",
             me.organization.0,
@@ -203,12 +209,22 @@ impl Store {
         )
         .await?;
         self.live().notify_canceled(&mut tx, id).await?;
+        if was_throttled {
+            self.live().notify_workers(&mut tx).await?;
+        }
         let changed = Changed {
             organization: me.organization,
             what: What::Run(id, IntegrationId(found.integration_id)),
         };
         self.commit(tx, vec![changed]).await?;
         self.live().tell_canceled(id);
+        if !found.is_test {
+            self.inner.counters.ended(&[Ended {
+                integration: IntegrationId(found.integration_id),
+                state: RunState::Canceled,
+                latency_ms: None,
+            }]);
+        }
         Ok(())
     }
 }

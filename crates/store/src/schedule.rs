@@ -100,7 +100,7 @@ async fn fire(tx: &mut Tx, due: &[Due]) -> Result<Vec<Changed>> {
                     version_number, 'queued'
                from starting
            ), queued as (
-               insert into run_queue (run_id) select run_id from starting
+               insert into run_queue (run_id, line_id) select run_id, integration_id from starting
            )
            select run_id as "run_id!", organization_id as "organization_id!",
                 integration_id as "integration_id!"

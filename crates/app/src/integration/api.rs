@@ -55,6 +55,25 @@ pub async fn set_enabled(id: IntegrationId, enabled: bool) -> Result<(), Fault> 
         .map_err(fault)
 }
 
+/// Sets how many runs of an integration go on at once, `None` for no limit; Admins and
+/// Collaborators.
+#[server(prefix = "/api", endpoint = "set_at_once", input = Json)]
+pub async fn set_at_once(id: IntegrationId, at_once: Option<u32>) -> Result<(), Fault> {
+    store()
+        .set_at_once(&me().await?, id, at_once)
+        .await
+        .map_err(fault)
+}
+
+/// Pauses an integration or lets it go on; Admins and Collaborators.
+#[server(prefix = "/api", endpoint = "set_paused", input = Json)]
+pub async fn set_paused(id: IntegrationId, paused: bool) -> Result<(), Fault> {
+    store()
+        .set_paused(&me().await?, id, paused)
+        .await
+        .map_err(fault)
+}
+
 /// Starts the live version of an integration with a manual trigger; Admins and Collaborators.
 #[server(prefix = "/api", endpoint = "start_manual", input = Json)]
 pub async fn start_manual(id: IntegrationId, payload: Value) -> Result<RunId, Fault> {

@@ -143,6 +143,7 @@ fn line(integration: IntegrationSummary) -> AnyView {
     let (icon, starts) = trigger.map_or(("file-text", "Not published"), |trigger| {
         (trigger.icon.as_str(), trigger.title.as_str())
     });
+    let standing = standing(&integration);
     let drafts = integration.drafts.into_iter().map(|draft| {
         let state = (draft.state != DraftState::Editing).then(|| draft_badge(draft.state));
         view! {
@@ -173,7 +174,7 @@ fn line(integration: IntegrationSummary) -> AnyView {
                     </div>
                 </div>
             </td>
-            <td>{standing(integration.live.map(|live| live.number), integration.enabled)}</td>
+            <td>{standing}</td>
             <td>{sparkline(&integration.recent_runs)}</td>
             <td>
                 {match integration.last_run_at {
@@ -186,8 +187,27 @@ fn line(integration: IntegrationSummary) -> AnyView {
     .into_any()
 }
 
-/// Draws what is live, and whether it is started.
-pub(super) fn standing(live: Option<u32>, is_enabled: bool) -> AnyView {
+/// Draws what is live, whether it is started, and whether its runs wait.
+pub(super) fn standing(integration: &IntegrationSummary) -> AnyView {
+    let live = integration.live.as_ref().map(|live| live.number);
+    let paused = integration.paused.then(|| {
+        view! {
+            <span class="badge warning">
+                <Icon name="pause" />
+                "Paused"
+            </span>
+        }
+    });
+    view! {
+        <span class="badges">
+            {started(live, integration.enabled)}
+            {paused}
+        </span>
+    }
+    .into_any()
+}
+
+fn started(live: Option<u32>, is_enabled: bool) -> AnyView {
     match live {
         None => view! { <span class="badge plain">"Not published"</span> }.into_any(),
         Some(number) if is_enabled => view! {

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::hooks::use_params_map;
 
-use super::{api, drafts, list, live_version};
+use super::{api, drafts, list, live_version, throttle};
 use crate::design::action::{ActionButton, refusal};
 use crate::design::dialog::Dialog;
 use crate::design::field::TextField;
@@ -46,14 +46,17 @@ fn of(id: IntegrationId) -> AnyView {
     live::use_changes(move |changed| match changed {
         Changed::Integration(other) if other == id => detail.soon(),
         Changed::Draft(..) => detail.soon(),
-        Changed::Run(_, other) if other == id => runs.soon(),
+        Changed::Run(_, other) if other == id => {
+            runs.soon();
+            detail.soon();
+        }
         _ => {}
     });
     let summary = Memo::new(move |_| detail.value.with(|d| d.as_ref().map(|d| d.summary.clone())));
     let name = move || summary.with(|s| s.as_ref().map_or_else(String::new, |s| s.name.clone()));
     let above = view! { <a href="/">"Integrations"</a> }.into_any();
     let beside = view! {
-        {move || summary.get().map(|s| list::standing(s.live.map(|live| live.number), s.enabled))}
+        {move || summary.get().map(|s| list::standing(&s))}
     }
     .into_any();
     let content = loaded(detail, move |shown| sections(shown, detail, runs));
@@ -194,6 +197,7 @@ fn sections(
         <div class="columns">
             <div class="stack wide-gap">
                 {live_version::section(shown)}
+                {throttle::section(id, shown, detail)}
                 {drafts::section(id, drafts, detail)}
                 {version::timeline::section(id, versions)}
             </div>

@@ -8,6 +8,7 @@ mod client;
 mod document;
 mod faults;
 mod mail;
+mod metrics;
 mod page;
 mod permission;
 mod post_office;

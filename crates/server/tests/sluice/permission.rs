@@ -302,6 +302,8 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
             ours,
         ),
         "set_enabled" => (json!({ "id": integration, "enabled": true }), ours),
+        "set_at_once" => (json!({ "id": integration, "at_once": null }), ours),
+        "set_paused" => (json!({ "id": integration, "paused": false }), ours),
         "signing_secrets" => (json!({ "id": integration }), ours),
         "keep_signing_secret" => (json!({ "id": integration, "given": null }), ours),
         "remove_signing_secret" => (json!({ "id": integration, "secret": secret }), ours),

@@ -1,13 +1,13 @@
 //! The task that writes events and their runs.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
-use domain::Timestamp;
+use domain::{RunId, Timestamp};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 
-use super::Event;
+use super::{Event, Kept};
 use crate::live::{Changed, Teller, What};
 use crate::own_connection::OwnConnection;
 use crate::queue::LEASE;
@@ -64,12 +64,18 @@ async fn persist(events: Vec<Event>, connection: &mut OwnConnection, live: &Tell
         Err(error) => Err(error),
     };
     match written {
-        Ok(accepted_at) => {
-            if events.iter().any(|event| event.hand_to.is_none()) {
+        Ok(written) => {
+            let is_handed =
+                |event: &Event| event.hand_to.is_some() && !written.held.contains(&event.run);
+            if !events.iter().all(is_handed) {
                 live.wake_workers();
             }
             for event in events {
-                tell(event, accepted_at, live);
+                let kept = Kept {
+                    at: written.at,
+                    is_handed: is_handed(&event),
+                };
+                tell(event, kept, live);
             }
         }
         // One event that the database refuses must not take the others with it.
@@ -89,18 +95,26 @@ async fn persist(events: Vec<Event>, connection: &mut OwnConnection, live: &Tell
     }
 }
 
-fn tell(event: Event, accepted_at: Timestamp, live: &Teller) {
+fn tell(event: Event, kept: Kept, live: &Teller) {
     let what = What::Run(event.run, event.route.integration);
     live.tell_all([Changed {
         organization: event.route.organization,
         what,
     }]);
-    let _ = event.done.send(Ok(accepted_at));
+    let _ = event.done.send(Ok(kept));
+}
+
+/// What a statement wrote.
+struct Written {
+    at: Timestamp,
+    /// The runs that were to be handed over, but wait for their turn: they are throttled.
+    held: HashSet<RunId>,
 }
 
 /// Writes events, their runs and their places in the queue; returns when that was. A run that is
-/// handed to a worker is claimed by it from the start. Others ring for any worker.
-async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Timestamp, sqlx::Error> {
+/// handed to a worker is claimed by it from the start, unless its integration is throttled. Others
+/// ring for any worker.
+async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written, sqlx::Error> {
     let ids: Vec<_> = events.iter().map(|event| event.event).collect();
     let runs: Vec<_> = events.iter().map(|event| event.run.0).collect();
     let organizations: Vec<_> = events
@@ -125,12 +139,21 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Timesta
         .iter()
         .map(|event| event.hand_to.map(|worker| worker.0))
         .collect();
-    let accepted_at = sqlx::query_scalar!(
-        r#"with incoming as (
+    let written = sqlx::query!(
+        r#"with given as (
                select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[],
                     $6::integer[], $7::text[], $8::uuid[])
-                    as incoming (event_id, run_id, organization_id, integration_id, hash,
+                    as given (event_id, run_id, organization_id, integration_id, hash,
                         version_number, payload, worker)
+           ), throttled as materialized (
+               select throttled(array(
+                   select distinct integration_id from given where worker is not null
+               )) as integration_id
+           ), incoming as materialized (
+               select event_id, run_id, organization_id, integration_id, hash, version_number,
+                    payload, case when throttled.integration_id is null then worker end as worker,
+                    worker is not null and throttled.integration_id is not null as is_held
+               from given left join throttled using (integration_id)
            ), kept as (
                insert into event (event_id, organization_id, integration_id, kind, payload)
                select event_id, organization_id, integration_id, 'webhook', payload::json
@@ -144,8 +167,8 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Timesta
                     case when worker is not null then now() end
                from incoming
            ), queued as (
-               insert into run_queue (run_id, worker, fence, lease_until)
-               select run_id, worker, (worker is not null)::integer,
+               insert into run_queue (run_id, line_id, worker, fence, lease_until)
+               select run_id, integration_id, worker, (worker is not null)::integer,
                     case when worker is not null then now() + make_interval(secs => $9) end
                from incoming
            ), rung as materialized (
@@ -153,7 +176,8 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Timesta
                    select from incoming where worker is null
                )
            )
-           select now() as "now!" from (select count(*) from rung) as done"#,
+           select now() as "now!", array(select run_id from incoming where is_held) as "held!"
+           from (select count(*) from rung) as done"#,
         &ids,
         &runs,
         &organizations,
@@ -166,5 +190,8 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Timesta
     )
     .fetch_one(connection)
     .await?;
-    Ok(timestamp::read(accepted_at))
+    Ok(Written {
+        at: timestamp::read(written.now),
+        held: written.held.into_iter().map(RunId).collect(),
+    })
 }

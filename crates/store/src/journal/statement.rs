@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use domain::run::RunState;
 use domain::{IntegrationId, OrganizationId, RunId};
 use engine::port::Lease;
 use sqlx::postgres::PgConnection;
@@ -12,10 +13,27 @@ use uuid::Uuid;
 use super::Then;
 use super::write::Row;
 use crate::live::{Changed, What};
+use crate::measure::Ended;
 use crate::timestamp;
 
-/// The leases of a statement that were ours, and what to tell of each.
-pub(super) type Held = HashMap<Lease, Changed>;
+/// The leases of a statement that were ours.
+#[derive(Default)]
+pub(super) struct Held {
+    /// What to tell of each.
+    pub(super) leases: HashMap<Lease, Changed>,
+    /// The live runs that ended.
+    pub(super) ended: Vec<Ended>,
+    /// Whether a run gave back a place that another may wait for.
+    pub(super) gave_place: bool,
+}
+
+impl Held {
+    pub(super) fn extend(&mut self, other: Held) {
+        self.leases.extend(other.leases);
+        self.ended.extend(other.ended);
+        self.gave_place |= other.gave_place;
+    }
+}
 
 /// Rows to write, column by column.
 #[derive(Default)]
@@ -61,18 +79,27 @@ impl<'w> Columns<'w> {
                    delete from run_queue using write
                    where run_queue.run_id = write.run_id and run_queue.fence = write.fence
                    returning write.*
+               ), given_back as (
+                   delete from throttle_place using held
+                   where throttle_place.run_id = held.run_id
+                   returning throttle_place.run_id
                ), told as (
                    update run
                    set state = held.state, error = held.error, finished_at = now()
                    from held where run.run_id = held.run_id
-                   returning run.run_id, fence, organization_id, integration_id, records
+                   returning run.run_id, fence, organization_id, integration_id, records,
+                        is_test, run.state, case when resumed_at is null
+                            then extract(epoch from now() - created_at) * 1000 end as latency_ms
                ), appended as (
                    insert into run_record (run_id, organization_id, records)
                    select run_id, organization_id, records::json from told
                    where records is not null
                )
                select run_id as "run_id!", fence as "fence!",
-                    organization_id as "organization_id!", integration_id as "integration_id!"
+                    organization_id as "organization_id!", integration_id as "integration_id!",
+                    is_test as "is_test!", state as "state!",
+                    latency_ms::bigint as "latency_ms?",
+                    exists (select from given_back) as "gave_place!"
                from told"#,
             &self.runs,
             &self.fences,
@@ -82,6 +109,19 @@ impl<'w> Columns<'w> {
         )
         .fetch_all(connection)
         .await?;
+        let ended = rows.iter().filter(|row| !row.is_test);
+        let ended = ended.filter_map(|row| {
+            let latency_ms = row
+                .latency_ms
+                .map(|ms| u64::try_from(ms).unwrap_or_default());
+            Some(Ended {
+                integration: IntegrationId(row.integration_id),
+                state: RunState::from_key(&row.state)?,
+                latency_ms,
+            })
+        });
+        let ended = ended.collect();
+        let gave_place = rows.iter().any(|row| row.gave_place);
         let held = rows.into_iter().map(|row| {
             let lease = Lease {
                 run: RunId(row.run_id),
@@ -89,7 +129,11 @@ impl<'w> Columns<'w> {
             };
             changed(lease, row.organization_id, row.integration_id)
         });
-        Ok(held.collect())
+        Ok(Held {
+            leases: held.collect(),
+            ended,
+            gave_place,
+        })
     }
 
     /// Writes rows of runs that go on, or wait in the queue for their time. Either way they got
@@ -100,7 +144,7 @@ impl<'w> Columns<'w> {
                    select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[])
                         as write (run_id, fence, records, until)
                ), held as (
-                   select write.*, takeovers, organization_id, integration_id from write
+                   select write.*, takeovers, run.organization_id, integration_id from write
                    join run_queue on run_queue.run_id = write.run_id
                         and run_queue.fence = write.fence
                    join run on run.run_id = write.run_id
@@ -138,7 +182,11 @@ impl<'w> Columns<'w> {
             };
             changed(lease, row.organization_id, row.integration_id)
         });
-        Ok(held.collect())
+        Ok(Held {
+            leases: held.collect(),
+            ended: Vec::new(),
+            gave_place: false,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::RunId;
@@ -14,6 +15,7 @@ use tokio::time::sleep;
 use super::statement::{Columns, Held};
 use super::{Then, Write};
 use crate::live::Teller;
+use crate::measure::Counters;
 use crate::own_connection::OwnConnection;
 use crate::writers::Writers;
 
@@ -22,7 +24,12 @@ const AT_ONCE: usize = 512;
 
 /// Writes until nobody can send any more, and what was sent is written. A run waits for its write
 /// before it makes the next, so it is in one batch at a time.
-pub(super) async fn all(mut writes: mpsc::Receiver<Write>, system: PgPool, live: Teller) {
+pub(super) async fn all(
+    mut writes: mpsc::Receiver<Write>,
+    system: PgPool,
+    live: Teller,
+    counters: Arc<Counters>,
+) {
     let mut writers = Writers::new(system);
     let mut waiting = Vec::with_capacity(AT_ONCE);
     let mut is_open = true;
@@ -30,8 +37,9 @@ pub(super) async fn all(mut writes: mpsc::Receiver<Write>, system: PgPool, live:
         while writers.is_ready(waiting.len()) {
             let batch = mem::replace(&mut waiting, Vec::with_capacity(AT_ONCE));
             let live = live.clone();
+            let counters = Arc::clone(&counters);
             writers.begin(|mut connection| async move {
-                persist_and_tell(batch, &mut connection, &live).await;
+                persist_and_tell(batch, &mut connection, &live, &counters).await;
                 connection
             });
         }
@@ -46,11 +54,21 @@ pub(super) async fn all(mut writes: mpsc::Receiver<Write>, system: PgPool, live:
     }
 }
 
-async fn persist_and_tell(writes: Vec<Write>, connection: &mut OwnConnection, live: &Teller) {
+async fn persist_and_tell(
+    writes: Vec<Write>,
+    connection: &mut OwnConnection,
+    live: &Teller,
+    counters: &Counters,
+) {
     let held = persist(&writes, connection).await;
-    live.tell_all(held.values().copied());
+    counters.wrote(writes.len());
+    counters.ended(&held.ended);
+    live.tell_all(held.leases.values().copied());
+    if held.gave_place {
+        live.wake_workers();
+    }
     for write in writes {
-        let result = if held.contains_key(&write.lease) {
+        let result = if held.leases.contains_key(&write.lease) {
             Ok(())
         } else {
             Err(Lost)
@@ -71,7 +89,7 @@ async fn persist(writes: &[Write], connection: &mut OwnConnection) -> Held {
         };
         match written {
             Ok(held) => return held,
-            Err(sqlx::Error::PoolClosed) => return Held::new(),
+            Err(sqlx::Error::PoolClosed) => return Held::default(),
             Err(error) if is_content(&error) => return singly(writes, connection, &error).await,
             Err(error) => {
                 connection.failed(&error);
@@ -87,9 +105,9 @@ async fn persist(writes: &[Write], connection: &mut OwnConnection) -> Held {
 async fn singly(writes: &[Write], connection: &mut OwnConnection, error: &sqlx::Error) -> Held {
     if let [write] = writes {
         tracing::error!(run = %write.lease.run, %error, "the database refuses a record");
-        return Held::new();
+        return Held::default();
     }
-    let mut held = Held::new();
+    let mut held = Held::default();
     for write in writes {
         held.extend(Box::pin(persist(std::slice::from_ref(write), connection)).await);
     }

@@ -195,8 +195,14 @@ async fn resume(tx: &mut Tx, me: &Me, id: RunId, target: Option<&Target>) -> Res
     )
     .execute(&mut **tx)
     .await?;
+    // It waits for a place like a new run, also where it left its last one behind.
+    sqlx::query!("delete from throttle_place where run_id = $1", id.0)
+        .execute(&mut **tx)
+        .await?;
     sqlx::query!(
-        "insert into run_queue (run_id, fence) values ($1, nextval('run_resume_seq') << 20)",
+        "insert into run_queue (run_id, line_id, fence)
+         select run_id, integration_id, nextval('run_resume_seq') << 20
+         from run where run_id = $1",
         id.0,
     )
     .execute(&mut **tx)

@@ -180,8 +180,12 @@ async fn insert(tx: &mut Tx, me: &Me, new: NewRun) -> Result<RunId> {
     )
     .execute(&mut **tx)
     .await?;
-    sqlx::query!("insert into run_queue (run_id) values ($1)", run.0)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query!(
+        "insert into run_queue (run_id, line_id) values ($1, $2)",
+        run.0,
+        draft.unwrap_or(new.integration.0),
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(run)
 }

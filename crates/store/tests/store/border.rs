@@ -57,6 +57,7 @@ async fn fill(world: &World) {
     world.publish(each_minute()).await;
     let later = domain::Timestamp(store.now().await.expect("it answers").0 + 60_000);
     store.due(later).await.expect("it answers");
+    fill_throttle(world).await;
     let worker = store::WorkerId::random();
     let incoming = Incoming {
         route,
@@ -105,6 +106,21 @@ async fn fill_merge(world: &World) {
     saved.expect("it fits");
     let brought = store.bring_in(admin, one, 1, (other, 2), Vec::new()).await;
     brought.expect("nothing is in conflict");
+}
+
+/// Puts rows into the tables of what holds runs back; a run of it is under way.
+async fn fill_throttle(world: &World) {
+    let (integration, route) = world.hook().await;
+    let limited = world.store.set_at_once(&world.admin, integration, Some(1));
+    limited.await.expect("an Admin may");
+    let incoming = Incoming {
+        route,
+        payload: json!({}),
+        hand_to: None,
+    };
+    world.store.accept(incoming).await.expect("room");
+    let claimed = world.store.claim(store::WorkerId::random(), 32).await;
+    assert!(!claimed.expect("it answers").is_empty());
 }
 
 /// Puts rows into every table of reviews.

@@ -23,5 +23,6 @@ mod schedule;
 mod signing;
 mod stale;
 mod thread;
+mod throttle;
 mod version;
 mod world;

@@ -63,6 +63,9 @@ pub(super) fn shapes(name: &str) -> &'static str {
         "redo" => {
             "<path d='m15 14 5-5-5-5'/><path d='M20 9H9.5A5.5 5.5 0 0 0 4 14.5A5.5 5.5 0 0 0 9.5 20H13'/>"
         }
+        "pause" => {
+            "<rect width='4' height='16' x='6' y='4' rx='1'/><rect width='4' height='16' x='14' y='4' rx='1'/>"
+        }
         "play" => {
             "<path d='M5 5a2 2 0 0 1 3.008-1.728l11.997 6.998a2 2 0 0 1 .003 3.458l-12 7A2 2 0 0 1 5 19z'/>"
         }
