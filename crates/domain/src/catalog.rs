@@ -30,6 +30,8 @@ pub enum Container {
     Branch,
     /// One lane, run once per item.
     Loop,
+    /// Two lanes: what is tried, and what runs when a step of it fails.
+    Try,
 }
 
 /// One action of the catalog.
@@ -94,6 +96,7 @@ static ACTIONS: LazyLock<Vec<Action>> = LazyLock::new(|| {
         include_str!("../catalog/filter.json"),
         include_str!("../catalog/branch.json"),
         include_str!("../catalog/loop.json"),
+        include_str!("../catalog/try.json"),
         include_str!("../catalog/delay.json"),
         include_str!("../catalog/stop.json"),
     ])

@@ -162,6 +162,14 @@ pub struct Gap {
     pub after: Option<StepId>,
 }
 
+impl Step {
+    /// Returns whether a lane runs when a step of another one has failed: any but the first of a
+    /// try. Its steps see the error, as `steps.<slug of the try>.error`.
+    pub fn catches_in(&self, lane: LaneId) -> bool {
+        self.kind == "try" && self.lanes.iter().skip(1).any(|other| other.id == lane)
+    }
+}
+
 impl Document {
     /// Returns a document with the given trigger, its defaults, and no steps.
     pub fn new(trigger_kind: &str) -> Self {
@@ -280,7 +288,8 @@ impl Document {
     }
 
     /// Returns the steps whose output a step may use, nearest first: those before it in its own
-    /// list, those before each container it is in, and the loops it is in.
+    /// list, those before each container it is in, the loops it is in, and each try whose second
+    /// lane it is in.
     pub fn visible_from(&self, id: StepId) -> Vec<&Step> {
         let mut visible = Vec::new();
         let mut at = self.place(id);
@@ -292,12 +301,10 @@ impl Document {
             visible.extend(before.filter_map(|id| self.steps.get(id)));
             at = match place.list {
                 ListRef::Flow => None,
-                ListRef::Lane(container, _) => {
-                    visible.extend(
-                        self.steps
-                            .get(&container)
-                            .filter(|step| step.kind == "loop"),
-                    );
+                ListRef::Lane(container, lane) => {
+                    let around = self.steps.get(&container);
+                    visible
+                        .extend(around.filter(|step| step.kind == "loop" || step.catches_in(lane)));
                     self.place(container)
                 }
             };

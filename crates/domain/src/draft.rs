@@ -245,7 +245,7 @@ pub struct Pin {
 /// Returns whether the output of steps of a kind can be pinned: of those that do something and
 /// give what came of it. Those that decide how a run goes on are run in every test.
 pub fn is_pinnable(kind: &str) -> bool {
-    !matches!(kind, "branch" | "filter" | "stop" | "respond")
+    !matches!(kind, "branch" | "try" | "filter" | "stop" | "respond")
 }
 
 /// Checks that a step of a document can be pinned.

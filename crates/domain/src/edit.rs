@@ -239,7 +239,7 @@ pub enum Refusal {
 
 /// Returns a new step of a kind with the catalog's defaults, ready to insert.
 ///
-/// `lane_ids` gives one id per lane that the kind starts with: 2 for a branch, 1 for a loop.
+/// `lane_ids` gives one id per lane that the kind starts with: 2 for a branch or try, 1 for a loop.
 pub fn new_step(
     kind: &crate::catalog::Action,
     id: StepId,
@@ -265,6 +265,7 @@ pub fn new_step(
         lanes: match kind.container {
             Some(Container::Branch) => vec![lane("If", Some("")), lane("Else", None)],
             Some(Container::Loop) => vec![lane("Each item", None)],
+            Some(Container::Try) => vec![lane("Try", None), lane("If it fails", None)],
             None => Vec::new(),
         },
     }

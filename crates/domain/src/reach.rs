@@ -99,7 +99,8 @@ impl Reach {
         let mut in_loop = false;
         for step in document.visible_from(id) {
             let action = catalog::action(&step.kind);
-            let is_around = step.kind == "loop" && document.subtree(step.id).contains(&id);
+            let is_inside = !step.lanes.is_empty() && document.subtree(step.id).contains(&id);
+            let is_around = is_inside && step.kind == "loop";
             if is_around && !in_loop {
                 in_loop = true;
                 sources.push(item(&step.name, samples.items.get(&step.id)));
@@ -118,6 +119,8 @@ impl Reach {
                 sample = item.map(|item| {
                     Value::from_iter([("item", item.clone()), ("index", Value::from(0))])
                 });
+            } else if is_inside {
+                declared.retain(|field| field.name != "result");
             } else if step.on_error.then == OnError::Continue {
                 declared.push(field("error", "Why it failed, when it did"));
             }

@@ -1,6 +1,6 @@
 //! Runs, as they are recorded and shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -167,6 +167,17 @@ const fn is_one(attempts: &u32) -> bool {
 }
 
 impl StepRecord {
+    /// Marks a request that did not fail by itself: the run had to end while it was under way.
+    /// No policy and no try deals with that, so a resumed run sends it again.
+    pub fn interrupted() -> Value {
+        serde_json::json!({"interrupted": true})
+    }
+
+    /// Returns whether its output is [`StepRecord::interrupted`].
+    pub fn is_interrupted(&self) -> bool {
+        self.output.get("interrupted") == Some(&Value::Bool(true))
+    }
+
     /// Returns the record by which a resumed run does the step again, as if for the first time.
     /// An effect keeps its idempotency key.
     #[must_use]
@@ -184,13 +195,27 @@ impl StepRecord {
 }
 
 /// Returns the records of the steps at which a run ended, and which it does again when it is
-/// resumed. `document` is what it executed. What failed in a step that lets its run go on has
-/// been dealt with, and stays.
+/// resumed. `document` is what it executed. What failed in a step that lets its run go on, or in
+/// what a try tries, has been dealt with, and stays: what was done about it is not done twice.
 pub fn ended_at<'r>(records: &'r [StepRecord], document: &Document) -> Vec<&'r StepRecord> {
+    let tried: BTreeSet<StepId> = document
+        .steps
+        .values()
+        .filter(|step| step.kind == "try")
+        .filter_map(|step| step.lanes.first())
+        .flat_map(|lane| lane.steps.iter().flat_map(|id| document.subtree(*id)))
+        .collect();
     let ended = |record: &&StepRecord| {
-        let step = document.steps.get(&record.path.step);
-        matches!(record.state, StepState::Failed | StepState::InDoubt)
-            && step.is_some_and(|step| step.on_error.then == OnError::Stop)
+        let id = record.path.step;
+        let Some(step) = document.steps.get(&id) else {
+            return false;
+        };
+        match record.state {
+            StepState::InDoubt => step.on_error.then == OnError::Stop,
+            StepState::Failed if record.is_interrupted() => true,
+            StepState::Failed => step.on_error.then == OnError::Stop && !tried.contains(&id),
+            _ => false,
+        }
     };
     records.iter().filter(ended).collect()
 }
@@ -295,6 +320,73 @@ pub enum TestScope {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resumed_run_does_again_what_ended_it_and_not_what_was_dealt_with() {
+        use crate::catalog;
+        use crate::edit::new_step;
+        use crate::{LaneId, Timestamp};
+        use uuid::Uuid;
+        let id = |n: u128| StepId::new(Uuid::from_u128(n));
+        let mut document = Document::new("webhook");
+        let mut add = |n: u128, kind: &str, then: OnError| {
+            let action = catalog::action(kind).expect("it is in the catalog");
+            let mut lane = n * 100;
+            let mut step = new_step(action, id(n), kind, format!("s{n}"), || {
+                lane += 1;
+                LaneId::new(Uuid::from_u128(lane))
+            });
+            step.on_error.then = then;
+            document.steps.insert(id(n), step);
+        };
+        for (n, kind, then) in [
+            (1, "try", OnError::Stop),
+            (2, "branch", OnError::Stop),
+            (3, "http.request", OnError::Stop),
+            (4, "http.request", OnError::Stop),
+            (5, "http.request", OnError::Continue),
+        ] {
+            add(n, kind, then);
+        }
+        document.flow = vec![id(1), id(5)];
+        let lanes = |n| document.steps[&id(n)].lanes.clone();
+        let (mut tried, mut inner) = (lanes(1), lanes(2));
+        inner[1].steps = vec![id(3)];
+        tried[0].steps = vec![id(2)];
+        tried[1].steps = vec![id(4)];
+        for (n, lanes) in [(1, tried), (2, inner)] {
+            let step = document.steps.get_mut(&id(n)).expect("it is there");
+            step.lanes = lanes;
+        }
+        let record = |n, state, output| StepRecord {
+            path: StepPath {
+                step: id(n),
+                rounds: Vec::new(),
+            },
+            state,
+            started_at: Timestamp(0),
+            finished_at: None,
+            input: Value::Null,
+            output,
+            error: None,
+            attempts: 1,
+        };
+        let table = [
+            (3, StepState::Failed, Value::Null, false),
+            (3, StepState::InDoubt, Value::Null, true),
+            (3, StepState::Failed, StepRecord::interrupted(), true),
+            (4, StepState::Failed, Value::Null, true),
+            (4, StepState::Succeeded, Value::Null, false),
+            (5, StepState::Failed, Value::Null, false),
+            (5, StepState::InDoubt, Value::Null, false),
+            (5, StepState::Failed, StepRecord::interrupted(), true),
+        ];
+        for (n, state, output, expected) in table {
+            let records = [record(n, state, output)];
+            let again = !ended_at(&records, &document).is_empty();
+            assert_eq!(again, expected, "{records:?}");
+        }
+    }
 
     #[test]
     fn every_state_comes_back_from_its_key() {

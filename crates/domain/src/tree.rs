@@ -12,7 +12,7 @@ pub enum Of {
     Trigger,
     /// A step.
     Step(StepId),
-    /// A lane of a branch. The only lane of a loop has no row: its steps are right below the loop.
+    /// A lane of a branch or try. The only lane of a loop has no row: its steps are right below the loop.
     Lane(StepId, LaneId),
 }
 
@@ -78,9 +78,9 @@ impl Maker<'_> {
     }
 
     fn step(&mut self, step: &Step, level: usize, place: (usize, usize)) {
-        let is_branch = step.kind == "branch";
+        let has_rows = matches!(step.kind.as_str(), "branch" | "try");
         let is_empty = step.lanes.iter().all(|lane| lane.steps.is_empty());
-        let below = (!is_empty || (is_branch && !step.lanes.is_empty())).then_some(());
+        let below = (!is_empty || (has_rows && !step.lanes.is_empty())).then_some(());
         let of = Of::Step(step.id);
         let fits = self.fits(&step.name) || self.fits(&step.slug) || {
             let action = catalog::action(&step.kind);
@@ -89,7 +89,7 @@ impl Maker<'_> {
         self.nested(of, level, place, below.is_some(), fits, |maker| {
             let count = step.lanes.len();
             for (number, lane) in step.lanes.iter().enumerate() {
-                if !is_branch {
+                if !has_rows {
                     maker.list(&lane.steps, level + 1, 0);
                     continue;
                 }

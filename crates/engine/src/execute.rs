@@ -1,5 +1,6 @@
 //! Executes a task: interprets the tree of steps, records what happened, resumes from records.
 
+mod catching;
 mod effect;
 mod frame;
 mod lanes;
@@ -17,6 +18,7 @@ use tokio::sync::{oneshot, watch as signal};
 
 use crate::Program;
 use crate::port::{Answer, Clients, Clock, Journal, Lease, Network, Outside, SystemClock};
+use catching::Thrown;
 use frame::Frame;
 use part::Part;
 use record::Recorder;
@@ -72,6 +74,8 @@ pub enum Outcome {
 /// Why interpretation ended.
 #[derive(Debug)]
 enum End {
+    /// A step failed: the run, too, unless a try around it catches that.
+    Thrown(Thrown),
     Failed(String),
     InDoubt(String),
     Canceled,

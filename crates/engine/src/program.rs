@@ -35,7 +35,8 @@ pub(crate) struct Node {
     pub(crate) action: Action,
     /// Some expression uses its output. What nobody uses is not made visible.
     pub(crate) is_used: bool,
-    /// It is the last that a round of the loop around it can do, so its output is the round's.
+    /// It is the last that a round of the loop, or a lane of the try, around it can do, so its
+    /// output is theirs.
     pub(crate) is_tail: bool,
     parent: Option<usize>,
 }
@@ -50,6 +51,8 @@ pub(crate) enum Action {
     Filter,
     Branch(Vec<Arm>),
     Loop(Vec<usize>),
+    /// What is tried, and what runs if it fails.
+    Try(Vec<usize>, Vec<usize>),
     Delay,
     Stop,
 }
@@ -205,6 +208,14 @@ impl Compiler<'_> {
                 let list = self.list(&lane.steps, depth + 1, Some(index), true)?;
                 self.nodes[index].action = Action::Loop(list);
             }
+            Some(Container::Try) => {
+                let [tried, rescue] = step.lanes.as_slice() else {
+                    return Err(CompileError::of(step, "a try has exactly two lanes."));
+                };
+                let tried = self.list(&tried.steps, depth + 1, Some(index), true)?;
+                let rescue = self.list(&rescue.steps, depth + 1, Some(index), true)?;
+                self.nodes[index].action = Action::Try(tried, rescue);
+            }
             None => {}
         }
         Ok(index)
@@ -221,6 +232,7 @@ fn simple(step: &Step) -> Result<Action, CompileError> {
         "filter" => Action::Filter,
         "branch" => Action::Branch(Vec::new()),
         "loop" => Action::Loop(Vec::new()),
+        "try" => Action::Try(Vec::new(), Vec::new()),
         "delay" => Action::Delay,
         "stop" => Action::Stop,
         kind => {

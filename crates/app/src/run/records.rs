@@ -69,7 +69,7 @@ impl Tree {
         }
         let action = catalog::action(&step.kind);
         let inside = match action.and_then(|action| action.container) {
-            Some(Container::Branch) => {
+            Some(Container::Branch | Container::Try) => {
                 let lanes = step
                     .lanes
                     .iter()

@@ -52,11 +52,11 @@ fn step_view(document: &Document, step: &Step, depth: usize) -> AnyView {
     let (icon, title) = action.map_or(("circle-dot", step.kind.as_str()), |action| {
         (action.icon.as_str(), action.title.as_str())
     });
-    let is_branch = action.and_then(|action| action.container) == Some(Container::Branch);
+    let container = action.and_then(|action| action.container);
     let lanes = step
         .lanes
         .iter()
-        .map(|lane| lane_view(document, lane, is_branch, depth));
+        .map(|lane| lane_view(document, lane, container, depth));
     let lanes = lanes.collect::<Vec<_>>();
     view! {
         <li>
@@ -79,11 +79,19 @@ fn step_view(document: &Document, step: &Step, depth: usize) -> AnyView {
     .into_any()
 }
 
-fn lane_view(document: &Document, lane: &Lane, is_branch: bool, depth: usize) -> AnyView {
-    let head = is_branch.then(|| {
+fn lane_view(
+    document: &Document,
+    lane: &Lane,
+    container: Option<Container>,
+    depth: usize,
+) -> AnyView {
+    let head = (container != Some(Container::Loop)).then(|| {
         let when = match &lane.when {
             Some(when) => view! { <span>"when "<code>{when.clone()}</code></span> }.into_any(),
-            None => view! { <span class="quiet-text">"otherwise"</span> }.into_any(),
+            None if container == Some(Container::Branch) => {
+                view! { <span class="quiet-text">"otherwise"</span> }.into_any()
+            }
+            None => ().into_any(),
         };
         view! {
             <p class="outline-lane-head">

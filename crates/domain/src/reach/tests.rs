@@ -244,3 +244,35 @@ fn a_value_is_told_in_a_few_words() {
     }
     assert!(short(&json!("x".repeat(100))).ends_with('…'));
 }
+
+#[test]
+fn the_lane_for_a_failure_reaches_the_error_and_what_comes_after_a_try_its_result() {
+    let mut document = document();
+    let mut attempt = step(6, "Careful", "careful", "try");
+    let lane = |number: u128, name: &str| Lane {
+        id: LaneId::new(Uuid::from_u128(20 + number)),
+        name: name.to_owned(),
+        when: None,
+        steps: vec![id(number)],
+    };
+    attempt.lanes = vec![lane(7, "Try"), lane(8, "If it fails")];
+    let inside = [
+        step(7, "Tried", "tried", "log"),
+        step(8, "Told", "told", "log"),
+    ];
+    for step in inside.into_iter().chain([attempt]) {
+        document.steps.insert(step.id, step);
+    }
+    document.flow.insert(3, id(6));
+    let members = |at: u128| {
+        let reach = Reach::of(&document, id(at), &Samples::default());
+        let members = reach.members(&["steps", "careful"]);
+        members
+            .into_iter()
+            .map(|member| member.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(members(7), [""; 0]);
+    assert_eq!(members(8), ["failed", "error"]);
+    assert_eq!(members(5), ["failed", "error", "result"]);
+}

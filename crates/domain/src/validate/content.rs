@@ -123,6 +123,14 @@ fn check_lanes<'a>(found: &mut Collector<'a>, step: &'a Step, container: Option<
                 "Delete the loop and add it again.",
             );
         }
+        Some(Container::Try)
+            if step.lanes.len() != 2 || step.lanes.iter().any(|lane| lane.when.is_some()) =>
+        {
+            found.say(
+                "A try has two lanes without conditions: what is tried, and what runs if it fails.",
+                "Delete the try and add it again.",
+            );
+        }
         Some(Container::Branch) => check_branch(found, step),
         _ => {}
     }

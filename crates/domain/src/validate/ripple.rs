@@ -48,7 +48,11 @@ impl Ripple {
                 self.whole = true;
                 self.slugs(steps);
             }
-            Edit::Delete { .. } | Edit::DeleteLane { .. } => self.whole = true,
+            Edit::Delete { .. } => self.whole = true,
+            Edit::DeleteLane { step, .. } => {
+                self.whole = true;
+                self.lanes(document, *step);
+            }
             Edit::Restore { steps } => {
                 self.slugs(steps);
                 self.everything |= steps.iter().any(|step| {
@@ -77,12 +81,16 @@ impl Ripple {
                     self.slug(document, *step);
                 }
             }
-            Edit::SetNotes { .. }
-            | Edit::AddLane { .. }
-            | Edit::MoveLane { .. }
-            | Edit::SetLane { .. } => {}
+            Edit::AddLane { step, .. } | Edit::MoveLane { step, .. } => self.lanes(document, *step),
+            Edit::SetNotes { .. } | Edit::SetLane { .. } => {}
             Edit::Batch { edits } => edits.iter().for_each(|edit| self.add(document, edit)),
         }
+    }
+
+    /// Which lane of a try sees its error depends on their order.
+    fn lanes(&mut self, document: &Document, id: StepId) {
+        let step = document.steps.get(&id);
+        self.everything |= step.is_some_and(|step| step.kind == "try");
     }
 
     fn slugs(&mut self, steps: &[Step]) {

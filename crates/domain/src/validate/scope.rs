@@ -1,7 +1,7 @@
 //! Checks that what a step refers to is there when the step runs.
 //!
 //! A step sees the outputs of the steps before it in its own list and before each container it
-//! is in, and the round of each loop it is in. Nothing in another lane, and nothing later.
+//! is in, the round of each loop it is in, and the error of each try whose second lane it is in. Nothing in another lane, and nothing later.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -21,6 +21,8 @@ pub(super) enum Seen<'a> {
     Output(&'a Step, Option<&'static Action>),
     /// The round of the loop.
     Round,
+    /// What failed in the first lane of the try.
+    Caught,
 }
 
 /// Things by the [`number`] of a name.
@@ -53,11 +55,15 @@ impl<'a> Surroundings<'a> {
             }
             at = match place.list {
                 ListRef::Flow => None,
-                ListRef::Lane(container, _) => {
+                ListRef::Lane(container, lane) => {
                     found.depth += 1;
-                    if let Some(step) = document.steps.get(&container).filter(|s| is_loop(s)) {
-                        found.visible.insert(number(&step.slug), Seen::Round);
-                        found.loops += 1;
+                    match document.steps.get(&container) {
+                        Some(step) if is_loop(step) => {
+                            found.visible.insert(number(&step.slug), Seen::Round);
+                            found.loops += 1;
+                        }
+                        Some(step) if step.catches_in(lane) => found.catch(step),
+                        _ => {}
                     }
                     document.place(container)
                 }
@@ -71,6 +77,11 @@ impl<'a> Surroundings<'a> {
         let slug = number(&step.slug);
         self.visible.insert(slug, Seen::Output(step, action));
         slug
+    }
+
+    /// Makes the error of a try visible, for the lane that runs then.
+    pub(super) fn catch(&mut self, step: &Step) {
+        self.visible.insert(number(&step.slug), Seen::Caught);
     }
 
     /// Returns the problems of a step with what it uses, and notes which names those are.
@@ -196,6 +207,12 @@ impl<'a> Surroundings<'a> {
                 name,
                 &format!("steps.{slug}"),
             ),
+            (Some(Seen::Caught), Some(name)) => check_name(
+                |known| CAUGHT.contains(&known),
+                || CAUGHT.join(", "),
+                name,
+                &format!("steps.{slug}"),
+            ),
             (Some(Seen::Output(step, Some(action))), Some(name)) => {
                 check_output(&action.output, Some(step), name, slug)
             }
@@ -244,6 +261,8 @@ type Said = (String, String);
 const RUN: [&str; 3] = ["id", "started_at", "test"];
 /// What a loop gives to the steps inside it.
 const ROUND: [&str; 2] = ["item", "index"];
+/// What a try gives to the steps of the lane that runs when it failed.
+const CAUGHT: [&str; 2] = ["error", "failed"];
 
 pub(super) fn is_loop(step: &Step) -> bool {
     step.kind == "loop"

@@ -87,6 +87,9 @@ pub(super) fn walk<'a>(
             break;
         };
         if let Some(lane) = step.lanes.get(index + 1) {
+            if step.catches_in(lane.id) {
+                around.catch(step);
+            }
             let inside = Some((step, action, index + 1));
             *current = Open {
                 list: &lane.steps,

@@ -2,6 +2,7 @@
 
 mod decided;
 mod shape;
+mod trying;
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -15,6 +15,7 @@ use domain::canonical::sha256;
 use domain::run::{StepPath, StepRecord, StepState};
 use serde_json::{Map, Value, json};
 
+use super::catching::code_of;
 use super::record::{measure, without_nul};
 use super::run::{Run, shown};
 use super::watch::{Interrupt, backoff};
@@ -104,13 +105,14 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             }
             Err(failure) => {
                 let error = failure.message.replace('\0', "\u{fffd}");
+                let code = code_of(&failure.answer);
                 self.records.effect(effect.record(
                     StepState::Failed,
                     self.clock.now(),
                     clean(failure.answer),
                     Some(error.clone()),
                 ));
-                self.after_failure(node, &error)
+                self.after_failure(node, &error, &code)
             }
         }
     }
@@ -128,8 +130,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     fn after_doubt(&mut self, node: &Node, error: &str) -> Result<(), End> {
-        match self.after_failure(node, error) {
-            Err(End::Failed(_)) => Err(End::InDoubt(format!(
+        match self.after_failure(node, error, "in_doubt") {
+            Err(End::Thrown(_)) => Err(End::InDoubt(format!(
                 "Step `{}` is in doubt. {error}",
                 node.name
             ))),
@@ -156,7 +158,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 let error = record.error.unwrap_or_else(|| format!("{STOPPED}."));
                 self.after_doubt(node, &error)
             }
-            _ => self.after_failure(node, record.error.as_deref().unwrap_or("It failed before.")),
+            _ => {
+                let error = record.error.as_deref().unwrap_or("It failed before.");
+                self.after_failure(node, error, &code_of(&record.output))
+            }
         }
     }
 
@@ -254,7 +259,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         self.records.effect(effect.record(
             StepState::Failed,
             self.clock.now(),
-            clean(failure.answer),
+            StepRecord::interrupted(),
             Some(error),
         ));
         Err(self.interrupted(interrupt))
@@ -266,22 +271,23 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Interrupt::Canceled => "The run was canceled",
             Interrupt::OutOfTime => "The run's time was over",
         };
-        let (state, error) = if call.is_safe() {
-            (StepState::Failed, format!("{why} before the answer came."))
+        let (state, output, error) = if call.is_safe() {
+            (
+                StepState::Failed,
+                StepRecord::interrupted(),
+                format!("{why} before the answer came."),
+            )
         } else {
             (
                 StepState::InDoubt,
+                Value::Null,
                 format!(
                     "{why} before the answer came. The request was sent, but whether it arrived is not known. Check in the other system."
                 ),
             )
         };
-        self.records.effect(effect.record(
-            state,
-            self.clock.now(),
-            Value::Null,
-            Some(error.clone()),
-        ));
+        self.records
+            .effect(effect.record(state, self.clock.now(), output, Some(error.clone())));
         match self.interrupted(interrupt) {
             End::Failed(_) if !call.is_idempotent() => {
                 End::InDoubt(format!("Step `{}` is in doubt. {error}", effect.node.name))

@@ -6,6 +6,7 @@ use domain::Timestamp;
 use domain::template::Scope;
 use serde_json::Value;
 
+use super::catching::Trying;
 use crate::program::Node;
 
 /// A list of steps, the place in it, and what its expressions see.
@@ -15,6 +16,8 @@ pub(super) struct Frame<'p> {
     pub(super) scope: Scope,
     /// Set when the list is a loop's lane.
     pub(super) looping: Option<Box<Looping<'p>>>,
+    /// Set when the list is a lane of a try.
+    pub(super) trying: Option<Box<Trying<'p>>>,
 }
 
 impl<'p> Frame<'p> {
@@ -24,6 +27,7 @@ impl<'p> Frame<'p> {
             next: 0,
             scope,
             looping: None,
+            trying: None,
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Steps that hold lanes: branches, and loops with their rounds.
+//! Steps that hold lanes: branches, and loops with their rounds. Tries are in [`super::catching`].
 
 use domain::run::{StepRecord, StepState};
 use domain::{Timestamp, limit};
 use serde_json::{Map, Value, json};
 
 use super::End;
+use super::catching::{FAILED, Thrown};
 use super::frame::{Frame, Looping, Results};
 use super::record::{ROUNDS, measure};
 use super::run::Run;
@@ -136,11 +137,19 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let Some(mut frame) = self.frames.pop() else {
             return Ok(());
         };
+        if let Some(trying) = frame.trying.take() {
+            self.end_try(*trying);
+            return Ok(());
+        }
         let Some(mut looping) = frame.looping.take() else {
             return Ok(());
         };
-        if looping.begun > 0 {
-            looping.keep_result()?;
+        if looping.begun > 0
+            && let Err(thrown) = looping.keep_result()
+        {
+            frame.looping = Some(looping);
+            self.frames.push(frame);
+            return Err(End::Thrown(thrown));
         }
         let Some(item) = looping.items.next() else {
             return self.end_loop(*looping);
@@ -193,20 +202,23 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
 
     /// Ends the round of the innermost loop, or the run, at a filter that did not pass.
     pub(super) fn end_early(&mut self) {
-        while let Some(frame) = self.frames.last_mut() {
+        while let Some(mut frame) = self.frames.pop() {
+            if let Some(trying) = frame.trying.take() {
+                self.end_try(*trying);
+            }
             if let Some(looping) = &mut frame.looping {
                 frame.next = frame.list.len();
                 looping.results.of_round = Value::Null;
+                self.frames.push(frame);
                 return;
             }
-            self.frames.pop();
         }
     }
 }
 
 impl Looping<'_> {
     /// Keeps the last output of the round that ended.
-    fn keep_result(&mut self) -> Result<(), End> {
+    fn keep_result(&mut self) -> Result<(), Thrown> {
         let result = self.results.of_round.take();
         let bytes = self.results.bytes + measure(&result).0;
         if !self.node.is_used && (self.results.are_cut || bytes > RESULTS_SHOWN) {
@@ -216,10 +228,10 @@ impl Looping<'_> {
         }
         if bytes > RESULTS_USED {
             let megabytes = RESULTS_USED / (1024 * 1024);
-            return Err(End::Failed(format!(
-                "Step `{}` failed: the outputs of its rounds are larger than {megabytes} MB together. End each round with a step that gives less, such as Set values.",
-                self.node.name
-            )));
+            let message = format!(
+                "the outputs of its rounds are larger than {megabytes} MB together. End each round with a step that gives less, such as Set values."
+            );
+            return Err(Thrown::new(self.node, &message, FAILED));
         }
         self.results.bytes = bytes;
         self.results.values.push(result);

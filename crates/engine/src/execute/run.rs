@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::catching::{FAILED, Thrown};
 use super::frame::Frame;
 use super::part::{self, Part};
 use super::record::Recorder;
@@ -47,7 +48,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let records = self.records.take();
         let (state, error) = match end {
             Ok(()) => (RunState::Succeeded, None),
-            Err(End::Failed(error)) => (RunState::Failed, Some(error.replace('\0', "\u{fffd}"))),
+            Err(End::Failed(error) | End::Thrown(Thrown { of_run: error, .. })) => {
+                (RunState::Failed, Some(error.replace('\0', "\u{fffd}")))
+            }
             Err(End::InDoubt(error)) => (RunState::InDoubt, Some(error.replace('\0', "\u{fffd}"))),
             Err(End::Canceled) => (RunState::Canceled, None),
             Err(End::Waiting(until)) => return Outcome::Waiting { until, records },
@@ -69,13 +72,16 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             let Some(frame) = self.frames.last_mut() else {
                 return Ok(());
             };
-            match frame.list.get(frame.next) {
+            let done = match frame.list.get(frame.next) {
                 Some(index) => {
                     frame.next += 1;
                     let node = &self.program.nodes[*index];
-                    self.step(node).await?;
+                    self.step(node).await
                 }
-                None => self.end_list()?,
+                None => self.end_list(),
+            };
+            if let Err(end) = done {
+                self.catch(end)?;
             }
         }
     }
@@ -136,6 +142,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Action::Respond => Box::pin(self.respond(node, started_at, config)).await,
             Action::Branch(arms) => self.branch(node, started_at, arms),
             Action::Loop(list) => self.begin_loop(node, started_at, config, list),
+            Action::Try(list, rescue) => {
+                self.begin_try(node, started_at, (list, rescue));
+                Ok(())
+            }
             Action::Set => match step::set(&config) {
                 Ok(values) => self.succeed(node, started_at, Value::Object(config), values),
                 Err(error) => self.fail(node, started_at, Value::Object(config), error),
@@ -147,7 +157,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Action::Stop => {
                 let error = step::stop(&config);
                 self.record_failure(node, started_at, Value::Object(config), &error);
-                Err(End::Failed(error))
+                Err(End::Thrown(Thrown::stopped(node, error)))
             }
             Action::Filter => {
                 let passed = step::holds(config.get("condition").unwrap_or(&Value::Null));
@@ -174,13 +184,15 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             frame.scope.set_step(&node.slug, output);
         }
         if node.is_tail {
-            let innermost = self
-                .frames
-                .iter_mut()
-                .rev()
-                .find_map(|frame| frame.looping.as_mut());
-            if let Some(looping) = innermost {
-                looping.results.of_round = output.clone();
+            for frame in self.frames.iter_mut().rev() {
+                if let Some(looping) = &mut frame.looping {
+                    looping.results.of_round = output.clone();
+                    break;
+                }
+                if let Some(trying) = &mut frame.trying {
+                    trying.result = trying.result.take().map(|_| output.clone());
+                    break;
+                }
             }
         }
     }
@@ -214,11 +226,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         error: String,
     ) -> Result<(), End> {
         self.record_failure(node, started_at, input, &error);
-        self.after_failure(node, &error)
+        self.after_failure(node, &error, FAILED)
     }
 
     fn record_failure(&mut self, node: &Node, started_at: Timestamp, input: Value, error: &str) {
-        let ends_run = node.policy.then == OnError::Stop;
+        let ends_run = node.policy.then == OnError::Stop && !self.frames.iter().any(Frame::catches);
         if !ends_run && !self.records.takes_failure(self.is_in_loop()) {
             return;
         }
@@ -231,13 +243,20 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         });
     }
 
-    pub(super) fn after_failure(&mut self, node: &Node, error: &str) -> Result<(), End> {
+    /// Goes on after a failure, or throws it, as the step's policy says. `code` tells what kind of
+    /// failure it is, as [`Thrown::new`] says.
+    pub(super) fn after_failure(
+        &mut self,
+        node: &Node,
+        error: &str,
+        code: &str,
+    ) -> Result<(), End> {
         match node.policy.then {
             OnError::Continue => {
                 self.give(node, &json!({"error": {"message": error}}));
                 Ok(())
             }
-            OnError::Stop => Err(End::Failed(format!("Step `{}` failed: {error}", node.name))),
+            OnError::Stop => Err(End::Thrown(Thrown::new(node, error, code))),
         }
     }
 

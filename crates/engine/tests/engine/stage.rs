@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub(crate) const START: Timestamp = Timestamp(1_780_000_000_000);
 
 /// Builds a document: each step is `{slug, kind, …fields…}`, with `lanes` as `[name, when, steps]`
-/// or `do` for a loop's steps, and `on_error`.
+/// `do` for a loop's steps, `try` and `catch` for a try's, and `on_error`.
 pub(crate) fn document(steps: Value) -> Document {
     let mut document = Document::new("webhook");
     document.flow = add(&mut document.steps, &steps);
@@ -52,6 +52,14 @@ fn add_one(all: &mut BTreeMap<StepId, Step>, given: &Value) -> StepId {
     }
     if let content @ Value::Array(_) = take("do") {
         lanes.push(new_lane(0, "Each item", None, add(all, &content)));
+    }
+    for (index, (name, list)) in [("Try", "try"), ("If it fails", "catch")]
+        .into_iter()
+        .enumerate()
+    {
+        if let content @ Value::Array(_) = take(list) {
+            lanes.push(new_lane(index, name, None, add(all, &content)));
+        }
     }
     let name = format!("The {slug}");
     let notes = String::new();

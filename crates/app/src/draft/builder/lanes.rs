@@ -13,8 +13,27 @@ use super::{Builder, labelled};
 use crate::design::icon::Icon;
 use crate::design::schema_form::Condition;
 
-pub(super) fn view(builder: Builder, id: StepId, container: Container) -> Option<impl IntoView> {
-    (container == Container::Branch).then(|| branch(builder, id))
+pub(super) fn view(builder: Builder, id: StepId, container: Container) -> Option<AnyView> {
+    match container {
+        Container::Branch => Some(branch(builder, id).into_any()),
+        Container::Try => Some(what_is_caught(builder, id).into_any()),
+        Container::Loop => None,
+    }
+}
+
+/// Says what a try does with a failure: its lanes are always the same two.
+fn what_is_caught(builder: Builder, id: StepId) -> impl IntoView {
+    let slug = move || builder.editor.step(id, |step| step.slug.clone());
+    view! {
+        <p class="panel-help">
+            "When a step of the first lane fails, the second lane runs and sees why in "
+            <code>{move || format!("steps.{}.error", slug().unwrap_or_default())}</code>
+            ": step, name, message and code. Then the run goes on, unless “Stop with error” ends it."
+        </p>
+        <p class="panel-help">
+            "A request of which nobody knows whether it arrived is not a failure: it ends the run, so that someone can look. So do a cancel and the time limit."
+        </p>
+    }
 }
 
 fn branch(builder: Builder, id: StepId) -> impl IntoView {

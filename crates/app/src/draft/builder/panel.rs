@@ -1,7 +1,7 @@
 //! The panel at the right: the form of what is selected.
 
 use domain::StepId;
-use domain::catalog;
+use domain::catalog::{self, Container};
 use domain::document::{ErrorPolicy, OnError, Settings, Trigger};
 use domain::edit::Edit;
 use domain::slug;
@@ -166,7 +166,8 @@ fn step(builder: Builder, id: StepId) -> impl IntoView {
                 {action.container.map(|container| lanes::view(builder, id, container))}
             })}
             {values::view(expressions)}
-            {error_policy(builder, id)}
+            {(action.and_then(|action| action.container) != Some(Container::Try))
+                .then(|| error_policy(builder, id))}
             {notes(builder, id)}
         </fieldset>
         {testing::of_step(builder, id)}

@@ -31,7 +31,7 @@ impl Steps<'_> {
         self.made += 1;
         let slug = format!("s{}", self.made);
         let kind = if depth < 2 {
-            self.chance.below(14)
+            self.chance.below(16)
         } else {
             self.chance.below(11)
         };
@@ -55,6 +55,14 @@ impl Steps<'_> {
                     ["Else", null, self.list(1, depth + 1)],
                 ]);
                 json!({"kind": "branch", "lanes": lanes})
+            }
+            12..14 => {
+                let (tried, rescue) = (1 + self.chance.below(3), self.chance.below(3));
+                json!({
+                    "kind": "try",
+                    "try": self.list(tried, depth + 1),
+                    "catch": self.list(rescue, depth + 1),
+                })
             }
             _ => {
                 let length = 1 + self.chance.below(3);

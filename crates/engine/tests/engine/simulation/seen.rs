@@ -29,6 +29,7 @@ impl Seen {
             "wait",
             "canceled",
             "resumed",
+            "caught",
             "succeeded",
             "failed",
             "in_doubt",

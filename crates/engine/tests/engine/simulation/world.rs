@@ -155,6 +155,10 @@ impl World {
             assert_eq!(run.ends, 1 + run.resumes, "run {at} ends once");
             let (state, error) = run.end.clone().expect("it ended");
             self.seen.note(state.key());
+            let caught = |record: &StepRecord| record.output["failed"] == true;
+            if run.journal.iter().any(caught) {
+                self.seen.note("caught");
+            }
             if matches!(state, RunState::Canceled | RunState::Quarantined) {
                 continue;
             }
