@@ -500,8 +500,8 @@ async fn a_suggestion_for_an_entry_finds_it_under_its_new_name_when_it_is_applie
     let mut document = clean("webhook");
     let mut step = log_step("Keep", "keep");
     step.kind = "set".to_owned();
-    let values = |values: Value| [("values".to_owned(), values)].into_iter().collect();
-    step.config = values(json!({ "total": "{{ trigger.body.sum }}", "city": "Bern" }));
+    let values = json!({ "total": "{{ trigger.body.sum }}", "city": "Bern" });
+    step.config = [("values".to_owned(), values)].into_iter().collect();
     let step_id = step.id;
     document.flow.push(step.id);
     document.steps.insert(step.id, step);
