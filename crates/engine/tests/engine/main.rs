@@ -5,6 +5,7 @@ mod bounds;
 mod guard;
 mod http;
 mod resume;
+mod schedule;
 mod server;
 mod simulation;
 mod stage;
