@@ -6,6 +6,7 @@ mod catching;
 mod guard;
 mod http;
 mod resume;
+mod schedule;
 mod server;
 mod simulation;
 mod stage;
