@@ -5,7 +5,9 @@
 //! expression's JSON type; in mixed text, texts are put in as they are and all else as JSON.
 
 mod complete;
+mod date;
 mod fault;
+mod filter;
 mod grammar;
 mod json_text;
 mod marks;
@@ -43,7 +45,7 @@ pub use value::ValueTemplate;
 pub const ROOTS: [&str; 5] = ["trigger", "steps", "item", "index", "run"];
 
 /// The filters, sorted: what may stand behind `|`.
-pub const FILTERS: [&str; 44] = [
+pub const FILTERS: [&str; 50] = [
     "abs",
     "attr",
     "batch",
@@ -52,6 +54,10 @@ pub const FILTERS: [&str; 44] = [
     "chain",
     "count",
     "d",
+    "date_add",
+    "date_format",
+    "date_offset",
+    "date_parse",
     "default",
     "dictsort",
     "first",
@@ -78,6 +84,7 @@ pub const FILTERS: [&str; 44] = [
     "select",
     "selectattr",
     "slice",
+    "slug",
     "sort",
     "split",
     "string",
@@ -85,6 +92,7 @@ pub const FILTERS: [&str; 44] = [
     "title",
     "tojson",
     "trim",
+    "truncate",
     "unique",
     "upper",
     "zip",
@@ -169,6 +177,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     for name in ["debug", "namespace"] {
         environment.remove_global(name);
     }
+    filter::add(&mut environment);
     environment
 });
 

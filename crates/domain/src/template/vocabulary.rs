@@ -41,7 +41,7 @@ const SORTED_BY: &[&str] = &["attribute", "reverse", "case_sensitive"];
 
 /// The filters, in the order of [`super::FILTERS`].
 #[rustfmt::skip]
-pub const FILTER_WORDS: [Word; 44] = [
+pub const FILTER_WORDS: [Word; 50] = [
     word("abs", "", &[], "A number without its sign.", "-3 | abs", "3"),
     word("attr", "''", &[], "The field of an object with that name.", "{'a': 1} | attr('a')", "1"),
     word("batch", "2", &[], "A list in parts of so many items.", "[1, 2, 3] | batch(2)", "[[1,2],[3]]"),
@@ -50,6 +50,10 @@ pub const FILTER_WORDS: [Word; 44] = [
     word("chain", "[]", &[], "Two lists, one behind the other.", "[1] | chain([2])", "[1,2]"),
     word("count", "", &[], "How many letters, items or fields there are.", "[5, 6] | count", "2"),
     word("d", "''", &[], "Another value where one is missing. Short for default.", "trigger.nope | d('none')", "\"none\""),
+    word("date_add", "1, 'days'", &[], "A date some years, months, weeks, days, hours, minutes or seconds later; a negative number is earlier.", "'2026-01-31' | date_add(1, 'months')", "\"2026-02-28\""),
+    word("date_format", "'%d.%m.%Y'", &[], "A date as a pattern says: %Y year, %m month, %d day, %H hour, %M minute, %S second, %B and %A names.", "'2026-11-28T06:30:00Z' | date_format('%d.%m.%Y, %H:%M')", "\"28.11.2026, 06:30\""),
+    word("date_offset", "'+00:00'", &[], "The same moment by a clock that is so many hours from UTC.", "'2026-11-28T06:30:00Z' | date_offset('+02:00')", "\"2026-11-28T08:30:00+02:00\""),
+    word("date_parse", "'%d.%m.%Y'", &[], "A date from a text that looks as a pattern says; without %z it is UTC.", "'28.11.2026' | date_parse('%d.%m.%Y')", "\"2026-11-28\""),
     word("default", "''", &[], "Another value where one is missing.", "trigger.nope | default('none')", "\"none\""),
     word("dictsort", "", &["by", "reverse", "case_sensitive"], "The fields of an object as pairs, sorted by name.", "{'b': 1, 'a': 2} | dictsort", "[[\"a\",2],[\"b\",1]]"),
     word("first", "", &[], "The first item of a list.", "[5, 6] | first", "5"),
@@ -76,6 +80,7 @@ pub const FILTER_WORDS: [Word; 44] = [
     word("select", "''", &[], "The items of a list that pass a test.", "[1, 2, 3] | select('odd')", "[1,3]"),
     word("selectattr", "''", &[], "The items of a list whose field passes a test.", "[{'a': 1}, {'a': 2}] | selectattr('a', 'eq', 2)", "[{\"a\":2}]"),
     word("slice", "2", &[], "A list in so many parts.", "[1, 2, 3] | slice(2)", "[[1,2],[3]]"),
+    word("slug", "", &[], "A text for an address: small letters and digits, with - between them.", "'Hello, World!' | slug", "\"hello-world\""),
     word("sort", "", SORTED_BY, "A list, sorted.", "[2, 1] | sort", "[1,2]"),
     word("split", "','", &[], "A text in parts, cut at another text.", "'a,b' | split(',')", "[\"a\",\"b\"]"),
     word("string", "", &[], "A value as a text.", "42 | string", "\"42\""),
@@ -83,6 +88,7 @@ pub const FILTER_WORDS: [Word; 44] = [
     word("title", "", &[], "The first letter of each word large.", "'ada lovelace' | title", "\"Ada Lovelace\""),
     word("tojson", "", &[], "A value as a text in JSON.", "[7] | tojson", "\"[7]\""),
     word("trim", "", &[], "A text without spaces at its ends.", "' a ' | trim", "\"a\""),
+    word("truncate", "80", &[], "A text of so many letters at most, with … where it was cut.", "'A long text' | truncate(7)", "\"A long…\""),
     word("unique", "", &["attribute", "case_sensitive"], "A list in which no item comes twice.", "[1, 1, 2] | unique", "[1,2]"),
     word("upper", "", &[], "A text in large letters.", "'ada' | upper", "\"ADA\""),
     word("zip", "[]", &[], "Two lists as one list of pairs.", "[1, 2] | zip(['a', 'b'])", "[[1,\"a\"],[2,\"b\"]]"),

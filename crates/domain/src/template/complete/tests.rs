@@ -21,7 +21,7 @@ fn first(marked: &str, is_condition: bool) -> Vec<String> {
 
 #[test]
 fn what_fits_the_place_is_suggested() {
-    let table: [(&str, &[&str]); 31] = [
+    let table: [(&str, &[&str]); 32] = [
         ("plain ¦", &[]),
         ("a /ema¦", &["{{ trigger.body.email }}"]),
         ("/¦", &["{{ item }}", "{{ index }}", "{{ steps.each }}"]),
@@ -48,8 +48,9 @@ fn what_fits_the_place_is_suggested() {
         ("{{ trigger.body.email | lo¦ }}", &["lower", "float"]),
         (
             "{{ trigger.body.email | d¦ }}",
-            &["d('')", "default('')", "dictsort"],
+            &["d('')", "date_add(1, 'days')", "date_format('%d.%m.%Y')"],
         ),
+        ("{{ trigger.body.email | defa¦ }}", &["default('')"]),
         (
             "{{ item | sort(¦) }}",
             &["attribute=''", "reverse=true", "case_sensitive=true"],
