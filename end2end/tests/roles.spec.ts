@@ -57,6 +57,8 @@ test("the server refuses a Reader's calls, whatever the browser shows", async ({
     ["create_integration", { name: "Mine", document: note() }],
     ["rename_integration", { id: live.integration, name: "Mine" }],
     ["set_enabled", { id: live.integration, enabled: false }],
+    ["set_at_once", { id: live.integration, at_once: 1 }],
+    ["set_paused", { id: live.integration, paused: true }],
     ["start_draft", { integration: live.integration, title: "Mine" }],
     ["save_draft", { id: draft, save }],
     ["rename_draft", { id: draft, title: "Mine" }],

@@ -57,7 +57,9 @@ pub(super) fn section(
                     <dt>"At once"</dt>
                     <dd>{at_once}</dd>
                     <dt>"Now"</dt>
-                    <dd role="status">{now}</dd>
+                    <dd>
+                        <span role="status">{now}</span>
+                    </dd>
                 </dl>
             </div>
         </section>
