@@ -32,8 +32,8 @@ impl Entry {
     }
 
     /// Returns where the entry is in a later value of its field; `None` when it is not there any
-    /// more. An entry follows the item that the comparison of the two values pairs with it, and a
-    /// name under which the very same value stands that no other name had before.
+    /// more. An entry follows the item that the comparison of the two values pairs with it, a new
+    /// name under which the very same value stands, and the only new name when no other went.
     pub fn follow(&self, then: &Value, now: &Value) -> Option<Self> {
         let (mut then, mut now) = (then, now);
         let mut path = Vec::with_capacity(self.0.len());
@@ -77,14 +77,14 @@ fn follow_one(segment: &Segment, then: &Value, now: &Value) -> Option<Segment> {
             if after.contains_key(key) {
                 return Some(segment.clone());
             }
-            let gone = before
-                .iter()
-                .filter(|(name, other)| !after.contains_key(*name) && is_same(other, value));
-            let new = after
-                .iter()
-                .filter(|(name, other)| !before.contains_key(*name) && is_same(other, value));
-            let renamed = only(new)?;
-            only(gone).map(|_| Segment::Key(renamed.0.clone()))
+            let gone = || before.iter().filter(|(name, _)| !after.contains_key(*name));
+            let new = || after.iter().filter(|(name, _)| !before.contains_key(*name));
+            let same = only(new().filter(|(_, other)| is_same(other, value)))
+                .filter(|_| only(gone().filter(|(_, other)| is_same(other, value))).is_some());
+            // One name went and one came: that is it, whatever it says now.
+            let instead = || only(gone()).and_then(|_| only(new()));
+            let renamed = same.or_else(instead)?;
+            Some(Segment::Key(renamed.0.clone()))
         }
         (Segment::Index(index), Value::Array(before), Value::Array(after)) => {
             let value = before.get(*index)?;
@@ -168,6 +168,12 @@ mod tests {
                 &headers,
                 json!({ "X-Run": "another" }),
                 None,
+            ),
+            (
+                json!(["X-Trace"]),
+                &headers,
+                json!({ "Accept": "text/html", "X-Run": "another" }),
+                Some("X-Run"),
             ),
             // Two new names with the same value: nobody knows which.
             (

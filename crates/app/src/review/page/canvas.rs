@@ -1,6 +1,8 @@
 //! The changes on the flow itself: cards with lanes side by side, badges, and ghosts of what is
 //! gone or stood elsewhere. A card that is chosen is shown beside it.
 
+mod zoom;
+
 use std::sync::Arc;
 
 use domain::change::{Kind, Target};
@@ -13,6 +15,7 @@ use super::desk::{Desk, card_id};
 use super::link;
 use crate::change::{Comparison, badge, look, title};
 use crate::design::icon::Icon;
+use zoom::Zoom;
 
 /// Draws the canvas.
 pub(super) fn view(desk: Desk) -> AnyView {
@@ -22,6 +25,8 @@ pub(super) fn view(desk: Desk) -> AnyView {
             chosen.set(Some(target));
         }
     });
+    let (stage, drawn) = (NodeRef::new(), NodeRef::new());
+    let zoom = Zoom::of(stage, drawn);
     let flow = move || {
         let shown = desk.compare.shown.get();
         let canvas = Canvas {
@@ -40,8 +45,20 @@ pub(super) fn view(desk: Desk) -> AnyView {
     };
     view! {
         <div class="review-canvas">
-            <div class="flow" role="group" aria-label="Flow" tabindex="0">
-                <div class="canvas-flow">{flow}</div>
+            <div class="canvas-stage">
+                {zoom.tools()}
+                <div
+                    class="flow"
+                    role="group"
+                    aria-label="Flow"
+                    tabindex="0"
+                    node_ref=stage
+                    on:keydown=move |event| zoom.press(&event)
+                >
+                    <div class="canvas-flow" node_ref=drawn>
+                        {flow}
+                    </div>
+                </div>
             </div>
             <div class="canvas-beside" aria-live="polite">
                 {beside}
