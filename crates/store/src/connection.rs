@@ -278,7 +278,7 @@ async fn kept(tx: &mut Tx, me: &Me, id: ConnectionId) -> Result<Kept> {
 async fn uses(tx: &mut Tx, me: &Me, only: Option<ConnectionId>) -> Result<Vec<Use>> {
     let rows = sqlx::query!(
         r#"with named as (
-                select integration_id, null::uuid as draft_id, null::text as title,
+                select integration.integration_id, null::uuid as draft_id, null::text as title,
                     unnest(regexp_matches(body::text, '"connection": ?"([0-9a-f-]{36})"', 'g')) as id
                 from integration
                 join version on version_id = live_version_id

@@ -164,7 +164,7 @@ impl Store {
              where run_id = $1 and connection_id = $2
                 and connection.organization_id = run.organization_id
                 and (used_at is null or used_at < now() - interval '30 seconds'
-                    or error is distinct from $3)",
+                    or connection.error is distinct from $3)",
             run.0,
             connection.0,
             error,
