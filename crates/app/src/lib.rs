@@ -9,6 +9,7 @@ pub mod boot;
 pub mod caller;
 #[cfg(feature = "csr")]
 mod change;
+pub mod connection;
 #[cfg(feature = "csr")]
 pub mod design;
 pub mod draft;

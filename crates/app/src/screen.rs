@@ -15,7 +15,8 @@ use crate::design::toast::{self, Toasts};
 use crate::fault::Fault;
 use crate::session::sign_in_again::SignInAgain;
 use crate::{
-    account, draft, integration, live, member, network, palette, review, run, session, version,
+    account, connection, draft, integration, live, member, network, palette, review, run, session,
+    version,
 };
 
 pub use frame::Page;
@@ -38,6 +39,7 @@ enum Screen {
     Run,
     Members,
     Network,
+    Connections,
     ReviewPolicy,
     Nowhere,
 }
@@ -73,6 +75,7 @@ impl Screen {
             ["runs", id] => named(Screen::Run, &[("id", id)]),
             ["settings", "members"] => named(Screen::Members, &[]),
             ["settings", "network"] => named(Screen::Network, &[]),
+            ["settings", "connections"] => named(Screen::Connections, &[]),
             ["settings", "review"] => named(Screen::ReviewPolicy, &[]),
             _ => named(Screen::Nowhere, &[]),
         }
@@ -133,6 +136,7 @@ fn further() -> Result<fn(Screen) -> Draw, SplitLoaderError> {
         Screen::Run => run::page::page,
         Screen::Members => member::page::page,
         Screen::Network => network::page::page,
+        Screen::Connections => connection::page::page,
         _ => nowhere,
     })
 }

@@ -69,6 +69,8 @@ id! {
     CommentId,
     /// One verdict in a review.
     DecisionId,
+    /// Credentials for one outside system.
+    ConnectionId,
     /// A secret with which the calls of a webhook are signed.
     SigningSecretId,
     /// A message to one member.

@@ -9,6 +9,7 @@ pub mod canonical;
 pub mod catalog;
 pub mod change;
 pub mod clipboard;
+pub mod connection;
 pub mod document;
 pub mod draft;
 pub mod edit;
@@ -42,8 +43,8 @@ pub mod validate;
 
 pub use document::Document;
 pub use id::{
-    AccountId, CommentId, DecisionId, DocumentHash, DraftId, EventId, IntegrationId, InvitationId,
-    LaneId, NotificationId, OrganizationId, ReviewId, RunId, SessionId, SigningSecretId, StepId,
-    ThreadId, VersionId,
+    AccountId, CommentId, ConnectionId, DecisionId, DocumentHash, DraftId, EventId, IntegrationId,
+    InvitationId, LaneId, NotificationId, OrganizationId, ReviewId, RunId, SessionId,
+    SigningSecretId, StepId, ThreadId, VersionId,
 };
 pub use timestamp::Timestamp;

@@ -77,6 +77,9 @@ pub enum FieldKind {
     },
     /// Any JSON, with expressions in its texts.
     Json,
+    /// The id of a connection, chosen from a list; never an expression, so that whoever reads the
+    /// document knows which one is used.
+    Connection,
 }
 
 /// What a literal text must look like.
@@ -191,6 +194,7 @@ fn kind(property: &Value) -> FieldKind {
     match (text_of(property, "x-widget"), text_of(property, "type")) {
         ("condition", _) => FieldKind::Condition,
         ("list", _) => FieldKind::List,
+        ("connection", _) => FieldKind::Connection,
         ("map", _) => FieldKind::Map {
             min: property
                 .get("minProperties")

@@ -1,5 +1,6 @@
 //! Executes a task: interprets the tree of steps, records what happened, resumes from records.
 
+mod authorize;
 mod catching;
 mod effect;
 mod frame;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch as signal};
 
 use crate::Program;
-use crate::port::{Answer, Clients, Clock, Journal, Lease, Network, Outside, SystemClock};
+use crate::port::{Answer, Clients, Clock, Journal, Lease, Network, Outside, SystemClock, Vault};
 use catching::Thrown;
 use frame::Frame;
 use part::Part;
@@ -88,6 +89,7 @@ enum End {
 pub struct Engine<C = SystemClock, O = Clients> {
     clock: C,
     outside: O,
+    vault: Option<Arc<dyn Vault>>,
 }
 
 impl<C: Clock> Engine<C> {
@@ -102,7 +104,20 @@ impl<C: Clock> Engine<C> {
 impl<C: Clock, O: Outside> Engine<C, O> {
     /// Returns an engine whose requests go to `outside`.
     pub fn with(clock: C, outside: O) -> Self {
-        Self { clock, outside }
+        Self {
+            clock,
+            outside,
+            vault: None,
+        }
+    }
+
+    /// Lets steps use the connections that `vault` opens; without it, there are none.
+    #[must_use]
+    pub fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
+        Self {
+            vault: Some(vault),
+            ..self
+        }
     }
 
     /// Executes a task until it ends, waits, or loses its lease.
@@ -155,6 +170,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
         let run = Run {
             clock: &self.clock,
             outside: &self.outside,
+            vault: self.vault.as_deref(),
             journal,
             program: &program,
             lease: task.lease,

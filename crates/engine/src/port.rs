@@ -1,17 +1,19 @@
 //! What the engine needs from outside, fulfilled by `store` and `server`, and by the tests.
 
+use std::fmt::Debug;
 use std::future::Future;
+use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use domain::run::StepRecord;
-use domain::{RunId, Timestamp};
+use domain::{ConnectionId, RunId, Timestamp};
 use serde_json::Value;
 use thiserror::Error;
 
 pub use crate::network::{Network, RangeError};
-pub use crate::step::http::client::Clients;
-pub use crate::step::http::{Call, Failure, Retry};
+pub use crate::step::http::client::{Clients, try_out};
+pub use crate::step::http::{Call, Credentials, Failure, Retry};
 
 /// A claimed run. `fence` grows with every claim: a write with an older fence is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +55,31 @@ pub trait Outside: Send + Sync + 'static {
         call: &Call,
         now: Timestamp,
     ) -> impl Future<Output = Result<Value, Failure>> + Send;
+}
+
+/// Where the connections of runs are opened, right before each request: one that was changed or
+/// deleted is so for the next request, also of a run that began before.
+pub trait Vault: Debug + Send + Sync + 'static {
+    /// Opens a connection of the run's organization; a test gets the secrets for tests where there
+    /// are any.
+    fn open(&self, run: RunId, connection: ConnectionId, is_test: bool) -> Opening<'_>;
+
+    /// Notes that a connection was sent, and what went wrong then. Returns at once.
+    fn used(&self, run: RunId, connection: ConnectionId, error: Option<String>);
+}
+
+/// A connection that is being opened.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Credentials, Closed>> + Send + 'a>>;
+
+/// Why a connection was not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// There is no such connection in the run's organization (any more).
+    Gone,
+    /// It does not open, and will not by itself: a sentence that says what to do.
+    Broken(String),
+    /// The database did not answer.
+    Unavailable,
 }
 
 /// What time it is, and waiting for it to pass.

@@ -89,8 +89,8 @@ impl Worker {
         Arc::new(Self {
             id: WorkerId::random(),
             journal: store.journal(),
+            engine: Engine::new(SystemClock).with_vault(Arc::new(store.clone())),
             store,
-            engine: Engine::new(SystemClock),
             programs: Programs::default(),
             answers,
             stop,

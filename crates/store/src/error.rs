@@ -1,7 +1,7 @@
 //! Why a verb did not do what it was asked.
 
 use domain::run::RunState;
-use domain::{account, draft, limit, policy, review, signing, throttle};
+use domain::{account, connection, draft, limit, policy, review, signing, throttle};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -45,6 +45,7 @@ macro_rules! wrapped {
 wrapped!(
     policy::Denied,
     account::Refusal,
+    connection::Refusal,
     draft::Refusal,
     review::Refusal,
     signing::Refusal,
@@ -61,6 +62,9 @@ pub enum Refusal {
     /// A text about a person or organization cannot be taken.
     #[error(transparent)]
     Account(#[from] account::Refusal),
+    /// A connection is not kept, changed, removed or sent.
+    #[error(transparent)]
+    Connection(#[from] connection::Refusal),
     /// The draft does not allow it.
     #[error(transparent)]
     Draft(#[from] draft::Refusal),
@@ -172,6 +176,7 @@ impl Refusal {
                 draft::Refusal::Edit(_) => "draft/edit",
                 draft::Refusal::TooLarge { .. } => "draft/too-large",
             },
+            Refusal::Connection(refusal) => refusal.code(),
             Refusal::Review(refusal) => refusal.code(),
             Refusal::Signing(refusal) => match refusal {
                 signing::Refusal::Malformed => "signing/malformed",
@@ -208,6 +213,7 @@ impl Refusal {
             Refusal::SessionEnded | Refusal::WrongCredentials => 401,
             Refusal::Denied(_) | Refusal::NoOrganization => 403,
             Refusal::Review(refusal) => of_review(refusal),
+            Refusal::Connection(refusal) => refusal.status(),
             Refusal::Draft(
                 draft::Refusal::Closed(_)
                 | draft::Refusal::LiveMoved { .. }

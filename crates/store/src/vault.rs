@@ -1,5 +1,5 @@
 //! Seals secrets. What is sealed opens only in the place that it was sealed for: the organization,
-//! the kind of thing and its id are part of the seal, so that a row which is copied to another
+//! the kind of thing, its id and which of its secrets it is are part of the seal, so that a row which is copied to another
 //! place opens nothing.
 //!
 //! XChaCha20-Poly1305 throughout, with a random nonce of 192 bits each time. A data key per
@@ -65,19 +65,22 @@ impl MasterKey {
 
 /// Where a secret is kept. It opens nowhere else.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Place<'a> {
     pub(crate) organization: OrganizationId,
     /// Which kind of thing, such as `signing_secret`.
     pub(crate) kind: &'static str,
     pub(crate) id: Uuid,
+    /// Which of its secrets; empty where a thing has only one.
+    pub(crate) inside: &'a str,
 }
 
-impl Place {
+impl Place<'_> {
     fn seal(&self) -> Vec<u8> {
         let mut seal = self.kind.as_bytes().to_vec();
         seal.push(b'|');
         seal.extend_from_slice(self.organization.0.as_bytes());
         seal.extend_from_slice(self.id.as_bytes());
+        seal.extend_from_slice(self.inside.as_bytes());
         seal
     }
 }
@@ -101,7 +104,7 @@ impl Vault {
     pub(crate) async fn seal(
         &self,
         connection: &mut PgConnection,
-        place: Place,
+        place: Place<'_>,
         secret: &[u8],
     ) -> Result<Vec<u8>> {
         let (number, key) = self.newest_key(connection, place.organization).await?;
@@ -122,7 +125,7 @@ impl Vault {
     pub(crate) async fn open(
         &self,
         connection: &mut PgConnection,
-        place: Place,
+        place: Place<'_>,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>> {
         let (head, text) = sealed.split_at_checked(HEAD).ok_or_else(broken)?;

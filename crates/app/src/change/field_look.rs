@@ -24,6 +24,8 @@ pub(crate) enum Shape {
     Map,
     /// Any JSON.
     Json,
+    /// A connection, shown by its name.
+    Connection,
     /// A lane: its name and condition.
     Lane,
 }
@@ -243,6 +245,7 @@ fn shape(
                 Some(FieldKind::Choice(options)) => Shape::Choice(options.clone()),
                 Some(FieldKind::Map { .. }) => Shape::Map,
                 Some(FieldKind::Json) => Shape::Json,
+                Some(FieldKind::Connection) => Shape::Connection,
                 _ if values.iter().any(is_structure) => Shape::Json,
                 _ => Shape::Code,
             }

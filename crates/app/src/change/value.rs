@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::field_look::{FieldLook, Shape, plain};
 use super::text::{self, Mark, Side};
+use crate::connection::known;
 use crate::design::icon::Icon;
 
 /// Unchanged entries of a map that are shown beside changed ones.
@@ -43,6 +44,7 @@ fn cell(look: &FieldLook, side: Side, marks: &[Mark]) -> AnyView {
             let label = |value: &Value| label(options, value);
             swap(before.map(label), after.map(label), side)
         }
+        (Shape::Connection, ..) => connection(before, after, side),
         (Shape::Lane, ..) => swap(before.map(lane), after.map(lane), side),
         (Shape::Map, _, _) if are(Value::is_object, before, after) => map(
             before.and_then(Value::as_object),
@@ -92,6 +94,14 @@ fn label(options: &[(String, String)], value: &Value) -> String {
     let text = plain(value);
     let option = options.iter().find(|(option, _)| *option == text);
     option.map_or(text, |(_, label)| label.clone())
+}
+
+/// Draws connections by their names, as soon as they are known.
+fn connection(before: Option<&Value>, after: Option<&Value>, side: Side) -> AnyView {
+    let known = known::known();
+    let (before, after) = (before.cloned(), after.cloned());
+    let name = move |value: &Value| known.with(|all| known::name(all.as_deref(), value));
+    (move || swap(before.as_ref().map(name), after.as_ref().map(name), side)).into_any()
 }
 
 fn lane(value: &Value) -> String {

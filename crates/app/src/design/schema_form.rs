@@ -6,6 +6,7 @@
 //! owner's `config` must follow `on_change` before it changes in another way.
 
 mod choice;
+mod connection;
 mod map;
 mod text;
 mod zone;
@@ -183,6 +184,7 @@ impl Form {
                 choice::control(control, field, options, self.takes_expressions)
             }
             FieldKind::Map { .. } => map::control(control, field, problems),
+            FieldKind::Connection => connection::control(control, field),
         }
     }
 }

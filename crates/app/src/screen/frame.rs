@@ -13,10 +13,11 @@ use crate::{design, live, session};
 
 /// Where the chosen theme is kept; the shell page reads it before anything is drawn.
 const THEME_KEY: &str = "sluice.theme";
-const LINKS: [(&str, &str); 5] = [
+const LINKS: [(&str, &str); 6] = [
     ("/", "Integrations"),
     ("/runs", "Runs"),
     ("/settings/members", "Members"),
+    ("/settings/connections", "Connections"),
     ("/settings/network", "Network"),
     ("/settings/review", "Review policy"),
 ];

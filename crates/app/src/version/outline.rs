@@ -7,6 +7,7 @@ use domain::{StepId, limit};
 use leptos::prelude::*;
 use serde_json::{Map, Value};
 
+use crate::connection::known;
 use crate::design::icon::Icon;
 
 /// Characters of a value that are shown.
@@ -143,6 +144,18 @@ fn config(schema: &Schema, config: &Map<String, Value>) -> AnyView {
                     .map(|(name, value)| format!("{name}: {}", plain(value)));
                 lines.collect::<Vec<_>>().join("\n")
             }
+            (FieldKind::Connection, _) => {
+                let known = known::known();
+                let value = value.clone();
+                let name = move || known.with(|all| known::name(all.as_deref(), &value));
+                return Some(
+                    view! {
+                        <dt>{field.title.clone()}</dt>
+                        <dd>{name}</dd>
+                    }
+                    .into_any(),
+                );
+            }
             (_, Value::String(text)) => text.clone(),
             (_, other) => serde_json::to_string_pretty(other).ok()?,
         };
@@ -154,6 +167,7 @@ fn config(schema: &Schema, config: &Map<String, Value>) -> AnyView {
                     <code>{shorten(&shown)}</code>
                 </dd>
             }
+            .into_any()
         })
     });
     let rows = rows.collect::<Vec<_>>();

@@ -330,8 +330,10 @@ pub(super) fn is_hidden(
 fn is_blank(kind: &FieldKind, value: &Value) -> bool {
     match (kind, value) {
         (FieldKind::Map { .. }, Value::Object(map)) => map.is_empty(),
-        (FieldKind::Text { .. }, Value::String(text)) => text.is_empty(),
-        (FieldKind::Map { .. } | FieldKind::Text { .. }, Value::Null) => true,
+        (FieldKind::Text { .. } | FieldKind::Connection, Value::String(text)) => text.is_empty(),
+        (FieldKind::Map { .. } | FieldKind::Text { .. } | FieldKind::Connection, Value::Null) => {
+            true
+        }
         _ => false,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Receiver;
-use crate::{StepId, catalog};
+use crate::{ConnectionId, StepId, catalog};
 
 /// Something that a change means for the data, in one sentence ([`fmt::Display`]).
 ///
@@ -96,6 +96,19 @@ pub enum Note {
         is_first: bool,
         /// What that host gets that it did not get before.
         values: Vec<String>,
+    },
+    /// A request is sent with the credentials of another connection, with some at last, or without.
+    Credentials {
+        /// The step that sends it.
+        step: StepId,
+        /// Its name.
+        name: String,
+        /// The connection that it had.
+        was: Option<ConnectionId>,
+        /// The connection that it has.
+        is: Option<ConnectionId>,
+        /// Who gets them.
+        receiver: Receiver,
     },
     /// Writes run under other conditions, or another number of times.
     Elsewhere {
@@ -223,6 +236,7 @@ impl Note {
             | Note::NewWrite { step, .. }
             | Note::Method { step, .. }
             | Note::Redirected { step, .. }
+            | Note::Credentials { step, .. }
             | Note::Elsewhere { step, .. }
             | Note::Unguarded { step, .. }
             | Note::Sent { step, .. }
@@ -243,7 +257,7 @@ impl Note {
                 turned: Some(Turned::IntoWrite),
                 ..
             } => 2,
-            Note::Redirected { .. } => 3,
+            Note::Redirected { .. } | Note::Credentials { .. } => 3,
             Note::Elsewhere { .. } | Note::Unguarded { .. } => 4,
             Note::Method { turned: None, .. } => 5,
             Note::Sent { .. } => 6,
@@ -316,6 +330,23 @@ impl fmt::Display for Note {
                 )?;
                 write!(out, "{}{}.", article(method), with(values))
             }
+            Note::Credentials {
+                name,
+                was,
+                is,
+                receiver,
+                ..
+            } => match (was, is) {
+                (_, None) => write!(out, "“{name}” sends no credentials to {receiver} any more."),
+                (None, _) => write!(
+                    out,
+                    "“{name}” sends the credentials of a connection to {receiver}."
+                ),
+                _ => write!(
+                    out,
+                    "Connection rebound: “{name}” sends the credentials of another connection to {receiver}."
+                ),
+            },
             Note::NewWrite {
                 name,
                 method,

@@ -10,6 +10,7 @@ use super::pair::{Item, Pair};
 use super::receiver::{Call, Flow, Receiver, Values};
 use super::tree::Tree;
 use super::{Changes, Moved, Part, StepChange, What};
+use crate::connection::of_step;
 use crate::document::Trigger;
 use crate::{Document, StepId};
 
@@ -157,6 +158,20 @@ impl Finder<'_, '_> {
                 .map(|old| &old.receiver)
                 .filter(|old| !still.contains(old));
             let is_last = last.is_some_and(|last| told.insert(last));
+            let had = old.map(|old| self.pair.before.step(old.step));
+            let (was, is) = (
+                had.and_then(of_step),
+                of_step(self.pair.after.step(call.step)),
+            );
+            if was != is {
+                self.notes.push(Note::Credentials {
+                    step: self.pair.after.id(call.step),
+                    name: self.name(call.step),
+                    was,
+                    is,
+                    receiver: call.receiver.clone(),
+                });
+            }
             if call.receiver != Receiver::Caller {
                 self.notes
                     .extend(self.call(old, call, added, (is_first, is_last)));

@@ -8,7 +8,7 @@ use super::collector::Collector;
 use super::content::{is_blank, longer};
 use crate::payload::JsonRefusal;
 use crate::schema::{Field, FieldKind, Format};
-use crate::{limit, schedule, template};
+use crate::{ConnectionId, limit, schedule, template};
 
 pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'static Field, value: &'a Value) {
     match (&field.kind, value) {
@@ -24,6 +24,11 @@ pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'static Field, 
         (_, Value::String(text)) if is_blank(text) => {
             if field.required {
                 found.say(format!("{} is missing.", field.title), "Fill it in.");
+            }
+        }
+        (FieldKind::Connection, Value::String(text)) => {
+            if text.trim().parse::<ConnectionId>().is_err() {
+                say_expected(found, field);
             }
         }
         (kind, Value::String(text)) => {
@@ -97,6 +102,7 @@ fn expected(kind: &FieldKind) -> (&'static str, &'static str) {
         ),
         FieldKind::Map { .. } => ("names with values", "Give each value a name."),
         FieldKind::Choice(_) => ("one of the choices", "Choose one of the list."),
+        FieldKind::Connection => ("a connection", "Choose one of the list."),
         FieldKind::Text { .. } | FieldKind::Json => ("a text", "Type a text."),
     }
 }

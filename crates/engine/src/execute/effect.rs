@@ -62,7 +62,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             return Err(End::Waiting(until));
         }
         let key = sha256(format!("{} {path}", self.lease.run).as_bytes());
-        let call = match Call::build(&config, &key) {
+        let mut call = match Call::build(&config, &key) {
             Ok(call) => call,
             Err(error) => return self.fail(node, started_at, Value::Object(config), error),
         };
@@ -83,7 +83,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if was_begun && !call.is_idempotent() {
             return self.doubt(&effect, format!("{STOPPED}. {IN_DOUBT}."));
         }
-        let result = self.attempts(&mut effect, &call, &key).await?;
+        let result = self.attempts(&mut effect, &mut call, &key).await?;
         if !call.is_safe() {
             self.records.note_write();
         }
@@ -169,10 +169,14 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     async fn attempts(
         &mut self,
         effect: &mut Effect<'_>,
-        call: &Call,
+        call: &mut Call,
         key: &str,
     ) -> Result<Result<Value, Failure>, End> {
         loop {
+            let connection = match self.authorize(&mut effect.input, call).await? {
+                Ok(connection) => connection,
+                Err(failure) => return Ok(Err(failure)),
+            };
             self.begin_attempt(effect, call).await?;
             let now = self.clock.now();
             // Earlier results become durable while this read is under way.
@@ -190,6 +194,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 let append = self.journal.append(self.lease, records);
                 tokio::try_join!(async { append.await.map_err(|_| End::Lost) }, send)?.1
             };
+            if let (Some(connection), Ok(result)) = (connection, &sent) {
+                self.note_use(connection, result);
+            }
             let failure = match sent {
                 Ok(Ok(output)) => return Ok(Ok(output)),
                 Ok(Err(failure)) => failure,

@@ -13,7 +13,7 @@ use super::part::{self, Part};
 use super::record::Recorder;
 use super::watch::{Interrupt, Watch};
 use super::{End, Outcome};
-use crate::port::{Answer, Clock, Journal, Lease, Network, Outside};
+use crate::port::{Answer, Clock, Journal, Lease, Network, Outside, Vault};
 use crate::program::{Action, Node, Program};
 use crate::step;
 use crate::step::http::header::hide_secrets;
@@ -24,6 +24,7 @@ const TURN: usize = 64;
 pub(super) struct Run<'p, C, J, O> {
     pub(super) clock: &'p C,
     pub(super) outside: &'p O,
+    pub(super) vault: Option<&'p dyn Vault>,
     pub(super) journal: &'p J,
     pub(super) program: &'p Program,
     pub(super) lease: Lease,

@@ -3,7 +3,9 @@
 //! What happens around it (records, retries, cancel) is in [`crate::execute`].
 
 pub(crate) mod client;
+mod credentials;
 pub(crate) mod header;
+mod hidden;
 mod request;
 mod response;
 mod send;
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use credentials::Credentials;
 pub use request::Call;
 
 /// Why an attempt failed.
@@ -39,7 +42,7 @@ pub enum Retry {
 }
 
 impl Failure {
-    fn never(message: impl Into<String>) -> Self {
+    pub(crate) fn never(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             answer: Value::Null,

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod catching;
+mod connection;
 mod guard;
 mod http;
 mod resume;

@@ -5,6 +5,7 @@
 
 mod app;
 mod client;
+mod connection;
 mod document;
 mod faults;
 mod mail;

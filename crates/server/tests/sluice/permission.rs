@@ -31,6 +31,8 @@ struct Things {
     other_draft: Value,
     /// A signing secret of the integration; null where no function needs it.
     secret: Value,
+    /// A connection; null where no function needs it.
+    connection: Value,
 }
 
 async fn things(app: &TestApp, function: &str) -> Things {
@@ -77,6 +79,13 @@ async fn things(app: &TestApp, function: &str) -> Things {
         },
         secret: match function {
             "remove_signing_secret" => signing_secret(app, &integration).await,
+            _ => Value::Null,
+        },
+        connection: match function {
+            "change_connection" | "delete_connection" | "try_connection" => {
+                let fields = json!({ "form": connection_form() });
+                admin.must("create_connection", fields).await
+            }
             _ => Value::Null,
         },
         integration: integration.into(),
@@ -140,6 +149,14 @@ async fn signing_secret(app: &TestApp, integration: &str) -> Value {
     kept[0]["id"].clone()
 }
 
+/// A new connection, to an address that nobody answers at.
+fn connection_form() -> Value {
+    json!({
+        "name": format!("Shop {}", Uuid::now_v7()), "kind": "bearer", "names": [],
+        "origins": ["http://127.0.0.1:1"], "live": { "set": ["planted-secret"] }, "test": "keep",
+    })
+}
+
 async fn second_version(app: &TestApp, integration: &str) {
     let fields = json!({ "integration": integration, "title": "Second" });
     let draft = app.admin.must("start_draft", fields).await;
@@ -177,6 +194,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         comment,
         other_draft,
         secret,
+        connection,
     } = things;
     let anchor = json!({ "target": null, "field": null, "range": null });
     let empty = wire(&domain::Document::new("manual"));
@@ -198,6 +216,8 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         | "members"
         | "invitations"
         | "read_network"
+        | "connections"
+        | "connection_uses"
         | "inbox"
         | "unread_notifications"
         | "policy_settings" => (json!({}), own),
@@ -313,6 +333,13 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         "remove_member" => (json!({ "account": member }), ours),
         "invite" => (json!({ "role": "reader" }), own),
         "withdraw_invitation" => (json!({ "invitation": invitation }), ours),
+        "create_connection" => (json!({ "form": connection_form() }), own),
+        "change_connection" => (json!({ "id": connection, "form": connection_form() }), ours),
+        "delete_connection" => (json!({ "id": connection }), ours),
+        "try_connection" => (
+            json!({ "id": connection, "is_test": false, "origin": "http://127.0.0.1:1", "path": "/" }),
+            ours,
+        ),
         "set_network" => (json!({ "allowed": [] }), own),
         "runs" => (
             json!({ "integration": null, "state": null, "before": null }),

@@ -163,11 +163,12 @@ impl Store {
     }
 }
 
-fn place(organization: OrganizationId, id: SigningSecretId) -> Place {
+fn place(organization: OrganizationId, id: SigningSecretId) -> Place<'static> {
     Place {
         organization,
         kind: "signing_secret",
         id: id.0,
+        inside: "",
     }
 }
 

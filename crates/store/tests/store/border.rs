@@ -34,6 +34,9 @@ async fn fill(world: &World) {
     let (integration, route) = world.hook().await;
     let kept = store.keep_signing_secret(admin, integration, None).await;
     kept.expect("an Admin may");
+    let form = crate::connection::form("The shop");
+    let created = store.create_connection(admin, &form).await;
+    created.expect("an Admin may");
     let document = clean("webhook");
     let step = document.flow[0];
     let (_, draft) = world.draft_of(document).await;

@@ -3,6 +3,7 @@
 
 mod account;
 mod border;
+mod connection;
 mod draft;
 mod inbox;
 mod intake;

@@ -465,3 +465,37 @@ fn a_reference_that_follows_a_rename_is_no_other_step() {
         ["“Both” uses `steps.one` as before, but that is now another step of the same name."]
     );
 }
+
+#[test]
+fn another_connection_is_told_with_the_host_that_gets_its_credentials() {
+    let with = |connection: Option<u128>| {
+        let mut call = get(1, "Call", "https://api.example.com/orders");
+        if let Some(id) = connection {
+            let id = json!(Uuid::from_u128(id));
+            call.1.config.insert("connection".to_owned(), id);
+        }
+        document(&[call])
+    };
+    for (was, is, expected) in [
+        (Some(1), Some(1), vec![]),
+        (
+            Some(1),
+            Some(2),
+            vec![
+                "Connection rebound: “Call” sends the credentials of another connection to api.example.com.",
+            ],
+        ),
+        (
+            None,
+            Some(2),
+            vec!["“Call” sends the credentials of a connection to api.example.com."],
+        ),
+        (
+            Some(2),
+            None,
+            vec!["“Call” sends no credentials to api.example.com any more."],
+        ),
+    ] {
+        assert_eq!(told(&with(was), &with(is)), expected, "{was:?} {is:?}");
+    }
+}

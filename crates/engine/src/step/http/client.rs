@@ -6,9 +6,9 @@ use std::time::Duration;
 use domain::Timestamp;
 use reqwest::Client;
 use reqwest::redirect::Policy;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Call, Failure};
+use super::{Call, Credentials, Failure};
 use crate::network::resolve::GuardedResolver;
 use crate::network::{Guard, Network};
 use crate::port::Outside;
@@ -35,6 +35,30 @@ impl Outside for Clients {
         let client = self.of(network).map_err(Failure::never)?;
         call.send(&client, now).await
     }
+}
+
+/// Sends a `GET` with a connection and returns the status of the answer, whatever it is; with the
+/// same guard as a step's request, and to the connection's origins only.
+///
+/// # Errors
+/// A sentence, when the address is none, or no answer came.
+pub async fn try_out(
+    network: &Network,
+    credentials: Credentials,
+    url: &str,
+    now: Timestamp,
+) -> Result<u16, String> {
+    let config = json!({ "url": url, "expected_status": "200-599", "timeout_seconds": 20 });
+    let config = config.as_object().expect("it is written so");
+    let mut call = Call::build(config, "")?;
+    call.authorize(credentials);
+    // With redirects expected, they are not followed.
+    let answer = Clients::default().send(network, &call, now).await;
+    let output = answer.map_err(|failure| failure.message)?;
+    let status = output.get("status").and_then(Value::as_u64);
+    Ok(status
+        .and_then(|status| u16::try_from(status).ok())
+        .unwrap_or_default())
 }
 
 impl Clients {

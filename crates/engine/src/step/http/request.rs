@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::ConnectionId;
 use domain::payload::StatusSet;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::Credentials;
 use super::header;
 use crate::step::{number, text};
 
@@ -28,6 +30,10 @@ pub struct Call {
     pub(super) timeout: Duration,
     /// The step says that sending it twice does no harm.
     repeats: bool,
+    /// The id of the connection that the step names, as it says it.
+    connection: String,
+    /// What that connection adds, opened for the next attempt.
+    pub(super) credentials: Option<Credentials>,
 }
 
 impl Call {
@@ -75,7 +81,23 @@ impl Call {
             expected_text,
             timeout,
             repeats,
+            connection: text(config.get("connection")).trim().to_owned(),
+            credentials: None,
         })
+    }
+
+    /// Returns the connection that the step names, or a sentence when that is none.
+    pub(crate) fn connection(&self) -> Option<Result<ConnectionId, String>> {
+        if self.connection.is_empty() {
+            return None;
+        }
+        let id = self.connection.parse();
+        Some(id.map_err(|_| "The connection is none. Choose one of the list.".to_owned()))
+    }
+
+    /// Lets an opened connection prove who sends. It goes to the connection's origins only.
+    pub(crate) fn authorize(&mut self, credentials: Credentials) {
+        self.credentials = Some(credentials);
     }
 
     /// Returns whether sending it twice does what sending it once does: HTTP says so of its

@@ -12,14 +12,17 @@ use url::Url;
 
 use super::client::GuardedClient;
 use super::response::{self, Read, ReadError};
-use super::{Call, Failure, Retry};
+use super::{Call, Credentials, Failure, Retry};
 use crate::network::Refusal;
 
 /// Most redirects that are followed.
 const HOPS: usize = 5;
 
 /// A request on its way through redirects.
-struct Hop {
+struct Hop<'c> {
+    /// What proves who sends; none any more once it was redirected to an origin that must not
+    /// see it.
+    credentials: Option<&'c Credentials>,
     method: Method,
     url: Url,
     headers: HeaderMap,
@@ -33,18 +36,35 @@ impl Call {
         client: &GuardedClient,
         now: Timestamp,
     ) -> Result<Value, Failure> {
-        match tokio::time::timeout(self.timeout, self.exchange(client, now)).await {
+        let result = match tokio::time::timeout(self.timeout, self.exchange(client, now)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::open(format!(
                 "`{}` did not answer within {} s. Check the service, or raise the time-out.",
                 host(&self.url),
                 self.timeout.as_secs_f64()
             ))),
+        };
+        // Before anyone else sees it: later steps, records and the run's error.
+        let Some(credentials) = &self.credentials else {
+            return result;
+        };
+        match result {
+            Ok(output) => Ok(credentials.hide_in(output)),
+            Err(failure) => Err(Failure {
+                message: credentials.hide(&failure.message),
+                answer: credentials.hide_in(failure.answer),
+                ..failure
+            }),
         }
     }
 
     async fn exchange(&self, client: &GuardedClient, now: Timestamp) -> Result<Value, Failure> {
+        let credentials = self.credentials.as_ref();
+        if let Some(credentials) = credentials {
+            credentials.check(&self.url).map_err(Failure::never)?;
+        }
         let mut hop = Hop {
+            credentials,
             method: self.method.clone(),
             url: self.url.clone(),
             headers: self.headers.clone(),
@@ -56,7 +76,7 @@ impl Call {
                 let read = response::read(response, now).await;
                 return self.judge(&hop.url, read);
             };
-            hop.follow(next, response.status());
+            hop.follow(next, response.status())?;
         }
         Err(Failure::never(format!(
             "`{}` redirected more than {HOPS} times. Put the final address into the URL.",
@@ -128,14 +148,18 @@ impl Call {
     }
 }
 
-impl Hop {
+impl Hop<'_> {
     async fn send(&self, client: &GuardedClient) -> Result<Response, Failure> {
         client
             .guard
             .check_url(&self.url)
             .map_err(|refusal| Failure::never(refusal.to_string()))?;
-        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
-        *request.headers_mut() = self.headers.clone();
+        let (mut url, mut headers) = (self.url.clone(), self.headers.clone());
+        if let Some(credentials) = self.credentials {
+            credentials.add(&mut url, &mut headers);
+        }
+        let mut request = reqwest::Request::new(self.method.clone(), url);
+        *request.headers_mut() = headers;
         *request.body_mut() = self.body.clone().map(reqwest::Body::from);
         client
             .client
@@ -145,8 +169,24 @@ impl Hop {
     }
 
     /// Turns itself into the request that a redirect asks for (RFC 9110, 15.4). What is secret
-    /// does not follow to another host.
-    fn follow(&mut self, next: Url, status: StatusCode) {
+    /// does not follow to another host: neither what the step calls so, nor its connection where
+    /// that may not be sent.
+    ///
+    /// # Errors
+    /// When the redirect itself carries a secret of the connection there, in its address.
+    fn follow(&mut self, next: Url, status: StatusCode) -> Result<(), Failure> {
+        if let Some(credentials) = self.credentials
+            && !credentials.may_go_to(&next)
+        {
+            if credentials.is_in(next.as_str()) {
+                return Err(Failure::never(format!(
+                    "`{}` redirected to an address that holds a secret of the connection “{}”, which may not be sent there. Put the final address into the URL.",
+                    host(&self.url),
+                    credentials.name()
+                )));
+            }
+            self.credentials = None;
+        }
         let becomes_get = match status.as_u16() {
             303 => self.method != Method::HEAD,
             301 | 302 => self.method == Method::POST,
@@ -171,6 +211,7 @@ impl Hop {
             }
         }
         self.url = next;
+        Ok(())
     }
 }
 

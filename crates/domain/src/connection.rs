@@ -1,0 +1,279 @@
+//! Connections: credentials for one outside system, and where they may be sent.
+//!
+//! What is secret of one is not here: it is sealed when it is given, and opened only to be sent.
+
+mod form;
+mod origin;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+pub use form::{Form, Kept, Secrets, check};
+pub use origin::origin;
+
+use crate::catalog;
+use crate::document::{Document, Step};
+use crate::schema::FieldKind;
+use crate::{ConnectionId, DraftId, IntegrationId, Timestamp};
+
+/// Most connections of an organization.
+pub const CONNECTIONS: usize = 500;
+/// Most origins that one connection may be sent to.
+pub const ORIGINS: usize = 20;
+/// Most headers that one connection sends.
+pub const HEADERS: usize = 10;
+/// Fewest characters of a secret. A shorter one could not be hidden in what a run records without
+/// hiding ordinary words with it, and would be guessed.
+pub const SHORTEST: usize = 8;
+/// Most characters of a secret.
+pub const LONGEST: usize = 4096;
+/// Most characters of what names a connection, a header or a user.
+pub const NAME: usize = 100;
+
+/// How a connection proves who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A key in a header, such as `X-Api-Key`.
+    HeaderKey,
+    /// A key in a query parameter.
+    QueryKey,
+    /// A user name and a password (RFC 7617).
+    Basic,
+    /// A token in the header `Authorization` (RFC 6750).
+    Bearer,
+    /// Several headers, each with a secret of its own.
+    Headers,
+}
+
+impl Kind {
+    /// All kinds, in the order in which they are offered.
+    pub const ALL: [Kind; 5] = [
+        Kind::Bearer,
+        Kind::HeaderKey,
+        Kind::QueryKey,
+        Kind::Basic,
+        Kind::Headers,
+    ];
+
+    /// Returns the word that is stored and sent.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Kind::HeaderKey => "header_key",
+            Kind::QueryKey => "query_key",
+            Kind::Basic => "basic",
+            Kind::Bearer => "bearer",
+            Kind::Headers => "headers",
+        }
+    }
+
+    /// Returns the kind with that key.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.key() == key)
+    }
+
+    /// Returns the name on screen.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Kind::HeaderKey => "API key in a header",
+            Kind::QueryKey => "API key in the query",
+            Kind::Basic => "User name and password",
+            Kind::Bearer => "Bearer token",
+            Kind::Headers => "Custom headers",
+        }
+    }
+
+    /// Returns what the name is of that belongs to its secret, and what the secret is called.
+    /// Custom headers have several of both.
+    pub const fn labels(self) -> (Option<&'static str>, &'static str) {
+        match self {
+            Kind::HeaderKey => (Some("Header"), "Key"),
+            Kind::QueryKey => (Some("Parameter"), "Key"),
+            Kind::Basic => (Some("User name"), "Password"),
+            Kind::Bearer => (None, "Token"),
+            Kind::Headers => (Some("Header"), "Value"),
+        }
+    }
+
+    /// Returns what its secrets are kept as, one for each: a secret opens under its own field only.
+    pub fn fields(self, names: &[String]) -> Vec<String> {
+        match self {
+            Kind::Headers => names.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            _ => vec!["secret".to_owned()],
+        }
+    }
+}
+
+/// A connection as a member sees it: never with its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Identity: what a step names.
+    pub id: ConnectionId,
+    /// What people call it.
+    pub name: String,
+    /// The rest, for those who may use it.
+    pub details: Option<Details>,
+}
+
+/// What is to be known of a connection by those who use it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// How it proves who sends.
+    pub kind: Kind,
+    /// Names of headers, of the parameter, or of the user, as [`Kind::labels`] says.
+    pub names: Vec<String>,
+    /// Where it may be sent to, as [`origin`] writes them.
+    pub origins: Vec<String>,
+    /// It has secrets of their own for tests.
+    pub has_test: bool,
+    /// When it was sent the last time, to the half minute.
+    pub used_at: Option<Timestamp>,
+    /// What went wrong with the latest request that used it; `None` when nothing did.
+    pub error: Option<String>,
+    /// When it was made or changed.
+    pub changed_at: Timestamp,
+}
+
+/// Something that names a connection: what is live of an integration, or an open draft.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The integration.
+    pub integration: IntegrationId,
+    /// Its name.
+    pub name: String,
+    /// The draft and its title; `None` for what is live.
+    pub draft: Option<(DraftId, String)>,
+}
+
+impl std::fmt::Display for Use {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.draft {
+            None => write!(out, "“{}” (live)", self.name),
+            Some((_, title)) => write!(out, "“{}” (draft “{title}”)", self.name),
+        }
+    }
+}
+
+/// Why a connection is not kept, changed, removed or sent.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// It has no name, or a long one.
+    #[error("A connection needs a name of at most {NAME} characters.")]
+    Name,
+    /// Another one is called so.
+    #[error("There is a connection with this name already. Choose another name.")]
+    NameTaken,
+    /// [`CONNECTIONS`] are there.
+    #[error("There are {CONNECTIONS} connections already. Delete one that nothing uses.")]
+    TooMany,
+    /// Not a header name, or one that Sluice sets itself.
+    #[error(
+        "`{0}` cannot be the name of a header here. Use letters, digits and hyphens, such as X-Api-Key, and none that describes the connection, such as Host."
+    )]
+    Header(String),
+    /// Not as many headers as there may be, or one of them twice.
+    #[error("Give 1 to {HEADERS} headers, each with a name of its own.")]
+    Headers,
+    /// The name of a parameter or user is missing, long, or holds what it cannot.
+    #[error("The name must have 1 to {NAME} visible characters, a user name no colon.")]
+    Label,
+    /// Not where something can be sent to.
+    #[error(
+        "`{0}` is not an origin. Write scheme and host, and the port if it has one of its own, such as https://api.example.com, without a path."
+    )]
+    Origin(String),
+    /// None, or too many.
+    #[error("Name 1 to {ORIGINS} origins that this connection may be sent to.")]
+    Origins,
+    /// A secret is missing.
+    #[error("A secret is missing. Type all of them.")]
+    SecretMissing,
+    /// A secret is too short, too long, or holds what cannot be sent.
+    #[error(
+        "A secret has {SHORTEST} to {LONGEST} characters, without line breaks; in a header they are letters, digits and signs of ASCII. Copy it again from where it was made."
+    )]
+    Secret,
+    /// It would go where it was not given for.
+    #[error(
+        "Type the secrets again: they were given for other origins or headers, and whoever changes these must have them."
+    )]
+    SecretsAgain,
+    /// A connection stays of the kind that it was made as.
+    #[error("The kind of a connection cannot be changed. Create another connection.")]
+    Kind,
+    /// Something names it.
+    #[error("It is in use, so it cannot be deleted: {0}. Choose another connection there first.")]
+    InUse(String),
+    /// A step names one that is not there.
+    #[error(
+        "The connection of step “{0}” does not exist any more. Choose another one in that step."
+    )]
+    Gone(String),
+    /// A test was asked for somewhere else.
+    #[error("Choose one of the connection's origins, and a path that begins with a slash.")]
+    TestAddress,
+}
+
+impl Refusal {
+    /// Returns a code that stays the same when the sentence changes.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::Name => "connection/name",
+            Refusal::NameTaken => "connection/name-taken",
+            Refusal::TooMany => "connection/too-many",
+            Refusal::Header(_) => "connection/header",
+            Refusal::Headers => "connection/headers",
+            Refusal::Label => "connection/label",
+            Refusal::Origin(_) => "connection/origin",
+            Refusal::Origins => "connection/origins",
+            Refusal::SecretMissing => "connection/secret-missing",
+            Refusal::Secret => "connection/secret",
+            Refusal::SecretsAgain => "connection/secrets-again",
+            Refusal::Kind => "connection/kind",
+            Refusal::InUse(_) => "connection/in-use",
+            Refusal::Gone(_) => "connection/gone",
+            Refusal::TestAddress => "connection/test-address",
+        }
+    }
+
+    /// Returns the HTTP status that says the same.
+    pub fn status(&self) -> u16 {
+        match self {
+            Refusal::NameTaken | Refusal::TooMany | Refusal::InUse(_) | Refusal::Gone(_) => 409,
+            _ => 422,
+        }
+    }
+}
+
+/// Returns the connection that a step names, if it names one.
+pub fn of_step(step: &Step) -> Option<ConnectionId> {
+    let action = catalog::action(&step.kind)?;
+    let mut fields = action.input.fields.iter();
+    let field = fields.find(|field| field.kind == FieldKind::Connection)?;
+    step.config
+        .get(&field.name)
+        .and_then(Value::as_str)?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// Returns the connections that a document names, each with the name of the first step that does.
+pub fn named_in(document: &Document) -> BTreeMap<ConnectionId, String> {
+    let mut named = BTreeMap::new();
+    for (_, step) in document.walk() {
+        if let Some(id) = of_step(step) {
+            named.entry(id).or_insert_with(|| step.name.clone());
+        }
+    }
+    named
+}
+
+#[cfg(test)]
+mod tests;

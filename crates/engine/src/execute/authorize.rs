@@ -1,0 +1,58 @@
+//! Opens the connection of a step for each attempt of its request.
+
+use domain::ConnectionId;
+use serde_json::Value;
+
+use super::End;
+use super::run::Run;
+use crate::port::{Clock, Closed, Journal, Outside};
+use crate::step::http::{Call, Failure};
+
+/// What the field is called that names a connection.
+const FIELD: &str = "connection";
+
+impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
+    /// Opens the connection that a step names, if it names one, and lets it prove who sends. In
+    /// what is recorded, its name takes the place of its id, and its secrets are hidden.
+    pub(super) async fn authorize(
+        &self,
+        input: &mut Value,
+        call: &mut Call,
+    ) -> Result<Result<Option<ConnectionId>, Failure>, End> {
+        let id = match call.connection() {
+            None => return Ok(Ok(None)),
+            Some(Ok(id)) => id,
+            Some(Err(error)) => return Ok(Err(Failure::never(error))),
+        };
+        let opened = match self.vault {
+            Some(vault) => vault.open(self.lease.run, id, self.is_test).await,
+            None => Err(Closed::Gone),
+        };
+        let credentials = match opened {
+            Ok(credentials) => credentials,
+            Err(Closed::Broken(error)) => return Ok(Err(Failure::never(error))),
+            Err(Closed::Gone) => {
+                return Ok(Err(Failure::never(
+                    "The connection of this step does not exist any more. Choose another one and publish again.",
+                )));
+            }
+            // Nothing was sent or recorded: another worker, or this one later, takes the run up
+            // again.
+            Err(Closed::Unavailable) => return Err(End::Lost),
+        };
+        if let Some(shown) = input.get_mut(FIELD) {
+            *shown = Value::from(credentials.name());
+        }
+        *input = credentials.hide_in(std::mem::take(input));
+        call.authorize(credentials);
+        Ok(Ok(Some(id)))
+    }
+
+    /// Notes how a request with a connection went.
+    pub(super) fn note_use(&self, connection: ConnectionId, result: &Result<Value, Failure>) {
+        if let Some(vault) = self.vault {
+            let error = result.as_ref().err().map(|failure| failure.message.clone());
+            vault.used(self.lease.run, connection, error);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The credentials of a connection: what they add to a request, where they may go, and how they
+//! are kept out of everything that is told of it.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use domain::connection::Kind;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+use url::Url;
+
+use super::hidden::Hidden;
+
+/// An opened connection, for one request. It is never logged: its secrets have no `Debug`.
+pub struct Credentials {
+    name: String,
+    origins: Vec<String>,
+    headers: HeaderMap,
+    query: Option<(String, String)>,
+    hidden: Hidden,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Credentials({})", self.name)
+    }
+}
+
+impl Credentials {
+    /// Makes credentials of an opened connection: `names` and `origins` as they are kept, and the
+    /// secrets in the order of [`Kind::fields`].
+    ///
+    /// # Errors
+    /// When the connection is not whole, or a part of it cannot be sent; the sentence holds none
+    /// of its secrets.
+    pub fn new(
+        name: &str,
+        kind: Kind,
+        names: &[String],
+        origins: Vec<String>,
+        secrets: &[impl AsRef<str>],
+    ) -> Result<Self, String> {
+        let broken = || format!("The connection “{name}” cannot be sent. An Admin keeps it again.");
+        if secrets.len() != kind.fields(names).len() {
+            return Err(broken());
+        }
+        let mut hidden: Vec<String> = secrets.iter().map(|s| s.as_ref().to_owned()).collect();
+        let mut headers = HeaderMap::new();
+        let mut query = None;
+        let mut send = |header: HeaderName, value: &str| {
+            let mut value = HeaderValue::from_str(value).map_err(|_| broken())?;
+            value.set_sensitive(true);
+            headers.insert(header, value);
+            Ok::<(), String>(())
+        };
+        match (kind, names, secrets) {
+            (Kind::Bearer, _, [token]) => {
+                send(AUTHORIZATION, &format!("Bearer {}", token.as_ref()))?;
+            }
+            (Kind::Basic, [user], [password]) => {
+                let pair = format!("{user}:{}", password.as_ref());
+                send(
+                    AUTHORIZATION,
+                    &format!("Basic {}", BASE64_STANDARD.encode(&pair)),
+                )?;
+                hidden.push(pair);
+            }
+            (Kind::QueryKey, [parameter], [key]) => {
+                query = Some((parameter.clone(), key.as_ref().to_owned()));
+            }
+            (Kind::HeaderKey | Kind::Headers, names, secrets) if names.len() == secrets.len() => {
+                for (header, secret) in names.iter().zip(secrets) {
+                    let header = HeaderName::from_bytes(header.as_bytes()).map_err(|_| broken())?;
+                    send(header, secret.as_ref())?;
+                }
+            }
+            _ => return Err(broken()),
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            origins,
+            headers,
+            query,
+            hidden: Hidden::new(&hidden),
+        })
+    }
+
+    /// Returns what the connection is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns whether the connection may be sent to the origin of an address.
+    pub(super) fn may_go_to(&self, url: &Url) -> bool {
+        let origin = url.origin().ascii_serialization();
+        self.origins.contains(&origin)
+    }
+
+    /// Checks where a request goes at first.
+    pub(super) fn check(&self, url: &Url) -> Result<(), String> {
+        if self.may_go_to(url) {
+            return Ok(());
+        }
+        Err(format!(
+            "The connection “{}” may not be sent to `{}`. Correct the URL, or let an Admin add the origin to the connection.",
+            self.name,
+            self.hidden.text(&url.origin().ascii_serialization())
+        ))
+    }
+
+    /// Adds what proves who sends; whatever the step itself says under these names gives way.
+    pub(super) fn add(&self, url: &mut Url, headers: &mut HeaderMap) {
+        for (name, value) in &self.headers {
+            headers.insert(name.clone(), value.clone());
+        }
+        if let Some((name, key)) = &self.query {
+            let others: Vec<(String, String)> = url
+                .query_pairs()
+                .filter(|(other, _)| other != name)
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect();
+            let mut pairs = url.query_pairs_mut();
+            pairs.clear().extend_pairs(others).append_pair(name, key);
+        }
+    }
+
+    /// Returns whether a text holds a secret, in any form in which [`Hidden`] knows it.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        self.hidden.is_in(text)
+    }
+
+    /// Replaces the secrets in a text.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.hidden.text(text)
+    }
+
+    /// Replaces the secrets in all texts of a value, in its names too.
+    pub(crate) fn hide_in(&self, value: Value) -> Value {
+        self.hidden.value(value)
+    }
+}

@@ -1,0 +1,236 @@
+//! Finds secrets by their value, in the forms in which they come back: as they are, in base64,
+//! percent-encoded, in hexadecimal, escaped as in JSON.
+//!
+//! What a service does to a secret on purpose (reversed, cut, encrypted) is not known again; a
+//! service that has it can keep it anyway.
+
+use std::collections::BTreeSet;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value};
+
+use super::header::HIDDEN;
+
+/// Fewest bytes of a form: shorter ones stand in ordinary texts.
+const SHORTEST: usize = 6;
+
+/// Secrets that nothing may tell.
+pub(super) struct Hidden {
+    forms: Option<AhoCorasick>,
+}
+
+impl Hidden {
+    /// Prepares to find these secrets.
+    pub(super) fn new(secrets: &[String]) -> Self {
+        let mut forms = BTreeSet::new();
+        for secret in secrets {
+            add_forms(secret, &mut forms);
+        }
+        forms.retain(|form: &String| form.len() >= SHORTEST);
+        // The longest form at a place: nothing of it is left beside the mark.
+        let forms = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(forms);
+        Self { forms: forms.ok() }
+    }
+
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        self.forms.as_ref().is_none_or(|forms| forms.is_match(text))
+    }
+
+    pub(super) fn text(&self, text: &str) -> String {
+        match &self.forms {
+            Some(forms) => {
+                let mut shown = String::with_capacity(text.len());
+                forms.replace_all_with(text, &mut shown, |_, _, shown| {
+                    shown.push_str(HIDDEN);
+                    true
+                });
+                shown
+            }
+            // Too large to be searched for: then nothing is told.
+            None => HIDDEN.to_owned(),
+        }
+    }
+
+    pub(super) fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) if self.is_in(&text) => Value::String(self.text(&text)),
+            Value::Number(number) if self.is_in(&number.to_string()) => Value::from(HIDDEN),
+            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
+            Value::Object(map) => {
+                let entry = |(name, item): (String, Value)| {
+                    let name = if self.is_in(&name) {
+                        self.text(&name)
+                    } else {
+                        name
+                    };
+                    (name, self.value(item))
+                };
+                Value::Object(map.into_iter().map(entry).collect::<Map<_, _>>())
+            }
+            other => other,
+        }
+    }
+}
+
+fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
+    let mut plain = vec![secret.to_owned()];
+    let json = Value::from(secret).to_string();
+    plain.push(json[1..json.len() - 1].to_owned());
+    for text in &plain {
+        let percent: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        forms.insert(percent.to_ascii_lowercase());
+        forms.insert(percent);
+        let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        // Which signs are encoded differs; a space is `+` or `%20`.
+        for encoded in [form.replace('+', "%20"), strict(text), lenient(text), form] {
+            forms.insert(lower_escapes(&encoded));
+            forms.insert(encoded);
+        }
+        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        forms.insert(hex.to_ascii_uppercase());
+        forms.insert(hex);
+        // Within a longer text in base64 it starts at one of three places of a group.
+        for before in 0..3 {
+            let inside = base64_inside(text.as_bytes(), before);
+            forms.insert(inside.replace('+', "-").replace('/', "_"));
+            let escaped: String = url::form_urlencoded::byte_serialize(inside.as_bytes()).collect();
+            forms.insert(lower_escapes(&escaped));
+            forms.insert(escaped);
+            forms.insert(inside);
+        }
+        // With its end, so that no sign of it is left.
+        let whole = BASE64_STANDARD.encode(text);
+        forms.insert(whole.replace('+', "-").replace('/', "_"));
+        forms.insert(whole.trim_end_matches('=').to_owned());
+        let url_safe = whole.replace('+', "-").replace('/', "_");
+        forms.insert(url_safe.trim_end_matches('=').to_owned());
+        forms.insert(whole);
+        forms.insert(text.clone());
+    }
+}
+
+/// Encodes all but what RFC 3986 calls unreserved.
+fn strict(text: &str) -> String {
+    percent(text, |byte| {
+        byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+    })
+}
+
+/// Encodes only what cannot stand in a query, as the `url` crate does.
+fn lenient(text: &str) -> String {
+    percent(text, |byte| {
+        byte.is_ascii_graphic() && !b"\"#<>'".contains(&byte)
+    })
+}
+
+fn percent(text: &str, stays: impl Fn(u8) -> bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if stays(byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// Returns the text with its escapes, such as `%2F`, in lower case.
+fn lower_escapes(text: &str) -> String {
+    let mut lower = String::with_capacity(text.len());
+    let mut left = 0;
+    for sign in text.chars() {
+        if sign == '%' {
+            left = 3;
+        }
+        lower.push(if left > 0 {
+            sign.to_ascii_lowercase()
+        } else {
+            sign
+        });
+        left = usize::saturating_sub(left, 1);
+    }
+    lower
+}
+
+/// Returns those signs of a longer text in base64 that these bytes alone decide, when `before`
+/// bytes of their first group stand before them.
+fn base64_inside(bytes: &[u8], before: usize) -> String {
+    let mut padded = vec![0; before];
+    padded.extend_from_slice(bytes);
+    let text = BASE64_STANDARD.encode(&padded);
+    let first = (before * 8).div_ceil(6);
+    let last = padded.len() * 8 / 6;
+    text[first.min(last)..last].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SECRET: &str = "p+ss/w\"rd & \u{e4}?=";
+
+    fn hidden() -> Hidden {
+        Hidden::new(&[SECRET.to_owned()])
+    }
+
+    #[test]
+    fn a_secret_is_found_in_each_form_and_nothing_of_it_is_left() {
+        let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
+        let mut url = url::Url::parse("http://a.example/").expect("it is one");
+        url.set_query(Some(SECRET));
+        let query = url.query().expect("it has one").to_owned();
+        let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+        for text in [
+            SECRET.to_owned(),
+            json!(SECRET).to_string().trim_matches('"').to_owned(),
+            form.replace('+', "%20"),
+            form.to_lowercase(),
+            form,
+            query,
+            strict(SECRET),
+            hex.to_uppercase(),
+            hex,
+            BASE64_STANDARD.encode(SECRET),
+        ] {
+            let shown = hidden().text(&format!("before {text} behind"));
+            assert_eq!(shown, format!("before {HIDDEN} behind"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_inside_a_longer_text_in_base64() {
+        for before in ["", "a", "ab", "abc", "user:"] {
+            for behind in ["", "z", "zz", "zzz"] {
+                let text = BASE64_STANDARD.encode(format!("{before}{SECRET}{behind}"));
+                assert!(hidden().is_in(&text), "{before} {behind}");
+                let url_safe = text.replace('+', "-").replace('/', "_");
+                assert!(hidden().is_in(&url_safe), "{before} {behind}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_in_all_parts_of_a_value_and_the_rest_stays() {
+        let value = json!({
+            "list": [1, null, { (SECRET): format!("Bearer {SECRET}") }],
+            "number": 1_234_567_890_u64,
+            "other": "p+ss",
+        });
+        let secrets = [SECRET.to_owned(), "1234567890".to_owned()];
+        assert_eq!(
+            Hidden::new(&secrets).value(value),
+            json!({
+                "list": [1, null, { (HIDDEN): format!("Bearer {HIDDEN}") }],
+                "number": HIDDEN,
+                "other": "p+ss",
+            })
+        );
+    }
+}
