@@ -40,8 +40,8 @@ test("an Admin keeps a connection, a step uses it, its service gets the secret, 
   const line = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "The shop" }) });
   await expect(line).toContainText("Bearer token");
   await expect(line).toContainText(origin);
-  await line.getByRole("button", { name: "Test “The shop”" }).click();
-  const trying = page.getByRole("dialog", { name: "Test “The shop”" });
+  await line.getByRole("button", { name: "Test connection “The shop”" }).click();
+  const trying = page.getByRole("dialog", { name: "Test connection “The shop”" });
   await trying.getByLabel("Path").fill("/shop/no");
   await trying.getByRole("button", { name: "Send" }).click();
   await expect(trying.getByRole("status")).toContainText("The service answered 403.");

@@ -184,7 +184,8 @@ fn actions(connection: Connection, desk: Desk) -> AnyView {
     let (id, name) = (connection.id, connection.name.clone());
     let may_manage = session::may(Act::ManageSecrets);
     let label = |what: &str| format!("{what} “{name}”");
-    let (try_label, edit_label, delete_label) = (label("Test"), label("Edit"), label("Delete"));
+    let (try_label, edit_label, delete_label) =
+        (label("Test connection"), label("Edit"), label("Delete"));
     let kept = StoredValue::new(connection);
     let try_out = move |_| {
         desk.tried.set(Some(kept.get_value()));

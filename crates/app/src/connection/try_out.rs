@@ -14,7 +14,7 @@ use crate::session;
 pub(super) fn dialog(open: RwSignal<bool>, tried: RwSignal<Option<Connection>>) -> AnyView {
     let title = Signal::derive(move || {
         let name = tried.with(|tried| tried.as_ref().map(|tried| tried.name.clone()));
-        format!("Test “{}”", name.unwrap_or_default())
+        format!("Test connection “{}”", name.unwrap_or_default())
     });
     view! {
         <Dialog open=open title=title>

@@ -59,6 +59,10 @@ impl Zoom {
         self.size.set(across.min(down).clamp(SIZES.0, 1.0));
         view.set_scroll_top(0);
         view.set_scroll_left((view.scroll_width() - view.client_width()) / 2);
+        // Its lower end may be below the edge of the window.
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        view.scroll_into_view_with_scroll_into_view_options(&options);
     }
 
     /// Does what a key means on the flow.
