@@ -68,6 +68,7 @@ test("an entry is commented, follows its new name, and a suggestion for it leave
   await expect(renamed).not.toContainText("has changed since");
   await expect(author.thread("JSON body, “lines[2].count”, of Send")).toContainText("Three?");
   await renamed.getByRole("button", { name: "Apply" }).click();
+  await expect(renamed).toContainText("in revision 4, suggested by");
   const headersNow = async () => (await admin.call("read_draft", { id: draft })).document.steps[send.id].config.headers;
   await expect.poll(headersNow).toEqual({ ...rest, "X-Request": "{{ run.id }}-1" });
 

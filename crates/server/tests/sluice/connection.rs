@@ -1,5 +1,6 @@
 //! Connections on a real server: what a service is sent, and that the secrets are nowhere else.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,11 +36,15 @@ async fn echo(State(seen): State<Arc<Mutex<Vec<String>>>>, request: Request) -> 
         .collect();
     let target = request.uri().to_string();
     let mut seen = seen.lock().expect("no panic holds it");
-    seen.push(format!("{target}\n{}", headers.join("\n")));
+    let sent = format!("{target}\n{}", headers.join("\n"));
+    // A service knows the secrets that it was sent, and no other.
     let forms: Vec<String> = [LIVE, TEST]
-        .iter()
-        .flat_map(|secret| forms(secret))
+        .into_iter()
+        .map(forms)
+        .filter(|forms| forms.iter().any(|form| sent.contains(form.as_str())))
+        .flatten()
         .collect();
+    seen.push(sent);
     let body = json!({ "target": target, "headers": headers, "forms": forms });
     let status = if target.starts_with("/fail") {
         422
@@ -153,6 +158,8 @@ async fn a_planted_secret_reaches_its_service_and_no_table_answer_or_log() {
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
     let (key, log) = (folder.join("key"), folder.join("log"));
     std::fs::write(&key, "5a".repeat(32)).expect("the folder is there");
+    let own = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&key, own).expect("it is ours");
     let file = std::fs::File::create(&log).expect("the folder is there");
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
     command

@@ -1,5 +1,5 @@
 //! Finds secrets by their value, in the forms in which they come back: as they are, in base64,
-//! percent-encoded, in hexadecimal, escaped as in JSON.
+//! percent-encoded, in hexadecimal, escaped as in JSON; letters in either case.
 //!
 //! What a service does to a secret on purpose (reversed, cut, encrypted) is not known again; a
 //! service that has it can keep it anyway.
@@ -15,6 +15,9 @@ use super::header::HIDDEN;
 
 /// Fewest bytes of a form: shorter ones stand in ordinary texts.
 const SHORTEST: usize = 6;
+
+/// How often a secret may be escaped as in JSON: a text in JSON that is a text in JSON, and so on.
+const ESCAPED: usize = 3;
 
 /// Secrets that nothing may tell.
 pub(super) struct Hidden {
@@ -32,6 +35,8 @@ impl Hidden {
         // The longest form at a place: nothing of it is left beside the mark.
         let forms = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
+            // Hexadecimal digits, escapes and names of headers are written in either case.
+            .ascii_case_insensitive(true)
             .build(forms);
         Self { forms: forms.ok() }
     }
@@ -78,28 +83,21 @@ impl Hidden {
 
 fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
     let mut plain = vec![secret.to_owned()];
-    let json = Value::from(secret).to_string();
-    plain.push(json[1..json.len() - 1].to_owned());
+    for level in 0..ESCAPED {
+        let json = Value::from(plain[level].as_str()).to_string();
+        plain.push(json[1..json.len() - 1].to_owned());
+    }
     for text in &plain {
-        let percent: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        forms.insert(percent.to_ascii_lowercase());
-        forms.insert(percent);
+        forms.insert(text.bytes().map(|byte| format!("%{byte:02X}")).collect());
         let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
         // Which signs are encoded differs; a space is `+` or `%20`.
-        for encoded in [form.replace('+', "%20"), strict(text), lenient(text), form] {
-            forms.insert(lower_escapes(&encoded));
-            forms.insert(encoded);
-        }
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-        forms.insert(hex.to_ascii_uppercase());
-        forms.insert(hex);
+        forms.extend([form.replace('+', "%20"), strict(text), lenient(text), form]);
+        forms.insert(text.bytes().map(|byte| format!("{byte:02x}")).collect());
         // Within a longer text in base64 it starts at one of three places of a group.
         for before in 0..3 {
             let inside = base64_inside(text.as_bytes(), before);
             forms.insert(inside.replace('+', "-").replace('/', "_"));
-            let escaped: String = url::form_urlencoded::byte_serialize(inside.as_bytes()).collect();
-            forms.insert(lower_escapes(&escaped));
-            forms.insert(escaped);
+            forms.insert(url::form_urlencoded::byte_serialize(inside.as_bytes()).collect());
             forms.insert(inside);
         }
         // With its end, so that no sign of it is left.
@@ -139,24 +137,6 @@ fn percent(text: &str, stays: impl Fn(u8) -> bool) -> String {
     encoded
 }
 
-/// Returns the text with its escapes, such as `%2F`, in lower case.
-fn lower_escapes(text: &str) -> String {
-    let mut lower = String::with_capacity(text.len());
-    let mut left = 0;
-    for sign in text.chars() {
-        if sign == '%' {
-            left = 3;
-        }
-        lower.push(if left > 0 {
-            sign.to_ascii_lowercase()
-        } else {
-            sign
-        });
-        left = usize::saturating_sub(left, 1);
-    }
-    lower
-}
-
 /// Returns those signs of a longer text in base64 that these bytes alone decide, when `before`
 /// bytes of their first group stand before them.
 fn base64_inside(bytes: &[u8], before: usize) -> String {
@@ -190,6 +170,10 @@ mod tests {
         for text in [
             SECRET.to_owned(),
             json!(SECRET).to_string().trim_matches('"').to_owned(),
+            json!(json!(SECRET).to_string().trim_matches('"'))
+                .to_string()
+                .trim_matches('"')
+                .to_owned(),
             form.replace('+', "%20"),
             form.to_lowercase(),
             form,
