@@ -181,7 +181,8 @@ test("a new step is dragged out of the picker to where it shall be", async ({ or
   const to = await middle(gap(builder, "Add a step after Four"));
   await page.getByRole("button", { name: "Add a step behind the selected one" }).click();
   const option = page.getByRole("option", { name: /^Delay/ });
-  await expect(option).toBeVisible();
+  // The list may be longer than its dialog.
+  await option.scrollIntoViewIfNeeded();
   const from = await middle(option);
   await page.mouse.move(from.x, from.y);
   await page.mouse.down();
