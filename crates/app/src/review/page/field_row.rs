@@ -28,12 +28,17 @@ pub(super) fn row(desk: Desk, target: Target, field: Field) -> AnyView {
     let marks = marks(desk, &place);
     let (shown, elsewhere) = entry_rows::split(desk, target, &own, look);
     let by_entry = Memo::new(move |_| shown.with(Option::is_some));
+    // What is drawn as a whole has an effect of its own: one that read the look beside a memo that
+    // is made of it would not be run when only the look changes.
     let content = move || {
         if by_entry.get() {
             return untrack(|| entry_rows::view(desk, (target, own.clone()), look, shown));
         }
-        let in_sides = desk.view.get() == View::Sides;
-        look.with(|look| value::draw(look, in_sides, &marks.get()))
+        let whole = move || {
+            let in_sides = desk.view.get() == View::Sides;
+            look.with(|look| value::draw(look, in_sides, &marks.get()))
+        };
+        whole.into_any()
     };
     let written = serde_json::to_string(&place).unwrap_or_default();
     let remark = move || {
