@@ -178,6 +178,23 @@ impl Store {
     }
 }
 
+/// Finds an integration of the organization.
+///
+/// # Errors
+/// When there is none with this id.
+pub(crate) async fn exists(tx: &mut Tx, me: &Me, integration: IntegrationId) -> Result<()> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (
+               select from integration where organization_id = $1 and integration_id = $2
+           ) as "found!""#,
+        me.organization.0,
+        integration.0,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if found { Ok(()) } else { Err(Error::NotFound) }
+}
+
 /// Says that an integration changed.
 pub(crate) fn changed(me: &Me, id: IntegrationId) -> Changed {
     Changed {

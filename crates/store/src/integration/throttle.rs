@@ -7,8 +7,8 @@ use domain::policy::Act;
 use domain::throttle::{Throttle, check_at_once};
 use serde_json::json;
 
-use super::changed;
-use crate::{Error, Result, Store, Tx, audit, number, stored, timestamp};
+use super::{changed, exists};
+use crate::{Result, Store, Tx, audit, number, stored, timestamp};
 
 impl Store {
     /// Sets how many runs of an integration go on at once; `None` for as many as there is room
@@ -102,18 +102,7 @@ impl Store {
 
 /// Waits until nobody lets runs begin by what is about to be changed, and nobody will meanwhile.
 async fn begin(tx: &mut Tx, me: &Me, id: IntegrationId) -> Result<()> {
-    let found = sqlx::query_scalar!(
-        r#"select exists (
-               select from integration where organization_id = $1 and integration_id = $2
-           ) as "found!""#,
-        me.organization.0,
-        id.0,
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    if !found {
-        return Err(Error::NotFound);
-    }
+    exists(tx, me, id).await?;
     sqlx::query!("select lock_throttles()")
         .execute(&mut **tx)
         .await?;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::facts::{Policies, members, person};
 use super::standing;
-use crate::{Error, Result, Store, Tx, audit, organization};
+use crate::{Error, Result, Store, Tx, audit, integration, organization};
 
 impl Store {
     /// Returns the policy of the organization and of each integration, and who owns what.
@@ -64,7 +64,7 @@ impl Store {
             policy.check()?;
         }
         if let Some(integration) = integration {
-            exists(&mut tx, me, integration).await?;
+            integration::exists(&mut tx, me, integration).await?;
         }
         let of = integration.map(|id| id.0);
         sqlx::query!(
@@ -110,7 +110,7 @@ impl Store {
         let mut tx = self.begin(me, Act::ManagePolicy).await?;
         let (integration, kind) = match &scope {
             OwnerScope::Integration(id) => {
-                exists(&mut tx, me, *id).await?;
+                integration::exists(&mut tx, me, *id).await?;
                 (Some(id.0), None)
             }
             OwnerScope::StepKind(kind) => {
@@ -149,19 +149,6 @@ impl Store {
         self.commit(tx, changes).await?;
         Ok(rules)
     }
-}
-
-async fn exists(tx: &mut Tx, me: &Me, integration: IntegrationId) -> Result<()> {
-    let found = sqlx::query_scalar!(
-        r#"select exists (
-               select from integration where organization_id = $1 and integration_id = $2
-           ) as "found!""#,
-        me.organization.0,
-        integration.0,
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    if found { Ok(()) } else { Err(Error::NotFound) }
 }
 
 /// Returns accounts without those named twice.
