@@ -175,6 +175,33 @@ test("several steps are selected and moved with keys alone, and a screen reader 
   await builder.saved();
 });
 
+test("a card that moves takes no key from whoever is in a field by then, and loses none", async ({ organization, openDraft }) => {
+  const steps = ["One", "Two", "Three"].map((name) => step(name, "log", { message: "-" }));
+  const draft = await create(organization.as.admin, "Quick keys", document("webhook", steps));
+  const builder = await openDraft(draft);
+  const { page } = builder;
+  await builder.select("One");
+
+  // The next key comes before the browser draws again.
+  await builder.card("One").focus();
+  const keeps = await builder.card("One").evaluate(async (card) => {
+    card.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", altKey: true, bubbles: true }));
+    await new Promise((done) => setTimeout(done));
+    return document.activeElement?.id === card.id;
+  });
+  expect(keeps, "the card still hears keys").toBe(true);
+  await expect.poll(() => builder.order()).toEqual(["Two", "One", "Three"]);
+
+  const message = await builder.field("Message").elementHandle();
+  await builder.card("One").evaluate((card, field) => {
+    card.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", altKey: true, bubbles: true }));
+    (field as HTMLElement).focus();
+  }, message);
+  await expect.poll(() => builder.order()).toEqual(["Two", "Three", "One"]);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await expect(builder.field("Message")).toBeFocused();
+});
+
 test("a new step is dragged out of the picker to where it shall be", async ({ organization, openDraft }) => {
   const builder = await openDraft(await create(organization.as.admin, "Palette", nested()));
   const { page } = builder;

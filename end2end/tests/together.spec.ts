@@ -175,6 +175,7 @@ async function work(builder: Builder, name: string, until: number, roll: (below:
         typed = `${name} ${acts} ${"abc".repeat(roll(4))}`;
         await builder.field("Message").fill("");
         await builder.field("Message").pressSequentially(typed);
+        await expect(builder.field("Message"), "no key went elsewhere").toHaveValue(typed);
         break;
       case 3:
         // A step of one's own, which nobody else touches.

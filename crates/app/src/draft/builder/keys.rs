@@ -11,19 +11,14 @@ use web_sys::HtmlElement;
 use super::super::selection::Selection;
 use super::canvas::Detail;
 use super::{Builder, flow, picker};
-use crate::design::{focus_now, focus_soon};
+use crate::design::{focus_now, focus_soon, is_typed_in, keeping_focus};
 
 /// Returns whether an event comes from where text is typed.
 pub(super) fn is_typing(event: &web_sys::Event) -> bool {
     let target = event
         .target()
         .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-    target.is_some_and(|element| {
-        matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
-            || element
-                .closest("[contenteditable]")
-                .is_ok_and(|it| it.is_some())
-    })
+    target.is_some_and(|element| is_typed_in(&element))
 }
 
 /// Does what a click on a card means: select it; with Ctrl add or take it out, with Shift all up to it.
@@ -136,7 +131,7 @@ pub(super) fn on_card(builder: Builder, what: Selection, event: &KeyboardEvent) 
 /// Moves what is selected one place up or down.
 fn move_chosen(builder: Builder, down: bool) {
     let chosen = builder.editor.chosen();
-    match builder.editor.nudge_all(&chosen, down) {
+    match keeping_focus(|| builder.editor.nudge_all(&chosen, down)) {
         Ok(()) => announce_places(builder, &chosen),
         Err(why) => builder.announce(why),
     }
