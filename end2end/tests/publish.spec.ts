@@ -345,6 +345,22 @@ test("Admins set the policy, and others read it with the reason why they cannot"
   await owned.getByRole("button", { name: "Remove the owners of Ruled apart" }).click();
   await expect(owned.getByRole("listitem").filter({ hasText: "Ruled apart" })).toHaveCount(0);
 
+  const crm = { name: "Owned CRM", kind: "bearer", names: [], origins: ["https://crm.example.com"], live: { set: ["only-for-this-test"] }, test: "keep" };
+  const connection = await admin.call("create_connection", { form: crm });
+  await page.getByRole("button", { name: "Name owners" }).click();
+  await owners.getByRole("combobox", { name: "What they own" }).selectOption({ label: "Owned CRM" });
+  await owners.getByRole("combobox", { name: "Owners" }).fill("coll");
+  await owners.getByRole("option", { name: "Test Collaborator" }).click();
+  await owners.getByRole("button", { name: "Save" }).click();
+  await expect(owned.getByRole("listitem").filter({ hasText: "Owned CRM" })).toContainText("Approved by Test Collaborator");
+  const request = step("Ask the CRM", "http.request", { method: "GET", url: "https://crm.example.com/", connection });
+  const asking = await create(admin, "Asks the CRM", document("webhook", [request]));
+  const { checks } = await admin.call("publish_plan", { id: asking });
+  const missing = checks.map((check: any) => check.state.unsatisfied).filter((why: any) => JSON.stringify(why ?? "").includes("who owns the connection “Owned CRM”"));
+  expect(missing).toHaveLength(1);
+  await owned.getByRole("button", { name: "Remove the owners of Owned CRM" }).click();
+  await expect(owned.getByRole("listitem").filter({ hasText: "Owned CRM" })).toHaveCount(0);
+
   const reading = await signedIn("reader");
   await reading.goto("/settings/review");
   await expect(reading.getByText(/Only Admins can change the review policy\./)).toBeVisible();

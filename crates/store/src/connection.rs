@@ -248,6 +248,14 @@ pub(crate) async fn check_named(tx: &mut Tx, me: &Me, document: &Document) -> Re
     }
 }
 
+/// Finds a connection of the organization, and locks it.
+///
+/// # Errors
+/// When there is none with this id.
+pub(crate) async fn exists(tx: &mut Tx, me: &Me, id: ConnectionId) -> Result<()> {
+    kept(tx, me, id).await.map(drop)
+}
+
 /// Returns what a connection is, and locks it.
 async fn kept(tx: &mut Tx, me: &Me, id: ConnectionId) -> Result<Kept> {
     let row = sqlx::query!(

@@ -342,11 +342,11 @@ async fn insert(
     [title, description]: [&str; 2],
     content: &Content,
 ) -> Result<()> {
-    let kinds: Vec<String> = content.kinds.iter().cloned().collect();
+    let (kinds, connections) = content.touched_columns();
     sqlx::query!(
         "insert into review (review_id, organization_id, draft_id, title, description,
-                fingerprint, problems, kinds, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                fingerprint, problems, kinds, connections, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         id.0,
         me.organization.0,
         draft.0,
@@ -355,6 +355,7 @@ async fn insert(
         content.fingerprint.0,
         stored(content.problems)?,
         &kinds,
+        &connections,
         me.account.0,
     )
     .execute(&mut **tx)

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Person, Refusal};
+use crate::connection::of_step;
 use crate::document::Step;
-use crate::{Document, IntegrationId};
+use crate::{ConnectionId, Document, IntegrationId};
 
 /// Most approvals that can be required.
 pub const APPROVALS_MAX: u8 = 10;
@@ -68,6 +69,9 @@ pub enum OwnerScope {
     Integration(IntegrationId),
     /// Every change that adds, deletes or modifies a step of this kind, in any integration.
     StepKind(String),
+    /// Every change that adds, deletes or modifies a step that uses this connection before it or
+    /// after it, in any integration.
+    Connection(ConnectionId),
 }
 
 /// One of these people must be among those who approve, when the change touches the scope.
@@ -75,6 +79,8 @@ pub enum OwnerScope {
 pub struct OwnerRule {
     /// What they own.
     pub scope: OwnerScope,
+    /// What people call it: the name of the integration or the connection, the title of the kind.
+    pub name: String,
     /// Who; one approval of any of them is enough.
     pub owners: Vec<Person>,
 }
@@ -103,25 +109,42 @@ pub struct IntegrationPolicy {
     pub policy: Option<Policy>,
 }
 
-/// Returns the kinds of the steps that a change adds, deletes or modifies. A step that only stands
-/// elsewhere is not modified, nor one that other steps were put into.
-pub fn touched_kinds(before: &Document, after: &Document) -> BTreeSet<String> {
-    let mut kinds = BTreeSet::new();
-    for (id, step) in &before.steps {
-        match after.steps.get(id) {
-            Some(later) if is_same(step, later) => {}
-            Some(later) => kinds.extend([step.kind.clone(), later.kind.clone()]),
-            None => {
-                kinds.insert(step.kind.clone());
+/// What a change touches, by which the owners of it are found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// The kinds of the steps that it adds, deletes or modifies.
+    pub kinds: BTreeSet<String>,
+    /// The connections that these steps use, before it or after it.
+    pub connections: BTreeSet<ConnectionId>,
+}
+
+impl Touched {
+    /// Returns what the change from one document to another touches. A step that only stands
+    /// elsewhere is not modified, nor one that other steps were put into.
+    pub fn between(before: &Document, after: &Document) -> Self {
+        let mut touched = Self::default();
+        for (id, step) in &before.steps {
+            match after.steps.get(id) {
+                Some(later) if is_same(step, later) => {}
+                Some(later) => {
+                    touched.add(step);
+                    touched.add(later);
+                }
+                None => touched.add(step),
             }
         }
+        let added = after
+            .steps
+            .iter()
+            .filter(|(id, _)| !before.steps.contains_key(id));
+        added.for_each(|(_, step)| touched.add(step));
+        touched
     }
-    let added = after
-        .steps
-        .iter()
-        .filter(|(id, _)| !before.steps.contains_key(id));
-    kinds.extend(added.map(|(_, step)| step.kind.clone()));
-    kinds
+
+    fn add(&mut self, step: &Step) {
+        self.kinds.insert(step.kind.clone());
+        self.connections.extend(of_step(step));
+    }
 }
 
 fn is_same(one: &Step, other: &Step) -> bool {
@@ -139,11 +162,12 @@ fn is_same(one: &Step, other: &Step) -> bool {
 }
 
 impl OwnerScope {
-    /// Returns whether a change of an integration that touches steps of these kinds is owned.
-    pub fn is_touched(&self, integration: IntegrationId, kinds: &BTreeSet<String>) -> bool {
+    /// Returns whether a change of an integration that touches this is owned.
+    pub fn is_touched(&self, integration: IntegrationId, touched: &Touched) -> bool {
         match self {
             OwnerScope::Integration(owned) => *owned == integration,
-            OwnerScope::StepKind(kind) => kinds.contains(kind),
+            OwnerScope::StepKind(kind) => touched.kinds.contains(kind),
+            OwnerScope::Connection(id) => touched.connections.contains(id),
         }
     }
 }

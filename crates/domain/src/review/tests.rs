@@ -132,6 +132,7 @@ impl Case {
     fn owned_by(self, owners: &[u128]) -> Self {
         let rule = OwnerRule {
             scope: OwnerScope::StepKind("http.request".to_owned()),
+            name: "HTTP request".to_owned(),
             owners: owners.iter().map(|number| person(*number)).collect(),
         };
         self.with(|facts| facts.owners.push(rule))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::account::{Me, Role};
-use domain::review::policy::touched_kinds;
+use domain::review::policy::Touched;
 use domain::review::turn::Scene;
 use domain::review::{Asked, Decision, Facts, Fingerprint, OwnerRule, Person, Policy, Verdict};
 use domain::validate::Checked;
@@ -18,7 +18,7 @@ use crate::{Refusal, Result, Tx, account, number, timestamp};
 pub(crate) struct Content {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) problems: u32,
-    pub(crate) kinds: BTreeSet<String>,
+    pub(crate) touched: Touched,
 }
 
 impl Content {
@@ -27,8 +27,15 @@ impl Content {
         Self {
             fingerprint: Fingerprint::of(document),
             problems: u32::try_from(Checked::of(document).count()).unwrap_or(u32::MAX),
-            kinds: touched_kinds(base, document),
+            touched: Touched::between(base, document),
         }
+    }
+
+    /// Returns the kinds of steps and the connections that the change touches, as columns.
+    pub(crate) fn touched_columns(&self) -> (Vec<String>, Vec<Uuid>) {
+        let Touched { kinds, connections } = &self.touched;
+        let connections = connections.iter().map(|id| id.0);
+        (kinds.iter().cloned().collect(), connections.collect())
     }
 }
 
@@ -142,9 +149,9 @@ pub(crate) async fn all(tx: &mut Tx, me: &Me, subjects: Vec<Subject>) -> Result<
 }
 
 fn touched(owners: &[OwnerRule], subject: &Subject) -> Vec<OwnerRule> {
-    let kinds = &subject.content.kinds;
-    let touched = |rule: &&OwnerRule| rule.scope.is_touched(subject.integration, kinds);
-    owners.iter().filter(touched).cloned().collect()
+    let touched = &subject.content.touched;
+    let is_touched = |rule: &&OwnerRule| rule.scope.is_touched(subject.integration, touched);
+    owners.iter().filter(is_touched).cloned().collect()
 }
 
 /// Returns the facts about putting other content live without any draft, by `me` alone.
@@ -161,7 +168,7 @@ pub(crate) async fn without_draft(
     Ok(Facts {
         policy: policies.of(integration),
         owners: owners
-            .filter(|rule| rule.scope.is_touched(integration, &content.kinds))
+            .filter(|rule| rule.scope.is_touched(integration, &content.touched))
             .collect(),
         authors: BTreeSet::from([me.account]),
         roles: roles.map(|(person, role)| (person.account, role)).collect(),

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::account::Me;
 use domain::policy::Act;
 use domain::review::policy::{IntegrationPolicy, PolicySettings};
-use domain::review::{self, OwnerRule, OwnerScope, Person, Policy};
-use domain::{AccountId, IntegrationId, catalog, limit};
+use domain::review::{self, OwnerRule, OwnerScope, Policy};
+use domain::{AccountId, ConnectionId, IntegrationId, catalog, limit};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::facts::{Policies, members, person};
 use super::standing;
-use crate::{Error, Result, Store, Tx, audit, integration, organization};
+use crate::{Error, Result, Store, Tx, audit, connection, integration, organization};
 
 impl Store {
     /// Returns the policy of the organization and of each integration, and who owns what.
@@ -99,7 +99,7 @@ impl Store {
     /// Sets who owns something; nobody when the list is empty. Returns all owner rules.
     ///
     /// # Errors
-    /// When the role does not allow it, there is no such integration or kind of step, one of the
+    /// When the role does not allow it, there is no such integration, kind of step or connection, one of the
     /// owners is no member, or they are too many.
     pub async fn set_owners(
         &self,
@@ -108,39 +108,47 @@ impl Store {
         owning: &[AccountId],
     ) -> Result<Vec<OwnerRule>> {
         let mut tx = self.begin(me, Act::ManagePolicy).await?;
-        let (integration, kind) = match &scope {
+        let (integration, kind, connection) = match &scope {
             OwnerScope::Integration(id) => {
                 integration::exists(&mut tx, me, *id).await?;
-                (Some(id.0), None)
+                (Some(id.0), None, None)
             }
             OwnerScope::StepKind(kind) => {
                 catalog::action(kind).ok_or(Error::NotFound)?;
-                (None, Some(kind.as_str()))
+                (None, Some(kind.as_str()), None)
+            }
+            OwnerScope::Connection(id) => {
+                connection::exists(&mut tx, me, *id).await?;
+                (None, None, Some(id.0))
             }
         };
         let owning = check_members(&mut tx, me, owning).await?;
         sqlx::query!(
             "delete from owner_rule
              where organization_id = $1 and integration_id is not distinct from $2
-                and step_kind is not distinct from $3",
+                and step_kind is not distinct from $3
+                and connection_id is not distinct from $4",
             me.organization.0,
             integration,
             kind,
+            connection,
         )
         .execute(&mut *tx)
         .await?;
         sqlx::query!(
-            "insert into owner_rule (organization_id, integration_id, step_kind, account_id)
-             select $1, $2, $3, account_id from unnest($4::uuid[]) as owner (account_id)
+            "insert into owner_rule
+                (organization_id, integration_id, step_kind, connection_id, account_id)
+             select $1, $2, $3, $4, account_id from unnest($5::uuid[]) as owner (account_id)
              on conflict do nothing",
             me.organization.0,
             integration,
             kind,
+            connection,
             &owning,
         )
         .execute(&mut *tx)
         .await?;
-        let subject = integration.unwrap_or(me.organization.0);
+        let subject = integration.or(connection).unwrap_or(me.organization.0);
         let detail = json!({ "scope": scope, "owners": owning });
         audit::note(&mut tx, me, "review.owners", subject, detail).await?;
         let rules = owners(&mut tx, me).await?;
@@ -202,31 +210,42 @@ fn read(policy: Value) -> Result<Policy> {
     serde_json::from_value(policy).map_err(|error| sqlx::Error::decode(error).into())
 }
 
-/// Returns all owner rules of the organization: of integrations first, then of kinds of steps.
+/// Returns all owner rules of the organization: of integrations first, then of kinds of steps,
+/// then of connections.
 pub(super) async fn owners(tx: &mut Tx, me: &Me) -> Result<Vec<OwnerRule>> {
     let rows = sqlx::query!(
-        "select integration_id, step_kind, account_id, name
-         from owner_rule join account using (account_id)
-         where organization_id = $1
-         order by lower(name), account_id",
+        r#"select integration_id, step_kind, connection_id, account_id, account.name,
+                coalesce(integration.name, connection.name) as "owned?"
+         from owner_rule
+         join account using (account_id)
+         left join integration using (integration_id)
+         left join connection using (connection_id)
+         where owner_rule.organization_id = $1
+         order by lower(account.name), account_id"#,
         me.organization.0,
     )
     .fetch_all(&mut **tx)
     .await?;
-    let mut rules: BTreeMap<OwnerScope, Vec<Person>> = BTreeMap::new();
+    let mut rules: BTreeMap<OwnerScope, OwnerRule> = BTreeMap::new();
     for row in rows {
-        let scope = match (row.integration_id, row.step_kind) {
-            (Some(integration), _) => OwnerScope::Integration(IntegrationId(integration)),
-            (None, Some(kind)) => OwnerScope::StepKind(kind),
-            (None, None) => {
+        let scope = match (row.integration_id, row.step_kind, row.connection_id) {
+            (Some(integration), ..) => OwnerScope::Integration(IntegrationId(integration)),
+            (_, Some(kind), _) => OwnerScope::StepKind(kind),
+            (.., Some(connection)) => OwnerScope::Connection(ConnectionId(connection)),
+            (None, None, None) => {
                 return Err(sqlx::Error::Decode("an owner owns nothing".into()).into());
             }
         };
-        let owner = person(row.account_id, row.name);
-        rules.entry(scope).or_default().push(owner);
+        let name = match &scope {
+            OwnerScope::StepKind(kind) => catalog::action(kind).map(|action| action.title.clone()),
+            _ => row.owned,
+        };
+        let rule = rules.entry(scope.clone()).or_insert_with(|| OwnerRule {
+            scope,
+            name: name.unwrap_or_default(),
+            owners: Vec::new(),
+        });
+        rule.owners.push(person(row.account_id, row.name));
     }
-    let rules = rules.into_iter();
-    Ok(rules
-        .map(|(scope, owners)| OwnerRule { scope, owners })
-        .collect())
+    Ok(rules.into_values().collect())
 }

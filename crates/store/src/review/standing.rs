@@ -98,15 +98,16 @@ pub(crate) async fn settle(
         return Ok(Vec::new());
     };
     let content = &seen.subject.content;
-    let kinds: Vec<String> = content.kinds.iter().cloned().collect();
+    let (kinds, connections) = content.touched_columns();
     sqlx::query!(
-        "update review set fingerprint = $2, problems = $3, kinds = $4,
+        "update review set fingerprint = $2, problems = $3, kinds = $4, connections = $5,
                 updated_at = clock_timestamp()
          where review_id = $1",
         review.id.0,
         content.fingerprint.0,
         i32::try_from(content.problems).unwrap_or(i32::MAX),
         &kinds,
+        &connections,
     )
     .execute(&mut **tx)
     .await?;

@@ -2,8 +2,9 @@
 
 use domain::account::Me;
 use domain::draft::DraftState;
+use domain::review::policy::Touched;
 use domain::review::{Fingerprint, Person, ReviewState, ReviewSummary, turn};
-use domain::{DraftId, IntegrationId, ReviewId, Timestamp};
+use domain::{ConnectionId, DraftId, IntegrationId, ReviewId, Timestamp};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -84,6 +85,7 @@ pub(super) async fn read(tx: &mut Tx, me: &Me, which: Which) -> Result<Vec<Liste
                 integration.name as integration_name, review.title, review.state,
                 draft.state as draft_state, draft.revision, draft.base, draft.updated_at as saved_at,
                 version.number as "live?", review.fingerprint, review.problems, review.kinds,
+                review.connections,
                 review.created_by, account.name as created_by_name, review.created_at,
                 review.updated_at,
                 coalesce(greatest(
@@ -151,6 +153,7 @@ struct Row {
     fingerprint: String,
     problems: i32,
     kinds: Vec<String>,
+    connections: Vec<Uuid>,
     created_by: Uuid,
     created_by_name: String,
     created_at: OffsetDateTime,
@@ -172,7 +175,10 @@ impl Row {
             content: Content {
                 fingerprint: Fingerprint(self.fingerprint),
                 problems: number(self.problems)?,
-                kinds: self.kinds.into_iter().collect(),
+                touched: Touched {
+                    kinds: self.kinds.into_iter().collect(),
+                    connections: self.connections.into_iter().map(ConnectionId).collect(),
+                },
             },
             review: Some(UnderReview {
                 id: ReviewId(self.review_id),

@@ -3,11 +3,14 @@
 use domain::account::{Me, Role};
 use domain::connection::{Connection, Form, Kind, Refusal as Kept, Secrets};
 use domain::document::Step;
+use domain::draft::DraftState;
+use domain::review::{OwnerScope, Verdict};
 use domain::{ConnectionId, Document, RunId};
 use engine::port::{Closed, Vault};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use store::{Error, MasterKey, Refusal, Store};
+use uuid::Uuid;
 
 use crate::world::{World, assert_denied, assert_not_found, clean, log_step, refusal};
 
@@ -327,5 +330,48 @@ async fn without_the_master_key_nothing_is_kept_and_another_opens_nothing(
     let opened = opens(&without, run, id, false).await;
     assert!(matches!(opened, Err(Closed::Broken(_))), "{opened:?}");
     without.close().await;
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn an_owner_of_a_connection_must_approve_what_uses_it(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::reviewing(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let owner = world.member(Role::Collaborator).await;
+    let ben = world.member(Role::Collaborator).await;
+    let nowhere = OwnerScope::Connection(ConnectionId(Uuid::now_v7()));
+    assert_not_found(store.set_owners(admin, nowhere, &[owner.account]).await);
+    let id = create(&world, admin, "Billing").await;
+    let owned = OwnerScope::Connection(id);
+    let rules = store.set_owners(admin, owned, &[owner.account]).await;
+    let rules = rules.expect("an Admin sets it");
+    assert_eq!((rules.len(), rules[0].name.as_str()), (1, "Billing"));
+    let approved_by = async |me: &Me, document: Document| {
+        let (_, draft) = world.draft_of(document).await;
+        let review = world.ask(draft, &[]).await;
+        let approved = world.submit(me, review, 1, Verdict::Approve).await;
+        approved.expect("a Collaborator decides");
+        world.state(draft).await
+    };
+
+    let free = approved_by(&ben, clean("webhook")).await;
+    assert_eq!(free, DraftState::Approved, "it uses no connection");
+    let uses = approved_by(&ben, calling(id)).await;
+    assert_eq!(uses, DraftState::InReview, "an owner's approval is missing");
+    let uses = approved_by(&owner, calling(id)).await;
+    assert_eq!(uses, DraftState::Approved);
+
+    // What owns nothing any more goes with its connection.
+    let other = create(&world, admin, "Shipping").await;
+    let owned = OwnerScope::Connection(other);
+    let rules = store.set_owners(admin, owned, &[owner.account]).await;
+    assert_eq!(rules.expect("an Admin sets it").len(), 2);
+    let deleted = store.delete_connection(admin, other).await;
+    deleted.expect("nothing uses it");
+    let settings = store.policy_settings(admin).await.expect("it answers");
+    assert_eq!(settings.owners.len(), 1);
     world.end().await;
 }

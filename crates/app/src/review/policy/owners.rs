@@ -1,12 +1,14 @@
 //! Who owns what: one of them must be among those who approve.
 
-use domain::review::policy::PolicySettings;
+use domain::catalog;
+use domain::connection::Connection;
+use domain::review::policy::{IntegrationPolicy, PolicySettings};
 use domain::review::{OwnerRule, OwnerScope, Person};
-use domain::{IntegrationId, catalog};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::api;
+use crate::connection::known::known;
 use crate::design::dialog::Dialog;
 use crate::design::field::{Field, described};
 use crate::design::icon::Icon;
@@ -32,7 +34,7 @@ pub(super) fn section(
         if all.with(Vec::is_empty) {
             return view! {
                 <p class="empty">
-                    "Nobody owns anything yet: any approval counts. An owner of an integration, or of a kind of step, must approve what changes it."
+                    "Nobody owns anything yet: any approval counts. An owner of an integration, a connection or a kind of step must approve what changes it."
                 </p>
             }
             .into_any();
@@ -40,11 +42,13 @@ pub(super) fn section(
         let lines = all
             .get()
             .into_iter()
-            .map(|rule| shown.with(|shown| line(rule, shown, may_manage, edit, settings)));
+            .map(|rule| line(rule, may_manage, edit, settings));
         view! { <ul class="policy-list">{lines.collect::<Vec<_>>()}</ul> }.into_any()
     };
+    // Asked for now, so that they are there when something is chosen.
+    let connections = known();
     let title = Signal::derive(move || match editing.get() {
-        Some(rule) => shown.with(|shown| format!("Owners of {}", words(&rule.scope, shown))),
+        Some(rule) => format!("Owners of {}", words(&rule.scope, rule.name)),
         None => "Name owners".to_owned(),
     });
     view! {
@@ -66,36 +70,30 @@ pub(super) fn section(
             {lines}
         </section>
         <Dialog open=open title=title>
-            {move || form(editing.get(), shown, settings, open)}
+            {move || form(editing.get(), (shown, connections), settings, open)}
         </Dialog>
     }
     .into_any()
 }
 
 /// Says what is owned.
-fn words(scope: &OwnerScope, shown: &PolicySettings) -> String {
+fn words(scope: &OwnerScope, name: String) -> String {
     match scope {
-        OwnerScope::Integration(id) => {
-            let found = shown.integrations.iter().find(|one| one.integration == *id);
-            found.map_or_else(|| "an integration".to_owned(), |one| one.name.clone())
-        }
-        OwnerScope::StepKind(kind) => {
-            let title = catalog::action(kind).map_or(kind.as_str(), |action| action.title.as_str());
-            format!("{title} steps, everywhere")
-        }
+        OwnerScope::StepKind(_) => format!("{name} steps, everywhere"),
+        OwnerScope::Integration(_) | OwnerScope::Connection(_) => name,
     }
 }
 
 fn line(
     rule: OwnerRule,
-    shown: &PolicySettings,
     may_manage: Signal<bool>,
     edit: Callback<Option<OwnerRule>>,
     settings: Load<PolicySettings>,
 ) -> AnyView {
-    let what = words(&rule.scope, shown);
+    let what = words(&rule.scope, rule.name.clone());
     let icon = match &rule.scope {
         OwnerScope::Integration(_) => "workflow",
+        OwnerScope::Connection(_) => "link",
         OwnerScope::StepKind(kind) => {
             catalog::action(kind).map_or("circle-dot", |action| action.icon.as_str())
         }
@@ -159,18 +157,21 @@ fn save(
 /// The form that names owners of something, or changes who they are.
 fn form(
     rule: Option<OwnerRule>,
-    shown: Signal<PolicySettings>,
+    (shown, connections): (Signal<PolicySettings>, Signal<Option<Vec<Connection>>>),
     settings: Load<PolicySettings>,
     open: RwSignal<bool>,
 ) -> AnyView {
-    let scope = RwSignal::new(rule.as_ref().map(|rule| rule.scope.clone()));
+    let scope = RwSignal::new(
+        rule.as_ref()
+            .map(|rule| (rule.scope.clone(), rule.name.clone())),
+    );
     let owners = RwSignal::new(rule.as_ref().map_or_else(Vec::new, |r| r.owners.clone()));
     let fault = RwSignal::new(None::<String>);
     let members = Signal::derive(move || shown.with(|shown| shown.members.clone()));
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let picked: Vec<Person> = owners.get_untracked();
-        let Some(scope) = scope.get_untracked() else {
+        let Some((scope, name)) = scope.get_untracked() else {
             fault.set(Some("Choose what they own.".to_owned()));
             return;
         };
@@ -178,7 +179,7 @@ fn form(
             fault.set(Some("Pick at least one person.".to_owned()));
             return;
         }
-        let what = shown.with_untracked(|shown| words(&scope, shown));
+        let what = words(&scope, name);
         let accounts = picked.into_iter().map(|person| person.account).collect();
         spawn_local(async move {
             match api::set_owners(scope, accounts).await {
@@ -194,7 +195,9 @@ fn form(
             settings.again();
         });
     };
-    let choice = rule.is_none().then(|| scope_choice(shown, scope));
+    let choice = rule
+        .is_none()
+        .then(|| scope_choice(shown, connections, scope));
     view! {
         <form class="stack" novalidate on:submit=submit>
             {choice}
@@ -220,39 +223,80 @@ fn form(
     .into_any()
 }
 
-fn scope_choice(shown: Signal<PolicySettings>, scope: RwSignal<Option<OwnerScope>>) -> AnyView {
+/// What can be owned, with its name.
+type Scope = (OwnerScope, String);
+
+fn scope_choice(
+    shown: Signal<PolicySettings>,
+    connections: Signal<Option<Vec<Connection>>>,
+    scope: RwSignal<Option<Scope>>,
+) -> AnyView {
     let id = unique("scope");
+    let all = Memo::new(move |_| {
+        let integrations = shown.with(|shown| {
+            let one = |one: &IntegrationPolicy| {
+                (OwnerScope::Integration(one.integration), one.name.clone())
+            };
+            shown.integrations.iter().map(one).collect::<Vec<Scope>>()
+        });
+        let connections = connections.get().unwrap_or_default().into_iter();
+        let kinds = catalog::actions().iter();
+        [
+            ("Integrations", integrations),
+            (
+                "Connections, in any integration",
+                connections
+                    .map(|one| (OwnerScope::Connection(one.id), one.name))
+                    .collect(),
+            ),
+            (
+                "Kinds of steps, in any integration",
+                kinds
+                    .map(|kind| (OwnerScope::StepKind(kind.key.clone()), kind.title.clone()))
+                    .collect(),
+            ),
+        ]
+    });
     let choose = move |event| {
-        let value: String = event_target_value(&event);
-        let found = match value.split_once('/') {
-            Some(("integration", id)) => {
-                let id = id.parse::<IntegrationId>().ok();
-                id.map(OwnerScope::Integration)
-            }
-            Some(("step", kind)) => Some(OwnerScope::StepKind(kind.to_owned())),
-            _ => None,
-        };
+        let chosen: String = event_target_value(&event);
+        let found = all.with_untracked(|all| {
+            let mut all = all.iter().flat_map(|(_, scopes)| scopes);
+            all.find(|(scope, _)| value(scope) == chosen).cloned()
+        });
         scope.set(found);
     };
-    let integrations = shown.with_untracked(|shown| shown.integrations.clone());
-    let integrations = integrations.into_iter().map(|one| {
-        view! { <option value=format!("integration/{}", one.integration)>{one.name}</option> }
-    });
-    let kinds = catalog::actions().iter().map(|action| {
-        view! {
-            <option value=format!("step/{}", action.key)>{format!("{} steps", action.title)}</option>
-        }
-    });
+    let options = move || {
+        let groups = all.get().into_iter();
+        let groups = groups.filter(|(_, scopes)| !scopes.is_empty());
+        let groups = groups.map(|(label, scopes)| {
+            let option = |(scope, name): Scope| {
+                let shown = match scope {
+                    OwnerScope::StepKind(_) => format!("{name} steps"),
+                    _ => name,
+                };
+                view! { <option value=value(&scope)>{shown}</option> }
+            };
+            let options: Vec<_> = scopes.into_iter().map(option).collect();
+            view! { <optgroup label=label>{options}</optgroup> }
+        });
+        groups.collect::<Vec<_>>()
+    };
     view! {
         <Field id=id.clone() label="What they own" required=true>
             <select id=id.clone() class="input" aria-describedby=described(&id) on:change=choose>
-                <option value="">"Choose an integration or a kind of step"</option>
-                <optgroup label="Integrations">{integrations.collect::<Vec<_>>()}</optgroup>
-                <optgroup label="Kinds of steps, in any integration">
-                    {kinds.collect::<Vec<_>>()}
-                </optgroup>
+                <option value="">"Choose an integration, a connection or a kind of step"</option>
+                {options}
             </select>
         </Field>
     }
     .into_any()
+}
+
+/// Returns what an option of the choice has for a value.
+fn value(scope: &OwnerScope) -> String {
+    match scope {
+        OwnerScope::Integration(id) => format!("integration/{id}"),
+        OwnerScope::Connection(id) => format!("connection/{id}"),
+        OwnerScope::StepKind(kind) => format!("step/{kind}"),
+    }
 }

@@ -1,7 +1,6 @@
 //! The state of each rule, with a sentence that says what is there or what would satisfy it.
 
 use super::{Check, CheckState, Facts, Rule};
-use crate::catalog;
 use crate::review::{Decision, OwnerRule, OwnerScope, Person, Verdict};
 
 fn check(rule: Rule, state: CheckState) -> Check {
@@ -124,10 +123,8 @@ pub(super) fn owners(facts: &Facts, rule: &OwnerRule) -> Check {
         .collect();
     let what = match &rule.scope {
         OwnerScope::Integration(_) => "this integration".to_owned(),
-        OwnerScope::StepKind(kind) => format!(
-            "steps “{}”",
-            catalog::action(kind).map_or(kind.as_str(), |action| action.title.as_str())
-        ),
+        OwnerScope::StepKind(_) => format!("steps “{}”", rule.name),
+        OwnerScope::Connection(_) => format!("the connection “{}”", rule.name),
     };
     let state = if !approved.is_empty() {
         satisfied(format!("{} approved, who owns {what}.", approved[0].name))

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::document::{ListRef, Place};
 use crate::edit::{self, Edit, new_step};
-use crate::review::policy::{APPROVALS_MAX, touched_kinds};
-use crate::{LaneId, StepId, catalog};
+use crate::review::policy::{APPROVALS_MAX, Touched};
+use crate::{ConnectionId, LaneId, StepId, catalog};
 
 fn step(kind: &str, number: u128) -> crate::document::Step {
     let kind = catalog::action(kind).expect("it is in the catalog");
@@ -43,8 +43,9 @@ fn check(edit: Edit, right: &[&str]) {
     let mut after = before.clone();
     edit::apply(&mut after, &edit).expect("it fits");
     let right: BTreeSet<String> = right.iter().map(|kind| (*kind).to_owned()).collect();
-    assert_eq!(touched_kinds(&before, &after), right);
-    assert_eq!(touched_kinds(&after, &before), right, "the other way round");
+    assert_eq!(Touched::between(&before, &after).kinds, right);
+    let back = Touched::between(&after, &before);
+    assert_eq!(back.kinds, right, "the other way round");
 }
 
 #[test]
@@ -87,14 +88,50 @@ fn adding_deleting_and_modifying_a_step_touches_its_kind() {
 }
 
 #[test]
-fn an_owner_of_an_integration_owns_all_of_it() {
+fn a_step_touches_the_connection_that_it_uses_and_the_one_that_it_used() {
+    let connection = |number| ConnectionId(Uuid::from_u128(number));
+    let uses = |number: Option<u128>| {
+        let mut document = sample();
+        let mut request = step("http.request", 9);
+        if let Some(number) = number {
+            let id = connection(number).to_string();
+            request.config.insert("connection".to_owned(), json!(id));
+        }
+        insert(&mut document, request, ListRef::Flow);
+        document
+    };
+    let touched = |before: &Document, after: &Document| {
+        let connections = Touched::between(before, after).connections;
+        Vec::from_iter(connections)
+    };
+    let both = [connection(1), connection(2)];
+    assert_eq!(touched(&uses(Some(1)), &uses(Some(2))), both);
+    assert_eq!(touched(&uses(Some(1)), &uses(None)), both[..1]);
+    assert_eq!(touched(&sample(), &uses(Some(2))), both[1..]);
+    assert_eq!(touched(&uses(Some(2)), &sample()), both[1..]);
+    assert_eq!(touched(&uses(Some(2)), &uses(Some(2))), []);
+    let mut other = uses(Some(1));
+    let id = StepId::new(Uuid::from_u128(1));
+    other.steps.get_mut(&id).expect("it is there").notes = "n".to_owned();
+    assert_eq!(touched(&uses(Some(1)), &other), [], "another step");
+}
+
+#[test]
+fn an_owner_of_a_thing_owns_all_of_it_and_nothing_else() {
     let integration = |number| IntegrationId(Uuid::from_u128(number));
+    let connection = |number| ConnectionId(Uuid::from_u128(number));
+    let touched = Touched {
+        kinds: BTreeSet::from(["log".to_owned()]),
+        connections: BTreeSet::from([connection(1)]),
+    };
+    let is_touched = |scope: OwnerScope, number| scope.is_touched(integration(number), &touched);
     let scope = OwnerScope::Integration(integration(1));
-    assert!(scope.is_touched(integration(1), &BTreeSet::new()));
-    assert!(!scope.is_touched(integration(2), &BTreeSet::from(["log".to_owned()])));
-    let scope = OwnerScope::StepKind("log".to_owned());
-    assert!(scope.is_touched(integration(2), &BTreeSet::from(["log".to_owned()])));
-    assert!(!scope.is_touched(integration(2), &BTreeSet::from(["set".to_owned()])));
+    assert!(scope.is_touched(integration(1), &Touched::default()));
+    assert!(!is_touched(scope, 2));
+    assert!(is_touched(OwnerScope::StepKind("log".to_owned()), 2));
+    assert!(!is_touched(OwnerScope::StepKind("set".to_owned()), 2));
+    assert!(is_touched(OwnerScope::Connection(connection(1)), 2));
+    assert!(!is_touched(OwnerScope::Connection(connection(2)), 2));
 }
 
 #[test]
