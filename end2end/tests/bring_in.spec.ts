@@ -100,3 +100,61 @@ test("what both drafts changed is decided, in words: values, a deleted step, a s
   await expect(builder.field("Message")).toHaveValue("still needed");
   await expect(builder.lane("Small")).toContainText("Moved");
 });
+
+test("what both drafts changed of the flow itself is decided: an order, a lane, steps moved into each other, the trigger", async ({
+  organization,
+  openDraft,
+}) => {
+  const { admin, collaborator } = organization.as;
+  const [one, two, three, inside] = ["One", "Two", "Three", "Inside"].map((name) => step(name, "log", { message: "-" })) as [Step, Step, Step, Step];
+  const container = (name: string, lanes: string[], steps: string[] = []): Step => ({
+    ...step(name, "branch", {}),
+    lanes: lanes.map((lane) => ({ id: crypto.randomUUID(), name: lane, when: "true", steps })),
+  });
+  const [left, right] = [container("Left", ["In left"]), container("Right", ["In right"])];
+  const sizes = container("By size", ["Large"], [inside.id]);
+  const content = document("webhook", [one, two, three, left, right, sizes]);
+  content.steps[inside.id] = inside;
+  const { integration } = await publish(admin, await create(admin, "Conflicts of the flow", content));
+  const start = (api: Api, title: string) => api.call<string>("start_draft", { integration, title });
+  const [mine, other] = [await start(collaborator, "Mine"), await start(admin, "Say more")];
+  const move = (step: Step, index: number) => ({ move: { step: step.id, to: { list: "flow", index } } });
+  const into = (step: Step, at: Step) => ({ move: { step: step.id, to: { list: { lane: [at.id, at.lanes![0]!.id] }, index: 0 } } });
+  const lane = { step: sizes.id, lane: sizes.lanes![0]!.id };
+  const schedule = { kind: "schedule", config: { cron: "0 6 * * *", time_zone: "UTC" } };
+  await save(collaborator, mine, [
+    move(two, 0),
+    into(left, right),
+    { set_lane: { ...lane, name: "Large", when: "2 > 1" } },
+    { set_trigger: { trigger: { kind: "manual", config: {} } } },
+  ]);
+  await save(admin, other, [move(three, 1), into(right, left), { delete_lane: lane }, { set_trigger: { trigger: schedule } }]);
+
+  const builder = await openDraft(mine, "collaborator");
+  const dialog = await builder.bringingIn("Say more");
+  await expect(dialog.getByRole("heading", { name: "4 conflicts to decide" })).toBeVisible();
+  const of = (name: string | RegExp) => dialog.getByRole("region", { name });
+  const circle = of(/^Steps “(Left|Right)”, “(Left|Right)”: moved into each other$/);
+  await expect(of("Order of the steps")).toContainText(
+    "It was changed in this draft and in “Say more”, and both orders together are not possible.",
+  );
+  await expect(circle).toContainText(
+    "Together, the moves in this draft and in “Say more” would put these steps into each other.",
+  );
+  await expect(of("Lane “Large” of “By size”: deleted or kept")).toContainText(
+    "“Large” of “By size” was deleted in “Say more” and changed in this draft",
+  );
+  await expect(of("Trigger: kind")).toContainText("It was changed in this draft and, differently, in “Say more”.");
+  await of("Order of the steps").getByRole("radio", { name: "Take that of “Say more”" }).check();
+  await circle.getByRole("radio", { name: "Put them where “Say more” has them" }).check();
+  await of("Lane “Large” of “By size”: deleted or kept").getByRole("radio", { name: "Keep it, as it is in this draft" }).check();
+  await of("Trigger: kind").getByRole("radio", { name: "Take that of “Say more”" }).check();
+  await dialog.getByRole("button", { name: "Bring in", exact: true }).click();
+  await expect(dialog).toBeHidden();
+
+  await expect(builder.trigger()).toHaveAccessibleName(/Schedule/);
+  expect(await builder.order()).toEqual(["One", "Three", "Two", "Left", "By size"]);
+  await expect(builder.lane("In left")).toContainText("Right");
+  await expect(builder.lane("Large")).toContainText("Inside");
+  await builder.saved();
+});
