@@ -46,9 +46,11 @@ pub(super) fn section(
                         .map(|at| {
                             view! {
                                 <p class="notice">
-                                    "Paused "
-                                    <Ago at=at />
-                                    ". Events are accepted and its schedule fires, but their runs wait until it continues. What had begun goes on to its end."
+                                    // One item of the row, so that it reads as one text.
+                                    <span>
+                                        "Paused " <Ago at=at />
+                                        ". Events are accepted and its schedule fires, but their runs wait until it continues. What had begun goes on to its end."
+                                    </span>
                                 </p>
                             }
                         })

@@ -328,8 +328,8 @@ fn conflicts(merging: Merging) -> AnyView {
     };
     view! {
         <section class="publish-part" aria-labelledby="merge-conflicts" on:keydown=|event| walk(&event)>
-            <div class="row">
-                <h3 class="grow" id="merge-conflicts">
+            <div class="row conflicts-head">
+                <h3 id="merge-conflicts">
                     {title}
                 </h3>
                 <span class="quiet-text" role="status">

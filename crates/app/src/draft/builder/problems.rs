@@ -22,6 +22,13 @@ pub(super) fn view(builder: Builder) -> impl IntoView {
         1 => "1 problem".to_owned(),
         count => format!("{count} problems"),
     };
+    let icon = move || {
+        let name = match count.get() {
+            0 => "circle-check",
+            _ => "alert",
+        };
+        view! { <Icon name=name /> }
+    };
     view! {
         <button
             type="button"
@@ -29,7 +36,7 @@ pub(super) fn view(builder: Builder) -> impl IntoView {
             class:has-problems=move || { count.get() > 0 }
             on:click=move |_| open.set(true)
         >
-            <Icon name="alert" />
+            {icon}
             <span>{label}</span>
         </button>
         <Dialog open=open title="Problems">

@@ -98,7 +98,12 @@ fn choices(merging: Merging, conflict: &Conflict, chosen: Memo<Option<Choice>>) 
     let side = |words: String, text: &str, choice: Choice| {
         let id = unique("side");
         let key = key.clone();
-        let shown = change::texts(&base, text);
+        // What says where something is, or whether, is no text in which single words differ.
+        let shown = if can_write(&key) {
+            change::texts(&base, text)
+        } else {
+            view! { <div class="text code">{text.to_owned()}</div> }.into_any()
+        };
         let is_it = {
             let choice = choice.clone();
             move || chosen.with(|chosen| chosen.as_ref() == Some(&choice))
