@@ -1,7 +1,8 @@
 // A connection from the first secret to the run that used it: kept by an Admin, chosen in a step by
 // a Collaborator, sent to its service and shown nowhere.
 import { expectAccessible } from "../fixtures/axe.ts";
-import { create, document, publish, step } from "../fixtures/document.ts";
+import { create, document, publish, save, setField, step } from "../fixtures/document.ts";
+import { ReviewPage } from "../fixtures/review.ts";
 import { expect, test } from "../fixtures/test.ts";
 
 const secret = "planted-token-of-the-shop";
@@ -85,7 +86,12 @@ test("an Admin keeps a connection, a step uses it, its service gets the secret, 
   await expect(reader.getByRole("main")).not.toContainText(origin);
 });
 
-test("a rebound connection is shown by name in a review, with what it means", async ({ organization, signedIn, target }) => {
+test("a rebound connection is shown, suggested and decided on by name, with what it means", async ({
+  organization,
+  openDraft,
+  signedIn,
+  target,
+}) => {
   const { admin, collaborator } = organization.as;
   const form = (name: string) => ({
     form: { name, kind: "bearer", names: [], origins: [new URL(target.url("/")).origin], live: { set: [secret] }, test: "keep" },
@@ -98,8 +104,7 @@ test("a rebound connection is shown by name in a review, with what it means", as
   const draft = await create(admin, "CRM", document("webhook", [call]));
   const { integration } = await publish(admin, draft);
   const next = await admin.call<string>("start_draft", { integration, title: "May write" });
-  const save = { id: crypto.randomUUID(), expected: 1, edits: [{ set_field: { step: call.id, field: "connection", value: write } }] };
-  await admin.call("save_draft", { id: next, save });
+  await save(admin, next, [setField(call, "connection", write)]);
   const review = await admin.call<string>("create_review", { draft: next, title: "May write", description: "", reviewers: [] });
   const page = await signedIn("collaborator");
   await page.goto(`/reviews/${review}`);
@@ -108,4 +113,26 @@ test("a rebound connection is shown by name in a review, with what it means", as
   await expect(main).toContainText("CRM, read only");
   await expect(main).toContainText("CRM, may write");
   expect(await collaborator.ask("delete_connection", { id: read })).toMatchObject({ status: 403 });
+
+  // Another one is suggested, and decided on, by its name.
+  const third = await admin.call<string>("create_connection", form("CRM, of the team"));
+  const reviewing = new ReviewPage(page);
+  await reviewing.commentOn("Call the CRM", "Connection").click();
+  await reviewing.writing("Connection of Call the CRM").fill("Ours will do.");
+  await page.getByRole("button", { name: "Suggest a value" }).click();
+  await page.getByRole("combobox", { name: "Suggested value of Connection" }).selectOption("CRM, of the team");
+  await page.getByRole("button", { name: "Comment now" }).click();
+  const thread = reviewing.thread("Connection of Call the CRM");
+  await expect(thread).toContainText("CRM, of the team");
+  await thread.getByRole("button", { name: "Apply" }).click();
+  await expect(thread).toContainText("Applied by Test Collaborator in revision 3");
+  const { document: applied } = await admin.call("read_draft", { id: next });
+  expect(applied.steps[call.id].config.connection).toBe(third);
+
+  const other = await admin.call<string>("start_draft", { integration, title: "Writes, too" });
+  await save(admin, other, [setField(call, "connection", write)]);
+  const builder = await openDraft(next, "collaborator");
+  const conflict = (await builder.bringingIn("Writes, too")).getByRole("region", { name: /Call the CRM/ });
+  for (const name of ["CRM, read only", "CRM, may write", "CRM, of the team"]) await expect(conflict).toContainText(name);
+  await expect(conflict.getByRole("radio")).toHaveCount(2);
 });

@@ -8,7 +8,6 @@ mod origin;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use thiserror::Error;
 
 pub use form::{Form, Kept, Secrets, check};
@@ -253,15 +252,15 @@ impl Refusal {
 
 /// Returns the connection that a step names, if it names one.
 pub fn of_step(step: &Step) -> Option<ConnectionId> {
-    let action = catalog::action(&step.kind)?;
-    let mut fields = action.input.fields.iter();
+    let field = field_of(&step.kind)?;
+    step.config.get(field)?.as_str()?.trim().parse().ok()
+}
+
+/// Returns the field that names the connection of a kind of step, if it can have one.
+pub fn field_of(kind: &str) -> Option<&'static str> {
+    let mut fields = catalog::action(kind)?.input.fields.iter();
     let field = fields.find(|field| field.kind == FieldKind::Connection)?;
-    step.config
-        .get(&field.name)
-        .and_then(Value::as_str)?
-        .trim()
-        .parse()
-        .ok()
+    Some(&field.name)
 }
 
 /// Returns the connections that a document names, each with the name of the first step that does.

@@ -1,6 +1,7 @@
 //! Suggested values: typing one beside the value that is there, and showing one in a comment.
 
 use domain::change::{Part, Target};
+use domain::connection::Connection;
 use domain::policy::Act;
 use domain::review::{Comment, Thread};
 use leptos::prelude::*;
@@ -11,6 +12,7 @@ use super::super::api;
 use super::desk::Desk;
 use super::spot::{Place, Spot};
 use crate::change::{Comparison, FieldLook, Shape, plain, value};
+use crate::connection::known::known;
 use crate::design::icon::Icon;
 use crate::design::{toast, unique};
 use crate::fault::Fault;
@@ -81,6 +83,36 @@ pub(super) fn edit(
             }
             .into_any()
         }
+        Shape::Connection => {
+            let known = known();
+            let options = move || {
+                let option = |connection: Connection| {
+                    let own = connection.id.to_string();
+                    let value = own.clone();
+                    view! {
+                        <option value=value prop:selected=move || text() == own>
+                            {connection.name}
+                        </option>
+                    }
+                };
+                let all = known.get().unwrap_or_default();
+                all.into_iter().map(option).collect::<Vec<_>>()
+            };
+            view! {
+                <select
+                    id=id.clone()
+                    class="input"
+                    aria-describedby=describes
+                    on:change=move |event| typed.set(Some(event_target_value(&event)))
+                >
+                    <option value="" hidden prop:selected=move || text().is_empty()>
+                        "Choose a connection"
+                    </option>
+                    {options}
+                </select>
+            }
+            .into_any()
+        }
         shape => view! {
             <textarea
                 id=id.clone()
@@ -145,7 +177,9 @@ pub(super) fn show(desk: Desk, thread: ArcRwSignal<Thread>, comment: Memo<Commen
                 after: Some(suggestion.value),
                 ..now
             },
-            None if now.after.as_ref() == Some(&suggestion.value) => {
+            None if now.after.as_ref() == Some(&suggestion.value)
+                && now.shape != Shape::Connection =>
+            {
                 let text = plain(&suggestion.value);
                 return Some(view! { <p class="text code">{text}</p> }.into_any());
             }

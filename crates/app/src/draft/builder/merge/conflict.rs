@@ -1,13 +1,15 @@
 //! One conflict: what was before, what the other side has, what the draft has, and what is chosen.
 
+use domain::connection::field_of;
 use domain::draft::MergeSource;
-use domain::merge::{Choice, Conflict, ConflictKey, LanePart, StepPart};
+use domain::merge::{Choice, Conflict, ConflictKey, LanePart, Sides, StepPart};
 use leptos::prelude::*;
 use serde_json::Value;
 
 use super::Merging;
 use super::value::{self, words};
 use crate::change;
+use crate::connection::known::{self, known};
 use crate::design::icon::Icon;
 use crate::design::unique;
 
@@ -89,6 +91,8 @@ fn choices(merging: Merging, conflict: &Conflict, chosen: Memo<Option<Choice>>) 
             });
             [take, "Keep mine".to_owned()]
         });
+    let names_connection = merging.sides(|sides| names_connection(&key, sides));
+    let can_write = can_write(&key) && !names_connection;
     let says = |value: Option<&Value>| merging.sides(|sides| words(&conflict.key, value, sides));
     let (base, theirs, ours) = (
         says(conflict.base.as_ref()),
@@ -99,10 +103,10 @@ fn choices(merging: Merging, conflict: &Conflict, chosen: Memo<Option<Choice>>) 
         let id = unique("side");
         let key = key.clone();
         // What says where something is, or whether, is no text in which single words differ.
-        let shown = if can_write(&key) {
+        let shown = if can_write {
             change::texts(&base, text)
         } else {
-            view! { <div class="text code">{text.to_owned()}</div> }.into_any()
+            plainly(text.to_owned(), names_connection)
         };
         let is_it = {
             let choice = choice.clone();
@@ -134,14 +138,40 @@ fn choices(merging: Merging, conflict: &Conflict, chosen: Memo<Option<Choice>>) 
             <div class="conflict-side">
                 <p class="conflict-before">"Before both"</p>
                 <div class="conflict-value">
-                    <div class="text code">{base.clone()}</div>
+                    {plainly(base.clone(), names_connection)}
                 </div>
             </div>
             {side(take, &theirs, Choice::Theirs)} {side(keep, &ours, Choice::Ours)}
-            {can_write(&conflict.key).then(|| write(merging, conflict, &group, chosen))}
+            {can_write.then(|| write(merging, conflict, &group, chosen))}
         </fieldset>
     }
     .into_any()
+}
+
+/// Returns whether the values of a conflict are connections.
+fn names_connection(key: &ConflictKey, sides: &Sides<'_>) -> bool {
+    let ConflictKey::Step { step, part } = key else {
+        return false;
+    };
+    let StepPart::Field { field, entry: None } = part else {
+        return false;
+    };
+    let mut all = [sides.ours, sides.theirs].into_iter();
+    all.any(|document| {
+        let step = document.steps.get(step);
+        step.is_some_and(|step| field_of(&step.kind) == Some(field.as_str()))
+    })
+}
+
+/// Draws one side's words as they are; a connection by its name, as soon as that is known.
+fn plainly(words: String, names_connection: bool) -> AnyView {
+    if !names_connection {
+        return view! { <div class="text code">{words}</div> }.into_any();
+    }
+    let known = known();
+    let id = Value::from(words);
+    let name = move || known.with(|all| known::name(all.as_deref(), &id));
+    view! { <div class="text">{name}</div> }.into_any()
 }
 
 /// Where a value of one's own is written.
