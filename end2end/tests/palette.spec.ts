@@ -39,6 +39,7 @@ test("the command palette does what is typed, and offers what was done last", as
   await expect.poll(() => builder.order()).toEqual(["First", "Second", "Third"]);
 
   // What was done last comes first; arrows choose, Escape leaves everything as it was.
+  await expect(box, "it closes once all is done").toBeHidden();
   await page.keyboard.press("ControlOrMeta+k");
   await expect(options.filter({ hasText: "recent" })).toHaveCount(2);
   await expect(options.first()).toHaveText(/^Third.*recent/);

@@ -1,12 +1,12 @@
 //! Finds secrets by their value, in the forms in which they come back: as they are, in base64,
-//! percent-encoded, in hexadecimal, escaped as in JSON; letters in either case.
+//! percent-encoded, in hexadecimal, escaped as in JSON or in HTML; letters in either case.
 //!
 //! What a service does to a secret on purpose (reversed, cut, encrypted) is not known again; a
 //! service that has it can keep it anyway.
 
 use std::collections::BTreeSet;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value};
@@ -34,6 +34,8 @@ impl Hidden {
         forms.retain(|form: &String| form.len() >= SHORTEST);
         // The longest form at a place: nothing of it is left beside the mark.
         let forms = AhoCorasick::builder()
+            // It is built for each request: a table without this takes twenty times as long.
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .match_kind(MatchKind::LeftmostLongest)
             // Hexadecimal digits, escapes and names of headers are written in either case.
             .ascii_case_insensitive(true)
@@ -81,11 +83,59 @@ impl Hidden {
     }
 }
 
+/// What programs write as entities in HTML: always the first three signs, quotes in several ways.
+const ENTITIES: [&[(char, &str)]; 5] = [
+    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;")],
+    &[
+        ('&', "&amp;"),
+        ('<', "&lt;"),
+        ('>', "&gt;"),
+        ('"', "&quot;"),
+    ],
+    &[
+        ('&', "&amp;"),
+        ('<', "&lt;"),
+        ('>', "&gt;"),
+        ('"', "&quot;"),
+        ('\'', "&#39;"),
+    ],
+    &[
+        ('&', "&amp;"),
+        ('<', "&lt;"),
+        ('>', "&gt;"),
+        ('"', "&#34;"),
+        ('\'', "&#39;"),
+    ],
+    &[
+        ('&', "&amp;"),
+        ('<', "&lt;"),
+        ('>', "&gt;"),
+        ('"', "&quot;"),
+        ('\'', "&#x27;"),
+    ],
+];
+
+/// Tells which signs are escaped that need not be.
+type Escapes = fn(char) -> bool;
+
+/// How programs write JSON: which signs they escape that need not be, and whether `/` is one.
+const JSON: [(Escapes, bool); 5] = [
+    (|_| false, false),
+    (|_| false, true),
+    (|sign| !sign.is_ascii(), false),
+    (|sign| !sign.is_ascii(), true),
+    (|sign| "&<>".contains(sign), false),
+];
+
 fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
-    let mut plain = vec![secret.to_owned()];
-    for level in 0..ESCAPED {
-        let json = Value::from(plain[level].as_str()).to_string();
-        plain.push(json[1..json.len() - 1].to_owned());
+    let entities = ENTITIES.iter().map(|entities| in_html(secret, entities));
+    let mut plain: BTreeSet<String> = entities.chain([secret.to_owned()]).collect();
+    for (escapes, slash) in JSON {
+        let mut text = secret.to_owned();
+        for _ in 0..ESCAPED {
+            text = in_json(&text, escapes, slash);
+            plain.insert(text.clone());
+        }
     }
     for text in &plain {
         forms.insert(text.bytes().map(|byte| format!("%{byte:02X}")).collect());
@@ -109,6 +159,35 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<String>) {
         forms.insert(whole);
         forms.insert(text.clone());
     }
+}
+
+fn in_html(text: &str, entities: &[(char, &str)]) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for sign in text.chars() {
+        match entities.iter().find(|(other, _)| *other == sign) {
+            Some((_, entity)) => escaped.push_str(entity),
+            None => escaped.push(sign),
+        }
+    }
+    escaped
+}
+
+fn in_json(text: &str, escapes: Escapes, slash: bool) -> String {
+    let json = Value::from(text).to_string();
+    let mut escaped = String::with_capacity(json.len());
+    for sign in json[1..json.len() - 1].chars() {
+        match sign {
+            '/' if slash => escaped.push_str("\\/"),
+            sign if escapes(sign) => {
+                // What is beyond 16 bits is two escapes.
+                for half in sign.encode_utf16(&mut [0; 2]) {
+                    escaped.push_str(&format!("\\u{half:04x}"));
+                }
+            }
+            sign => escaped.push(sign),
+        }
+    }
+    escaped
 }
 
 /// Encodes all but what RFC 3986 calls unreserved.
@@ -185,6 +264,31 @@ mod tests {
         ] {
             let shown = hidden().text(&format!("before {text} behind"));
             assert_eq!(shown, format!("before {HIDDEN} behind"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_as_programs_write_it_into_pages_and_json() {
+        for text in [
+            "p+ss/w\"rd &amp; \u{e4}?=",
+            "p+ss/w&quot;rd &amp; \u{e4}?=",
+            "p+ss/w&#34;rd &amp; \u{e4}?=",
+            "p+ss\\/w\\\"rd & \\u00e4?=",
+            "p+ss/w\\\"rd & \\u00E4?=",
+            "p+ss\\/w\\\"rd & \u{e4}?=",
+            "p+ss/w\\\"rd \\u0026 \u{e4}?=",
+        ] {
+            let shown = hidden().text(&format!("before {text} behind"));
+            assert_eq!(shown, format!("before {HIDDEN} behind"), "{text}");
+        }
+        let face = Hidden::new(&["it's \u{1f600} <here>".to_owned()]);
+        for text in [
+            "it's \\ud83d\\ude00 <here>",
+            "it&#39;s \u{1f600} &lt;here&gt;",
+            "it&#x27;s \u{1f600} &lt;here&gt;",
+            "it's \u{1f600} \\u003chere\\u003e",
+        ] {
+            assert_eq!(face.text(text), HIDDEN, "{text}");
         }
     }
 
