@@ -93,6 +93,8 @@ static ACTIONS: LazyLock<Vec<Action>> = LazyLock::new(|| {
         include_str!("../catalog/respond.json"),
         include_str!("../catalog/set.json"),
         include_str!("../catalog/log.json"),
+        include_str!("../catalog/csv.read.json"),
+        include_str!("../catalog/csv.write.json"),
         include_str!("../catalog/filter.json"),
         include_str!("../catalog/branch.json"),
         include_str!("../catalog/loop.json"),

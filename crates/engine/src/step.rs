@@ -1,6 +1,7 @@
 //! What each kind of step does with its evaluated fields. Steps that hold lanes, and everything
 //! that waits or is recorded, are in [`crate::execute`].
 
+pub(crate) mod csv;
 pub(crate) mod delay;
 pub(crate) mod http;
 pub(crate) mod respond;

@@ -248,7 +248,7 @@ impl<'a> Flow<'a> {
     ) {
         let source: &Step = self.tree.step(other);
         match (source.kind.as_str(), rest) {
-            ("set" | "log" | "loop", _) if traced.depth > FOLLOWED => {
+            ("set" | "log" | "loop" | "csv.read" | "csv.write", _) if traced.depth > FOLLOWED => {
                 traced.output(self, other, rest, names)
             }
             ("set", _) => {
@@ -259,6 +259,17 @@ impl<'a> Flow<'a> {
             ("log", ["message", ..]) => {
                 if let Some(message) = source.config.get("message") {
                     self.look_into(other, message, false, &[], traced);
+                }
+            }
+            // All that is in a text, or in rows, goes on with what is made of it.
+            ("csv.read", _) => {
+                if let Some(text) = source.config.get("text") {
+                    self.look_into(other, text, false, &[], traced);
+                }
+            }
+            ("csv.write", ["text", ..]) => {
+                if let Some(rows) = source.config.get("rows") {
+                    self.look_into(other, rows, false, &[], traced);
                 }
             }
             ("loop", ["item", rest @ ..]) if self.around(step).any(|around| around == other) => {

@@ -147,10 +147,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 self.begin_try(node, started_at, (list, rescue));
                 Ok(())
             }
-            Action::Set => match step::set(&config) {
-                Ok(values) => self.succeed(node, started_at, Value::Object(config), values),
-                Err(error) => self.fail(node, started_at, Value::Object(config), error),
-            },
+            Action::Set => self.pure(node, started_at, config, step::set),
+            Action::ReadCsv => self.pure(node, started_at, config, step::csv::read),
+            Action::WriteCsv => self.pure(node, started_at, config, step::csv::write),
             Action::Log => {
                 let message = step::log(&config);
                 self.succeed(node, started_at, Value::Object(config), message)
@@ -174,6 +173,22 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Does a step that only computes.
+    fn pure(
+        &mut self,
+        node: &Node,
+        started_at: Timestamp,
+        config: Map<String, Value>,
+        compute: fn(&Map<String, Value>) -> Result<Value, String>,
+    ) -> Result<(), End> {
+        let computed = compute(&config);
+        let config = Value::Object(config);
+        match computed {
+            Ok(output) => self.succeed(node, started_at, config, output),
+            Err(error) => self.fail(node, started_at, config, error),
         }
     }
 

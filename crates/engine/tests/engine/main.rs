@@ -4,6 +4,7 @@
 mod bounds;
 mod catching;
 mod connection;
+mod csv;
 mod guard;
 mod http;
 mod resume;

@@ -38,6 +38,12 @@ impl Steps<'_> {
         let mut step = match kind {
             0..5 => self.request(&slug),
             5 => json!({"kind": "set", "values": {"a": "{{ trigger.body.n }}"}}),
+            6 if self.chance.percent(25) => {
+                json!({"kind": "csv.read", "text": "a,b\n{{ trigger.body.n }},2"})
+            }
+            6 if self.chance.percent(25) => {
+                json!({"kind": "csv.write", "rows": [{"a": "{{ trigger.body.n }}"}]})
+            }
             6 => json!({"kind": "log", "message": "n is {{ trigger.body.n }}"}),
             7 => json!({"kind": "filter", "condition": "trigger.body.n != 1"}),
             8 => json!({"kind": "delay", "amount": self.chance.below(3), "unit": "minutes"}),
