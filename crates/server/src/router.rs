@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, any, get, post};
 use http::StatusCode;
@@ -141,6 +142,8 @@ pub fn router(web: Arc<Web>) -> Router {
     });
     let page = of(Kind::Page)
         .fallback(shell::page)
+        // A limit of its own is set where a body is read, larger than the one of the framework.
+        .layer(DefaultBodyLimit::disable())
         .layer(csrf)
         .layer(from_fn_with_state(TIME, guard::within));
     of(Kind::Open)

@@ -165,6 +165,10 @@ impl Maker {
             {
                 continue;
             }
+            if field.kind == FieldKind::Connection {
+                // There is none where the document will be.
+                continue;
+            }
             if field.name == "body_type" {
                 // Not an expression: it decides which of the other fields are there.
                 step.config.insert(field.name.clone(), json!("json"));
@@ -247,7 +251,7 @@ impl Maker {
             FieldKind::Map { .. } => {
                 json!({ "id": format!("{{{{ {a} }}}}"), "total": format!("{{{{ {b} ~ \"/\" ~ run.id }}}}") })
             }
-            FieldKind::Connection => json!(uuid::Uuid::nil()),
+            FieldKind::Connection => unreachable!("it is left out"),
             FieldKind::Json => {
                 json!({ "id": format!("{{{{ {a} }}}}"), "lines": [{ "sku": format!("{{{{ {b} }}}}") }], "test": "{{ run.test }}" })
             }
@@ -358,7 +362,6 @@ fn literal(kind: &FieldKind) -> Value {
             ..
         } => json!("https://api.example.com/orders"),
         FieldKind::Condition => json!(true),
-        FieldKind::Connection => json!(uuid::Uuid::nil()),
         FieldKind::List => json!([1, 2, 3]),
         FieldKind::Map { .. } => json!({ "total": 1, "name": "literal" }),
         _ => json!("a literal text"),

@@ -1,5 +1,6 @@
 //! What every call is held to, whoever makes it: where it comes from, how large it is, how often.
 
+use domain::limit;
 use serde_json::json;
 
 use crate::app::{TestApp, text};
@@ -55,12 +56,15 @@ async fn a_call_that_is_too_large_or_too_deep_gets_a_sentence() {
     let post = |body: Vec<u8>| {
         let request = app
             .admin
-            .request("POST", "/api/runs")
+            .request("POST", "/api/members")
             .header("content-type", "application/json");
         app.admin.send(request.body(body))
     };
     let large = post(vec![b' '; 9 * 1024 * 1024]).await;
     assert_eq!(large.status, 413, "{}", large.text);
+    let padding = limit::DOCUMENT_BYTES + 1024;
+    let fits = post([b"{}".to_vec(), vec![b' '; padding]].concat()).await;
+    assert_eq!(fits.status, 200, "{}", fits.text);
     let deep = post([b"[".repeat(10_000), b"]".repeat(10_000)].concat()).await;
     assert_eq!(deep.status, 422);
     assert!(
