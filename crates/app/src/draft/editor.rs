@@ -63,9 +63,9 @@ struct State {
 }
 
 impl Editor {
-    /// Opens a document.
-    pub(super) fn open(document: Document) -> Self {
-        let checked = Checked::of(&document);
+    /// Opens a document of an integration.
+    pub(super) fn open(own: IntegrationId, document: Document) -> Self {
+        let checked = Checked::of_integration(own, &document);
         let state = State {
             document,
             checked,

@@ -117,7 +117,7 @@ impl Editor {
             return;
         }
         self.state.update_value(|state| {
-            state.checked = Checked::of(&after);
+            state.checked = state.checked.anew(&after);
             state.document = after;
         });
         for signal in [
