@@ -6,18 +6,20 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::document::{Document, Step};
-use crate::run::{RunState, StepPath};
+use crate::run::{RunState, StepPath, StepRecord};
 use crate::schema::FieldKind;
-use crate::{IntegrationId, RunId, catalog, limit};
+use crate::{IntegrationId, RunId, Timestamp, catalog, limit};
 
 /// The key of the step that calls.
 pub const STEP: &str = "integration.call";
 /// The key of the trigger that a call starts.
 pub const TRIGGER: &str = "call";
+/// What the record of a call that is under way has in its output: the name of what is called.
+pub const UNDER_WAY: &str = "calls";
 
 /// An integration, as whoever chooses one to call sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +149,17 @@ pub fn is_open(name: &str, trigger: Option<&str>, is_enabled: bool) -> Result<()
     }
 }
 
+/// Returns the record by which a resumed run waits once more for the run that it called, which was
+/// resumed with it.
+#[must_use]
+pub fn again(record: &StepRecord, at: Timestamp) -> StepRecord {
+    StepRecord {
+        output: json!({ UNDER_WAY: true }),
+        attempts: record.attempts.max(1),
+        ..record.again(at)
+    }
+}
+
 /// Returns the integration that a step calls, if it names one.
 pub fn of_step(step: &Step) -> Option<IntegrationId> {
     let action = catalog::action(&step.kind)?;
@@ -255,7 +268,10 @@ mod tests {
             let expected = Err(Refusal::WaitsForItself("Invoices".to_owned()));
             assert_eq!(refused, expected, "{depth}");
         }
-        assert_eq!(facts(limit::CALL_DEPTH, false, false), Err(Refusal::TooDeep));
+        assert_eq!(
+            facts(limit::CALL_DEPTH, false, false),
+            Err(Refusal::TooDeep)
+        );
     }
 
     #[test]
@@ -265,8 +281,7 @@ mod tests {
         for (n, name, called) in [(1, "First", 7), (2, "Second", 7), (3, "Third", 8)] {
             let step_id = crate::StepId::new(Uuid::from_u128(n));
             let lane = || crate::LaneId::new(Uuid::nil());
-            let mut step =
-                crate::edit::new_step(action, step_id, name, format!("s{n}"), lane);
+            let mut step = crate::edit::new_step(action, step_id, name, format!("s{n}"), lane);
             let value = Value::from(id(called).to_string());
             step.config.insert("integration".to_owned(), value);
             document.flow.push(step_id);

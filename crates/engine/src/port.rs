@@ -121,7 +121,7 @@ pub enum Uncallable {
 /// A call that is to be written, with the start of the called run and the wait for its end.
 ///
 /// Of each step of a run, in each round, at most one called run is under way. One that is, or that
-/// succeeded, is what this call waits for; otherwise a new one starts.
+/// succeeded, or that is [`Calling::known`], is what this call waits for; otherwise a new one starts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calling {
     /// The step and its rounds: a [`domain::run::StepPath`] as a text.
@@ -132,6 +132,9 @@ pub struct Calling {
     pub payload: Value,
     /// Whether the calling run waits for its end, or goes on at once.
     pub waits: bool,
+    /// The called run that was under way when this execution began: it is waited for, even if it
+    /// failed meanwhile.
+    pub known: Option<RunId>,
 }
 
 /// What came of a call.

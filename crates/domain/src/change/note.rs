@@ -392,10 +392,7 @@ impl fmt::Display for Note {
             } => {
                 if let (Receiver::Integration(_), Receiver::Integration(_)) = (was, is) {
                     let with = with(values);
-                    return write!(
-                        out,
-                        "“{name}” calls another integration than before{with}."
-                    );
+                    return write!(out, "“{name}” calls another integration than before{with}.");
                 }
                 let first = if *is_first {
                     " (not called before)"

@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use super::between::is_hidden;
 use super::tree::Tree;
+use crate::IntegrationId;
 use crate::call;
 use crate::catalog::{self, Effect};
 use crate::document::Step;
 use crate::schema::FieldKind;
 use crate::template::{self, Found};
-use crate::IntegrationId;
 
 /// Most places that are looked at to find out what one request sends.
 const LOOKED_AT: usize = 2_000;

@@ -6,9 +6,10 @@
 //! the call ([`Returned`]). A called run that is in doubt leaves the step in doubt, too: it may
 //! have done what it was called for, and no try and no retry can deal with that.
 
+use domain::call::UNDER_WAY;
 use domain::canonical::sha256;
 use domain::run::{RunState, StepPath, StepRecord, StepState};
-use domain::{IntegrationId, Timestamp, limit, payload};
+use domain::{IntegrationId, RunId, Timestamp, limit, payload};
 use serde_json::{Map, Value, json};
 
 use super::catching::FAILED;
@@ -21,9 +22,6 @@ use crate::port::{Calling, Clock, Journal, Outside, Returned, Uncallable};
 use crate::program::Node;
 use crate::step::http::Retry;
 use crate::step::text;
-
-/// What the record of a call that is under way has in its output: the name of what is called.
-const UNDER_WAY: &str = "calls";
 
 /// A step that calls.
 struct Call<'n> {
@@ -75,6 +73,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             attempts: if is_under_way { before } else { before + 1 },
         };
         let path = call.path.to_string();
+        let mut known = None;
         if let Some(returned) = self.returned.take_if(|returned| returned.path == path)
             && is_under_way
         {
@@ -86,9 +85,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             if returned.state.is_finished() {
                 return self.take_result(&call, returned);
             }
+            known = Some(returned.run);
         }
         match called {
-            Ok(called) => self.begin_call(call, called, input).await,
+            Ok(called) => self.begin_call(call, (called, known), input).await,
             Err(_) => {
                 let error = "No integration is chosen. Choose one.".to_owned();
                 self.end_call(&call, StepState::Failed, Value::Null, Some(error))
@@ -100,7 +100,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     async fn begin_call(
         &mut self,
         mut call: Call<'p>,
-        called: IntegrationId,
+        (called, known): (IntegrationId, Option<RunId>),
         input: Value,
     ) -> Result<(), End> {
         let found = match self.directory {
@@ -132,6 +132,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             callee,
             payload,
             waits: call.waits,
+            known,
         })))
     }
 
@@ -162,8 +163,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             }
             _ => format!("The run of “{name}” that was called failed: {reason}"),
         };
-        if returned.state != RunState::Failed
-            || call.attempts > u32::from(call.node.policy.retries)
+        if returned.state != RunState::Failed || call.attempts > u32::from(call.node.policy.retries)
         {
             return self.end_call(call, StepState::Failed, output, Some(error));
         }
@@ -206,7 +206,10 @@ impl<C, J, O> Run<'_, C, J, O> {
         if !self.program.is_called {
             return Ok(None);
         }
-        let result = self.result.take().unwrap_or_else(|| json!({"result": null}));
+        let result = self
+            .result
+            .take()
+            .unwrap_or_else(|| json!({"result": null}));
         let (bytes, _) = measure(&result);
         if bytes > limit::RESULT_BYTES {
             let mib = limit::RESULT_BYTES / 1024 / 1024;

@@ -13,9 +13,7 @@ use super::part::{self, Part};
 use super::record::Recorder;
 use super::watch::{Interrupt, Watch};
 use super::{End, Outcome};
-use crate::port::{
-    Answer, Clock, Directory, Journal, Lease, Network, Outside, Returned, Vault,
-};
+use crate::port::{Answer, Clock, Directory, Journal, Lease, Network, Outside, Returned, Vault};
 use crate::program::{Action, Node, Program};
 use crate::step;
 use crate::step::http::header::hide_secrets;
@@ -197,7 +195,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         }
         if node.is_tail {
             let frames = self.frames.iter();
-            let mut around = frames.filter(|frame| frame.looping.is_some() || frame.trying.is_some());
+            let mut around =
+                frames.filter(|frame| frame.looping.is_some() || frame.trying.is_some());
             if self.program.is_called && !self.has_responded && around.next().is_none() {
                 self.result = Some(json!({"result": output}));
             }

@@ -66,7 +66,10 @@ fn an_integration_cannot_call_itself_however_the_document_came_to_be() {
     };
     let mut checked = Checked::of_integration(integration(7), &document);
     assert_eq!(told(&checked), [refused.clone()]);
-    assert_eq!(told(&Checked::of_integration(integration(8), &document)), []);
+    assert_eq!(
+        told(&Checked::of_integration(integration(8), &document)),
+        []
+    );
     assert_eq!(told(&Checked::of(&document)), []);
     for (n, expected) in [(8, vec![]), (7, vec![refused])] {
         let change = edit::apply(&mut document, &set(n)).expect("it fits");
