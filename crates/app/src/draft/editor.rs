@@ -10,7 +10,7 @@ mod rebase;
 use domain::document::{ListRef, Settings, Step, Trigger};
 use domain::edit::{self, Change, Edit};
 use domain::validate::{Affected, Checked, Problem};
-use domain::{Document, StepId, limit};
+use domain::{Document, IntegrationId, StepId, limit};
 use leptos::prelude::*;
 
 use super::per_step::PerStep;

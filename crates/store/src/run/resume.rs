@@ -115,14 +115,14 @@ impl Store {
             called.extend(resume(&mut tx, me, id, on, target.as_ref()).await?);
             resumed.push((id, IntegrationId(row.integration_id)));
         }
+        let next = resumed.last().filter(|_| is_more).map(|(id, _)| *id);
+        resumed.extend(called);
         let count = u32::try_from(resumed.len()).unwrap_or(u32::MAX);
         if count > 0 {
             let detail = json!({ "runs": count, "on": on, "state": filter.state });
             let of = filter.integration.map_or(me.organization.0, |id| id.0);
             audit::note(&mut tx, me, "run.resume_many", of, detail).await?;
         }
-        let next = resumed.last().filter(|_| is_more).map(|(id, _)| *id);
-        resumed.extend(called);
         self.commit_resume(tx, me, resumed).await?;
         Ok(Resumed {
             resumed: count,

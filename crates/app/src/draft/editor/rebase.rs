@@ -4,7 +4,6 @@ use domain::Document;
 use domain::change::{self, Changes, edits};
 use domain::edit::Edit;
 use domain::merge::{Conflict, Onto, Sides, onto};
-use domain::validate::Checked;
 use leptos::prelude::*;
 use serde_json::Value;
 
