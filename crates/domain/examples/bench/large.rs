@@ -247,7 +247,7 @@ impl Maker {
             FieldKind::Map { .. } => {
                 json!({ "id": format!("{{{{ {a} }}}}"), "total": format!("{{{{ {b} ~ \"/\" ~ run.id }}}}") })
             }
-            FieldKind::Connection => json!(uuid::Uuid::nil()),
+            FieldKind::Connection | FieldKind::Integration => json!(uuid::Uuid::nil()),
             FieldKind::Json => {
                 json!({ "id": format!("{{{{ {a} }}}}"), "lines": [{ "sku": format!("{{{{ {b} }}}}") }], "test": "{{ run.test }}" })
             }
@@ -358,7 +358,7 @@ fn literal(kind: &FieldKind) -> Value {
             ..
         } => json!("https://api.example.com/orders"),
         FieldKind::Condition => json!(true),
-        FieldKind::Connection => json!(uuid::Uuid::nil()),
+        FieldKind::Connection | FieldKind::Integration => json!(uuid::Uuid::nil()),
         FieldKind::List => json!([1, 2, 3]),
         FieldKind::Map { .. } => json!({ "total": 1, "name": "literal" }),
         _ => json!("a literal text"),
