@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod boot;
+pub mod call;
 #[cfg(feature = "ssr")]
 pub mod caller;
 #[cfg(feature = "csr")]

@@ -91,6 +91,7 @@ static ACTIONS: LazyLock<Vec<Action>> = LazyLock::new(|| {
     read(&[
         include_str!("../catalog/http.request.json"),
         include_str!("../catalog/respond.json"),
+        include_str!("../catalog/integration.call.json"),
         include_str!("../catalog/set.json"),
         include_str!("../catalog/log.json"),
         include_str!("../catalog/csv.read.json"),
@@ -109,6 +110,7 @@ static TRIGGERS: LazyLock<Vec<TriggerKind>> = LazyLock::new(|| {
         include_str!("../catalog/trigger.webhook.json"),
         include_str!("../catalog/trigger.schedule.json"),
         include_str!("../catalog/trigger.manual.json"),
+        include_str!("../catalog/trigger.call.json"),
     ])
 });
 

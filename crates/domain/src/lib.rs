@@ -5,6 +5,7 @@
 //! interface, database, clock, randomness or async: ids and times are passed in.
 
 pub mod account;
+pub mod call;
 pub mod canonical;
 pub mod catalog;
 pub mod change;

@@ -23,6 +23,10 @@ pub const TEMPLATE_FUEL: u64 = 200_000;
 /// Most that the expressions of one field give together, in bytes of JSON: a little more than
 /// [`RESPONSE_BYTES`], so that a whole answer can be passed on.
 pub const RESULT_BYTES: usize = 6 * 1024 * 1024;
+/// How many levels deep runs call each other: the first that is called is at level 1.
+pub const CALL_DEPTH: usize = 8;
+/// Calls of one run that its page lists.
+pub const CALLS_LISTED: usize = 500;
 /// Most items that one loop goes through.
 pub const LOOP_ITEMS: usize = 100_000;
 /// Largest answer that an HTTP request step reads, in bytes.

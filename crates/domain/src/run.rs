@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::call::{Called, Linked};
 use crate::document::{Document, OnError};
 use crate::{DocumentHash, DraftId, EventId, IntegrationId, RunId, StepId, Timestamp};
 
@@ -288,6 +289,11 @@ pub struct RunDetail {
     /// What each step did, in the order in which they began. Without inputs and outputs when the
     /// reader may not see payloads.
     pub records: Vec<StepRecord>,
+    /// The run that called it, if one did.
+    pub caller: Option<Linked>,
+    /// The runs that its steps called, in the order in which they were started; the first of them
+    /// when there are more than [`crate::limit::CALLS_LISTED`].
+    pub calls: Vec<Called>,
     /// Whether inputs and outputs were left out because of the reader's role.
     pub payloads_hidden: bool,
 }

@@ -80,6 +80,9 @@ pub enum FieldKind {
     /// The id of a connection, chosen from a list; never an expression, so that whoever reads the
     /// document knows which one is used.
     Connection,
+    /// The id of an integration that is called, chosen from a list; never an expression, so that
+    /// whoever reads the document knows what it starts.
+    Integration,
 }
 
 /// What a literal text must look like.
@@ -195,6 +198,7 @@ fn kind(property: &Value) -> FieldKind {
         ("condition", _) => FieldKind::Condition,
         ("list", _) => FieldKind::List,
         ("connection", _) => FieldKind::Connection,
+        ("integration", _) => FieldKind::Integration,
         ("map", _) => FieldKind::Map {
             min: property
                 .get("minProperties")

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::SCHEMA;
 use crate::edit::Change;
-use crate::{Document, LaneId, StepId, catalog, limit};
+use crate::{Document, IntegrationId, LaneId, StepId, catalog, limit};
 
 use collector::Collector;
 use ripple::Ripple;
@@ -64,6 +64,8 @@ pub struct Checked {
     flaws: Vec<Problem>,
     /// The steps with problems or expressions.
     steps: BTreeMap<StepId, StepChecked>,
+    /// The integration that the document is of, which it cannot call.
+    own: Option<IntegrationId>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,11 +105,26 @@ impl Affected {
 const FEW: usize = 4;
 
 impl Checked {
-    /// Checks a whole document.
+    /// Checks a whole document, of which is not known what integration it is of.
     pub fn of(document: &Document) -> Self {
+        Self::within(None, document)
+    }
+
+    /// Checks a whole document of an integration.
+    pub fn of_integration(own: IntegrationId, document: &Document) -> Self {
+        Self::within(Some(own), document)
+    }
+
+    /// Checks another document of the same integration.
+    #[must_use]
+    pub fn anew(&self, document: &Document) -> Self {
+        Self::within(self.own, document)
+    }
+
+    fn within(own: Option<IntegrationId>, document: &Document) -> Self {
         let mut index = Index::new(document);
         let mut flaws = Flaws::default();
-        let mut collector = Collector::default();
+        let mut collector = Collector::of(own);
         let mut steps: Vec<StepChecked> = Vec::new();
         steps.resize_with(document.steps.len(), StepChecked::default);
         let enter = |id| match index.find(id) {
@@ -135,6 +152,7 @@ impl Checked {
             whole: whole(document),
             flaws: flaws.0,
             steps: steps.filter(|(_, step)| !step.is_empty()).collect(),
+            own,
         }
     }
 
@@ -167,7 +185,7 @@ impl Checked {
         for id in gone {
             self.set(id, StepChecked::default(), &mut affected);
         }
-        let mut collector = Collector::default();
+        let mut collector = Collector::of(self.own);
         if here.len() <= FEW {
             for id in here {
                 let around = Surroundings::of(document, id);
@@ -198,7 +216,8 @@ impl Checked {
     }
 
     fn replace(&mut self, document: &Document) -> Affected {
-        let before = std::mem::replace(self, Self::of(document));
+        let after = self.anew(document);
+        let before = std::mem::replace(self, after);
         Affected::between(&before, self)
     }
 

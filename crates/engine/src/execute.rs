@@ -1,6 +1,7 @@
 //! Executes a task: interprets the tree of steps, records what happened, resumes from records.
 
 mod authorize;
+mod calling;
 mod catching;
 mod effect;
 mod frame;
@@ -18,7 +19,10 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch as signal};
 
 use crate::Program;
-use crate::port::{Answer, Clients, Clock, Journal, Lease, Network, Outside, SystemClock, Vault};
+use crate::port::{
+    Answer, Calling, Clients, Clock, Directory, Journal, Lease, Network, Outside, Returned,
+    SystemClock, Vault,
+};
 use catching::Thrown;
 use frame::Frame;
 use part::Part;
@@ -45,6 +49,8 @@ pub struct Task {
     pub scope: TestScope,
     /// What earlier claims of this run recorded, oldest first.
     pub history: Vec<StepRecord>,
+    /// What came of the call for which the run waited, when that woke it.
+    pub returned: Option<Returned>,
     /// What may be reached.
     pub network: Network,
 }
@@ -59,6 +65,22 @@ pub enum Outcome {
         /// Why it failed, in a sentence.
         error: Option<String>,
         /// Records not appended yet: to be written together with the end.
+        records: Vec<StepRecord>,
+    },
+    /// The run came to its end, and gives a result to the one that called it: the run of a
+    /// document whose trigger is a call.
+    Answered {
+        /// `{"result": …}`, and the `status` when a Respond step gave it.
+        result: Value,
+        /// Records not appended yet: to be written together with the end.
+        records: Vec<StepRecord>,
+    },
+    /// The run calls an integration: start a run of it, and execute this one again with its history
+    /// and what came of the call. Records, start and wait are to be written together.
+    Calling {
+        /// Which, and with what.
+        calling: Box<Calling>,
+        /// Records not appended yet; the last is that of the call.
         records: Vec<StepRecord>,
     },
     /// The run waits for a time; execute it again then, with its history.
@@ -81,6 +103,7 @@ enum End {
     InDoubt(String),
     Canceled,
     Waiting(Timestamp),
+    Calling(Box<Calling>),
     Lost,
 }
 
@@ -90,6 +113,7 @@ pub struct Engine<C = SystemClock, O = Clients> {
     clock: C,
     outside: O,
     vault: Option<Arc<dyn Vault>>,
+    directory: Option<Arc<dyn Directory>>,
 }
 
 impl<C: Clock> Engine<C> {
@@ -108,6 +132,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             clock,
             outside,
             vault: None,
+            directory: None,
         }
     }
 
@@ -116,6 +141,15 @@ impl<C: Clock, O: Outside> Engine<C, O> {
     pub fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
         Self {
             vault: Some(vault),
+            ..self
+        }
+    }
+
+    /// Lets steps call the integrations that `directory` finds; without it, there are none.
+    #[must_use]
+    pub fn with_directory(self, directory: Arc<dyn Directory>) -> Self {
+        Self {
+            directory: Some(directory),
             ..self
         }
     }
@@ -171,6 +205,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             clock: &self.clock,
             outside: &self.outside,
             vault: self.vault.as_deref(),
+            directory: self.directory.as_deref(),
             journal,
             program: &program,
             lease: task.lease,
@@ -182,6 +217,8 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             frames: vec![Frame::new(list, scope)],
             part: Part::of(&task.scope, task.is_test),
             rounds: Vec::new(),
+            returned: task.returned,
+            result: None,
             on_answer,
             has_responded: false,
             steps_taken: 0,

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use domain::run::StepRecord;
-use domain::{ConnectionId, RunId, Timestamp};
+use domain::run::{RunState, StepRecord};
+use domain::{ConnectionId, DocumentHash, IntegrationId, RunId, Timestamp};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -80,6 +80,78 @@ pub enum Closed {
     Broken(String),
     /// The database did not answer.
     Unavailable,
+}
+
+/// Where the integrations are found that a run calls.
+pub trait Directory: Debug + Send + Sync + 'static {
+    /// Returns what is live of an integration of the run's organization, if the run may call it
+    /// now. `waits` says whether the run waits for the result.
+    fn callee(&self, run: RunId, called: IntegrationId, waits: bool) -> Finding<'_>;
+}
+
+/// An integration that is being looked for.
+pub type Finding<'a> = Pin<Box<dyn Future<Output = Result<Callee, Uncallable>> + Send + 'a>>;
+
+/// What a call starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callee {
+    /// The integration.
+    pub integration: IntegrationId,
+    /// Its name.
+    pub name: String,
+    /// The number of its live version.
+    pub version: u32,
+    /// That version's content.
+    pub hash: DocumentHash,
+    /// The integrations of the runs that led here, outermost first; the last is the calling one.
+    pub callers: Vec<IntegrationId>,
+    /// The name of the calling one.
+    pub caller: String,
+}
+
+/// Why no run can be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uncallable {
+    /// It may not be called: a sentence that says what to do.
+    Refused(String),
+    /// The database did not answer.
+    Unavailable,
+}
+
+/// A call that is to be written, with the start of the called run and the wait for its end.
+///
+/// Of each step of a run, in each round, at most one called run is under way. One that is, or that
+/// succeeded, or that is [`Calling::known`], is what this call waits for; otherwise a new one starts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calling {
+    /// The step and its rounds: a [`domain::run::StepPath`] as a text.
+    pub path: String,
+    /// What is started.
+    pub callee: Callee,
+    /// What its expressions see as `trigger`.
+    pub payload: Value,
+    /// Whether the calling run waits for its end, or goes on at once.
+    pub waits: bool,
+    /// The called run that was under way when this execution began: it is waited for, even if it
+    /// failed meanwhile.
+    pub known: Option<RunId>,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Returned {
+    /// The step that called, as [`Calling::path`].
+    pub path: String,
+    /// The run that was called.
+    pub run: RunId,
+    /// The name of its integration.
+    pub name: String,
+    /// Where it stands; it may not be over when nobody waits for it.
+    pub state: RunState,
+    /// Why it did not succeed.
+    pub error: Option<String>,
+    /// What it gave, as [`crate::Outcome::Answered`] has it.
+    pub result: Option<Value>,
 }
 
 /// What time it is, and waiting for it to pass.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::catalog::{self, Container};
 use domain::document::{ErrorPolicy, Lane, Step};
 use domain::template::Template;
-use domain::{Document, StepId, limit};
+use domain::{Document, StepId, call, limit};
 use thiserror::Error;
 
 pub(crate) use config::Config;
@@ -21,6 +21,8 @@ pub struct Program {
     pub(crate) nodes: Vec<Node>,
     pub(crate) flow: Vec<usize>,
     pub(crate) time_limit: Duration,
+    /// Calls start it, so that it gives a result.
+    pub(crate) is_called: bool,
     by_id: HashMap<StepId, usize>,
 }
 
@@ -36,7 +38,7 @@ pub(crate) struct Node {
     /// Some expression uses its output. What nobody uses is not made visible.
     pub(crate) is_used: bool,
     /// It is the last that a round of the loop, or a lane of the try, around it can do, so its
-    /// output is theirs.
+    /// output is theirs; or the last of all, when the run gives a result.
     pub(crate) is_tail: bool,
     parent: Option<usize>,
 }
@@ -45,6 +47,8 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum Action {
     Http,
+    /// Calls another integration.
+    Call,
     Respond,
     Set,
     Log,
@@ -99,12 +103,15 @@ impl Program {
             used: Used::of(document),
             nodes: Vec::with_capacity(document.steps.len()),
             by_id: HashMap::with_capacity(document.steps.len()),
+            is_called: document.trigger.kind == call::TRIGGER,
         };
-        let flow = compiler.list(&document.flow, 1, None, false)?;
+        let is_called = compiler.is_called;
+        let flow = compiler.list(&document.flow, 1, None, is_called)?;
         Ok(Self {
             nodes: compiler.nodes,
             flow,
             time_limit: Duration::from_secs(document.settings.time_limit_seconds.max(1).into()),
+            is_called,
             by_id: compiler.by_id,
         })
     }
@@ -135,6 +142,7 @@ struct Compiler<'d> {
     used: Used,
     nodes: Vec<Node>,
     by_id: HashMap<StepId, usize>,
+    is_called: bool,
 }
 
 impl Compiler<'_> {
@@ -187,7 +195,7 @@ impl Compiler<'_> {
             config: Config::compile(entry, &step.config)
                 .map_err(|message| CompileError::of(step, message))?,
             action: simple(step)?,
-            is_used: self.used.contains(&step.slug),
+            is_used: self.used.contains(&step.slug) || is_tail && self.is_called,
             is_tail,
             parent,
         });
@@ -228,6 +236,7 @@ impl Compiler<'_> {
 fn simple(step: &Step) -> Result<Action, CompileError> {
     Ok(match step.kind.as_str() {
         "http.request" => Action::Http,
+        call::STEP => Action::Call,
         "respond" => Action::Respond,
         "set" => Action::Set,
         "log" => Action::Log,

@@ -73,6 +73,7 @@ functions! {
     open account::WhoAmI: Access::Member,
     guarded account::ReadInvitation: Access::Anyone,
     guarded account::AcceptInvitation: Access::Anyone,
+    open call::Callable: Access::May(Act::See),
     open connection::Connections: Access::May(Act::See),
     open connection::ConnectionUses: Access::May(Act::EditDraft),
     open connection::CreateConnection: Access::May(Act::ManageSecrets),

@@ -89,7 +89,9 @@ impl Worker {
         Arc::new(Self {
             id: WorkerId::random(),
             journal: store.journal(),
-            engine: Engine::new(SystemClock).with_vault(Arc::new(store.clone())),
+            engine: Engine::new(SystemClock)
+                .with_vault(Arc::new(store.clone()))
+                .with_directory(Arc::new(store.clone())),
             store,
             programs: Programs::default(),
             answers,
@@ -247,6 +249,7 @@ impl Worker {
             is_test: claimed.is_test,
             scope: claimed.scope,
             history: claimed.history,
+            returned: claimed.returned,
             network: claimed.network,
         };
         let (sender, mut given) = oneshot::channel();
@@ -283,6 +286,8 @@ impl Worker {
     async fn finish(&self, lease: Lease, outcome: Outcome, responds: bool) {
         let state = match &outcome {
             Outcome::Finished { state, .. } => *state,
+            Outcome::Answered { .. } => RunState::Succeeded,
+            Outcome::Calling { .. } => RunState::Waiting,
             Outcome::Waiting { until, .. } => {
                 let mut next = self.next_due.lock().unwrap_or_else(PoisonError::into_inner);
                 *next = Some(next.map_or(*until, |known| known.min(*until)));

@@ -150,6 +150,7 @@ impl Store {
             is_test: false,
             scope: TestScope::Whole,
             history: Vec::new(),
+            returned: None,
             network: route.network.clone(),
         });
         Ok(Accepted { run, claimed })

@@ -5,6 +5,7 @@
 //! and a thousand cost one flush of the disk. Each write names its fence, and what is not
 //! covered by the queue's row any more is refused.
 
+mod calling;
 mod statement;
 mod write;
 
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use domain::run::{RunState, StepRecord};
 use domain::{RunId, Timestamp};
 use engine::Outcome;
-use engine::port::{Journal, Lease, Lost};
+use engine::port::{Calling, Journal, Lease, Lost};
+use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -46,7 +48,28 @@ struct Write {
 enum Then {
     GoOn,
     Wait(Timestamp),
-    End(RunState, Option<String>),
+    /// A call, and the JSON that is handed over.
+    Call(Box<Calling>, String),
+    End(Ending),
+}
+
+/// How a run ends.
+#[derive(Clone, Debug)]
+struct Ending {
+    state: RunState,
+    error: Option<String>,
+    /// JSON of what it gives to the run that called it.
+    result: Option<String>,
+}
+
+impl Ending {
+    fn failed(error: String) -> Self {
+        Self {
+            state: RunState::Failed,
+            error: Some(error),
+            result: None,
+        }
+    }
 }
 
 impl PgJournal {
@@ -73,7 +96,23 @@ impl PgJournal {
             } => {
                 // A database text cannot hold this one character.
                 let error = error.map(|error| error.replace('\0', "\u{fffd}"));
-                self.write(lease, &records, Then::End(state, error)).await
+                let ending = Ending {
+                    state,
+                    error,
+                    result: None,
+                };
+                self.write(lease, &records, Then::End(ending)).await
+            }
+            Outcome::Answered { result, records } => {
+                let ending = ending(&result);
+                self.write(lease, &records, Then::End(ending)).await
+            }
+            Outcome::Calling { calling, records } => {
+                let then = match check::payload(&calling.payload) {
+                    Ok(payload) => Then::Call(calling, payload),
+                    Err(error) => Then::End(Ending::failed(error.to_string())),
+                };
+                self.write(lease, &records, then).await
             }
             Outcome::Waiting { until, records } => {
                 self.write(lease, &records, Then::Wait(until)).await
@@ -87,7 +126,7 @@ impl PgJournal {
         self.counters.retried(retries(records));
         if let Err(error) = check::records(&text) {
             // What cannot be kept cannot be resumed: the run ends here, and says why.
-            let failed = Then::End(RunState::Failed, Some(error));
+            let failed = Then::End(Ending::failed(error));
             self.send(lease, String::new(), failed).await?;
             return Err(Lost);
         }
@@ -111,6 +150,19 @@ impl PgJournal {
 impl Journal for PgJournal {
     async fn append(&self, lease: Lease, records: Vec<StepRecord>) -> Result<(), Lost> {
         self.write(lease, &records, Then::GoOn).await
+    }
+}
+
+/// Returns how a run ends that gives a result: successfully, unless that cannot be kept.
+fn ending(result: &Value) -> Ending {
+    let text = result.to_string();
+    match check::records(&text) {
+        Ok(()) => Ending {
+            state: RunState::Succeeded,
+            error: None,
+            result: Some(text),
+        },
+        Err(error) => Ending::failed(error),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod account;
 mod audit;
+mod call;
 mod connection;
 mod document;
 mod draft;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use domain::run::{RunState, StepRecord, TestScope};
 use domain::{DocumentHash, IntegrationId, OrganizationId, RunId, Timestamp};
 use engine::Outcome;
-use engine::port::{Lease, Network};
+use engine::port::{Lease, Network, Returned};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -70,6 +70,8 @@ pub struct ClaimedRun {
     pub scope: TestScope,
     /// What earlier claims recorded, oldest first, one record for each path.
     pub history: Vec<StepRecord>,
+    /// What came of the call for which it waited.
+    pub returned: Option<Returned>,
     /// What it may reach.
     pub network: Network,
 }
@@ -90,6 +92,7 @@ impl Store {
             .map(|row| row.run_id)
             .collect();
         let mut histories = self.histories(resumed).await?;
+        let mut returned = self.returned(&rows).await?;
         let mut runs = Vec::with_capacity(rows.len());
         for row in rows {
             let lease = Lease {
@@ -103,7 +106,10 @@ impl Store {
             }
             // One run that cannot be read must not keep the others from being executed.
             match row.read(lease, history) {
-                Ok(run) => runs.push(run),
+                Ok(run) => runs.push(ClaimedRun {
+                    returned: returned.remove(&lease.run),
+                    ..run
+                }),
                 Err(error) => {
                     tracing::error!(run = %lease.run, ?error, "a run cannot be read");
                     self.give_up(lease, RunState::Failed, UNREADABLE).await;
@@ -129,6 +135,35 @@ impl Store {
             histories.entry(row.run_id).or_default().push(row.records);
         }
         Ok(histories)
+    }
+
+    /// Returns what came of the calls for which runs waited, by the calling run.
+    async fn returned(&self, rows: &[ClaimedRow]) -> Result<HashMap<RunId, Returned>> {
+        let called: Vec<Uuid> = rows.iter().filter_map(|row| row.awaits).collect();
+        if called.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = sqlx::query!(
+            r#"select caller_id as "caller_id!", caller_path as "caller_path!", run_id, name, state,
+                    error, result
+               from run join integration using (integration_id)
+               where run_id = any($1) and caller_id is not null"#,
+            &called,
+        )
+        .fetch_all(&self.inner.system)
+        .await?;
+        let returned = rows.into_iter().map(|row| {
+            let returned = Returned {
+                path: row.caller_path,
+                run: RunId(row.run_id),
+                name: row.name,
+                state: run::state(&row.state)?,
+                error: row.error,
+                result: row.result,
+            };
+            Ok((RunId(row.caller_id), returned))
+        });
+        returned.collect()
     }
 
     async fn give_up(&self, lease: Lease, state: RunState, error: &str) {
@@ -224,6 +259,8 @@ struct ClaimedRow {
     scope: Option<Value>,
     payload: Value,
     network: Value,
+    /// The called run that it is told of.
+    awaits: Option<Uuid>,
 }
 
 impl ClaimedRow {
@@ -239,6 +276,7 @@ impl ClaimedRow {
             is_test: self.is_test,
             scope: scope(self.scope)?,
             history: run::fold(history)?,
+            returned: None,
             network: organization::read_network(self.network)?,
         })
     }

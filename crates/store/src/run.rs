@@ -1,5 +1,6 @@
 //! Runs: listed, looked into, canceled, resumed.
 
+mod cancel;
 pub(crate) mod check;
 mod reply;
 mod resume;
@@ -11,13 +12,11 @@ use domain::account::Me;
 use domain::policy::{self, Act};
 use domain::run::{RunDetail, RunOf, RunState, RunSummary, StepPath, StepRecord};
 use domain::{DocumentHash, DraftId, EventId, IntegrationId, RunId};
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::live::{Changed, What};
-use crate::measure::Ended;
-use crate::{Error, Refusal, Result, Store, Tx, audit, document, number, timestamp};
+use crate::{Error, Result, Store, Tx, call, document, number, timestamp};
 
 pub use reply::Reply;
 
@@ -143,90 +142,6 @@ impl Store {
         }
         rows.into_iter().map(SummaryRow::read).collect()
     }
-
-    /// Ends a run that is not over. A step that is under way may still reach its target; nothing
-    /// is recorded of it.
-    ///
-    /// # Errors
-    /// When the role does not allow it, there is no such run, or it is over.
-    pub async fn cancel_run(&self, me: &Me, id: RunId) -> Result<()> {
-        let (mut tx, role) = self.enter(me).await?;
-        let found = sqlx::query!(
-            "select is_test, integration_id from run where organization_id = $1 and run_id = $2",
-            me.organization.0,
-            id.0,
-        )
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(Error::NotFound)?;
-        policy::allow(
-            role,
-            if found.is_test {
-                Act::Test
-            } else {
-                Act::Operate
-            },
-        )?;
-        // The queue first, as the journal does: whoever holds that row decides how the run ends.
-        let left = sqlx::query!("delete from run_queue where run_id = $1", id.0)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        let was_throttled = sqlx::query!("delete from throttle_place where run_id = $1", id.0)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected()
-            > 0;
-        let before = sqlx::query_scalar!(
-            "select state from run where organization_id = $1 and run_id = $2 for update",
-            me.organization.0,
-            id.0,
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let before = state(&before)?;
-        if before.is_finished() {
-            return Err(Refusal::RunOver(before).into());
-        }
-        if left == 0 {
-            // It was over a moment ago, and someone resumed it while we waited for its row.
-            drop(tx);
-            return Box::pin(self.cancel_run(me, id)).await;
-        }
-        sqlx::query!(
-            "update run set state = $2, finished_at = now() where run_id = $1",
-            id.0,
-            RunState::Canceled.key(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        audit::note(
-            &mut tx,
-            me,
-            "run.cancel",
-            id.0,
-            json!({ "was": before.key() }),
-        )
-        .await?;
-        self.live().notify_canceled(&mut tx, id).await?;
-        if was_throttled {
-            self.live().notify_workers(&mut tx).await?;
-        }
-        let changed = Changed {
-            organization: me.organization,
-            what: What::Run(id, IntegrationId(found.integration_id)),
-        };
-        self.commit(tx, vec![changed]).await?;
-        self.live().tell_canceled(id);
-        if !found.is_test {
-            self.inner.counters.ended(&[Ended {
-                integration: IntegrationId(found.integration_id),
-                state: RunState::Canceled,
-                latency_ms: None,
-            }]);
-        }
-        Ok(())
-    }
 }
 
 async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetail> {
@@ -259,6 +174,8 @@ async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetai
             record.output = Value::Null;
         }
     }
+    let caller = call::caller_of(tx, me, id).await?;
+    let calls = call::calls_of(tx, me, id).await?;
     let summary = SummaryRow {
         run_id: row.run_id,
         integration_id: row.integration_id,
@@ -279,6 +196,8 @@ async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetai
         document: document::read(row.body)?,
         payload: shown.then_some(row.payload),
         records,
+        caller,
+        calls,
         payloads_hidden: !shown,
     })
 }

@@ -26,6 +26,8 @@ pub(crate) enum Shape {
     Json,
     /// A connection, shown by its name.
     Connection,
+    /// An integration that is called, shown by its name.
+    Integration,
     /// A lane: its name and condition.
     Lane,
 }
@@ -246,6 +248,7 @@ fn shape(
                 Some(FieldKind::Map { .. }) => Shape::Map,
                 Some(FieldKind::Json) => Shape::Json,
                 Some(FieldKind::Connection) => Shape::Connection,
+                Some(FieldKind::Integration) => Shape::Integration,
                 _ if values.iter().any(is_structure) => Shape::Json,
                 _ => Shape::Code,
             }

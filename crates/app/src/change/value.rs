@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::field_look::{FieldLook, Shape, plain};
 use super::text::{self, Mark, Side};
-use crate::connection::known;
 use crate::design::icon::Icon;
+use crate::{call, connection::known};
 
 /// Unchanged entries of a map that are shown beside changed ones.
 const FEW: usize = 3;
@@ -45,6 +45,7 @@ fn cell(look: &FieldLook, side: Side, marks: &[Mark]) -> AnyView {
             swap(before.map(label), after.map(label), side)
         }
         (Shape::Connection, ..) => connection(before, after, side),
+        (Shape::Integration, ..) => integration(before, after, side),
         (Shape::Lane, ..) => swap(before.map(lane), after.map(lane), side),
         (Shape::Map, _, _) if are(Value::is_object, before, after) => map(
             before.and_then(Value::as_object),
@@ -101,6 +102,14 @@ fn connection(before: Option<&Value>, after: Option<&Value>, side: Side) -> AnyV
     let known = known::known();
     let (before, after) = (before.cloned(), after.cloned());
     let name = move |value: &Value| known.with(|all| known::name(all.as_deref(), value));
+    (move || swap(before.as_ref().map(name), after.as_ref().map(name), side)).into_any()
+}
+
+/// Draws integrations by their names, as soon as they are known.
+fn integration(before: Option<&Value>, after: Option<&Value>, side: Side) -> AnyView {
+    let known = call::known::known();
+    let (before, after) = (before.cloned(), after.cloned());
+    let name = move |value: &Value| known.with(|all| call::known::name(all.as_deref(), value));
     (move || swap(before.as_ref().map(name), after.as_ref().map(name), side)).into_any()
 }
 

@@ -7,6 +7,7 @@
 
 mod choice;
 mod connection;
+mod integration;
 mod map;
 mod text;
 mod zone;
@@ -185,6 +186,7 @@ impl Form {
             }
             FieldKind::Map { .. } => map::control(control, field, problems),
             FieldKind::Connection => connection::control(control, field),
+            FieldKind::Integration => integration::control(control, field),
         }
     }
 }
@@ -193,7 +195,7 @@ impl Form {
 /// goes, so that nothing jumps.
 fn example(field: &'static Field, control: &Control) -> Option<AnyView> {
     let example = field.example.as_ref()?;
-    if matches!(field.kind, FieldKind::Choice(_)) {
+    if matches!(field.kind, FieldKind::Choice(_) | FieldKind::Integration) {
         return None;
     }
     let (value, emit, id) = (control.value, control.emit, control.id.clone());

@@ -80,7 +80,7 @@ pub(super) struct Builder {
 impl Builder {
     fn open(opened: Opened) -> Self {
         let draft = opened.draft.clone();
-        let editor = Editor::open(draft.document);
+        let editor = Editor::open(draft.integration, draft.document);
         let is_open = draft.summary.state.is_open();
         let may = session::may(Act::EditDraft);
         let saving = Saving::start(opened, editor);

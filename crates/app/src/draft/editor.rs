@@ -10,7 +10,7 @@ mod rebase;
 use domain::document::{ListRef, Settings, Step, Trigger};
 use domain::edit::{self, Change, Edit};
 use domain::validate::{Affected, Checked, Problem};
-use domain::{Document, StepId, limit};
+use domain::{Document, IntegrationId, StepId, limit};
 use leptos::prelude::*;
 
 use super::per_step::PerStep;
@@ -63,9 +63,9 @@ struct State {
 }
 
 impl Editor {
-    /// Opens a document.
-    pub(super) fn open(document: Document) -> Self {
-        let checked = Checked::of(&document);
+    /// Opens a document of an integration.
+    pub(super) fn open(own: IntegrationId, document: Document) -> Self {
+        let checked = Checked::of_integration(own, &document);
         let state = State {
             document,
             checked,

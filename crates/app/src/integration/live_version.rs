@@ -48,6 +48,12 @@ fn started(id: IntegrationId, live: LiveVersion, detail: Signal<IntegrationDetai
         "webhook" => loaded(content, move |version| webhook(id, detail, version)),
         "schedule" => loaded(content, move |version| scheduled(detail, version)),
         "manual" => run_now::section(id, detail),
+        "call" => view! {
+            <p class="quiet-text">
+                "Other integrations start it with the step “Call integration”. Their runs and those of this one link to each other."
+            </p>
+        }
+        .into_any(),
         _ => ().into_any(),
     };
     view! {

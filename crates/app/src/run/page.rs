@@ -2,6 +2,7 @@
 
 use domain::RunId;
 use domain::account::Role;
+use domain::call::Linked;
 use domain::live::Changed;
 use domain::policy::{self, Act};
 use domain::run::{RunDetail, RunOf, RunSummary};
@@ -10,6 +11,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::use_params_map;
 
 use super::{api, list, records::RecordTree, resume};
+use crate::call::link;
 use crate::design::action::{ActionButton, refusal};
 use crate::design::confirm::{Question, confirm};
 use crate::design::icon::Icon;
@@ -129,6 +131,8 @@ fn cancel(id: RunId, summary: Memo<Option<RunSummary>>, detail: Load<RunDetail>)
 
 fn content(detail: Signal<RunDetail>) -> AnyView {
     let summary = Memo::new(move |_| detail.with(|detail| detail.summary.clone()));
+    let caller = Memo::new(move |_| detail.with(|detail| detail.caller.clone()));
+    let listed = Memo::new(move |_| detail.with(|detail| detail.calls.len()));
     let payload = Memo::new(move |_| detail.with(|detail| detail.payload.clone()));
     let is_hidden = Memo::new(move |_| detail.with(|detail| detail.payloads_hidden));
     let hidden = move || {
@@ -148,18 +152,19 @@ fn content(detail: Signal<RunDetail>) -> AnyView {
         })
     };
     view! {
-        {move || facts(&summary.get())}
+        {move || facts(&summary.get(), caller.get().as_ref())}
         {hidden}
         {came_in}
         <section aria-labelledby="steps">
             <h2 id="steps">"Steps"</h2>
+            {move || link::more(listed.get())}
             <RecordTree detail=detail />
         </section>
     }
     .into_any()
 }
 
-fn facts(run: &RunSummary) -> AnyView {
+fn facts(run: &RunSummary, caller: Option<&Linked>) -> AnyView {
     let what = match run.of {
         RunOf::Version(number) => view! {
             <a href=format!("/integrations/{}/versions/{number}", run.integration)>
@@ -185,6 +190,7 @@ fn facts(run: &RunSummary) -> AnyView {
         <dl class="facts run-facts">
             <dt>"Executed"</dt>
             <dd>{what}</dd>
+            {link::caller(caller)}
             <dt>"Accepted"</dt>
             <dd>
                 <Ago at=run.created_at />

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::call::{self, Called};
 use domain::catalog::{self, Container};
 use domain::document::{Document, Lane, Step};
 use domain::run::{RunDetail, RunState, StepPath, StepRecord, StepState};
@@ -9,6 +10,7 @@ use domain::{StepId, limit};
 use leptos::prelude::*;
 use serde_json::Value;
 
+use crate::call::link;
 use crate::design::icon::Icon;
 use crate::design::json::JsonView;
 use crate::design::state::{StepStateBadge, step_title};
@@ -32,6 +34,7 @@ pub fn RecordTree(
     let tree = Tree {
         records,
         state: Memo::new(move |_| detail.with(|detail| detail.summary.state)),
+        calls: Memo::new(move |_| detail.with(|detail| detail.calls.clone())),
         open: RwSignal::new(BTreeSet::new()),
     };
     // The rows stay while the run goes on: only another document draws them anew.
@@ -52,6 +55,7 @@ pub fn RecordTree(
 struct Tree {
     records: Memo<BTreeMap<StepPath, StepRecord>>,
     state: Memo<RunState>,
+    calls: Memo<Vec<Called>>,
     open: RwSignal<BTreeSet<StepPath>>,
 }
 
@@ -83,13 +87,26 @@ impl Tree {
             step: step.id,
             rounds: rounds.to_vec(),
         };
+        let calls = (step.kind == call::STEP).then(|| self.called_by(path.clone()));
         view! {
             <li>
                 {self.row(step, path)}
+                {calls}
                 {inside}
             </li>
         }
         .into_any()
+    }
+
+    /// Draws links to the runs that a step called.
+    fn called_by(self, path: StepPath) -> AnyView {
+        let calls = Memo::new(move |_| {
+            self.calls.with(|calls| {
+                let of_step = calls.iter().filter(|called| called.is_by(&path));
+                of_step.cloned().collect::<Vec<_>>()
+            })
+        });
+        (move || calls.with(|calls| link::calls(calls))).into_any()
     }
 
     fn lane(self, document: &Document, lane: &Lane, rounds: &[u32]) -> AnyView {

@@ -2,13 +2,13 @@
 
 use domain::catalog::{self, Container};
 use domain::document::{Document, Lane, OnError, Step};
-use domain::schema::{FieldKind, Schema};
+use domain::schema::{Field, FieldKind, Schema};
 use domain::{StepId, limit};
 use leptos::prelude::*;
 use serde_json::{Map, Value};
 
-use crate::connection::known;
 use crate::design::icon::Icon;
+use crate::{call, connection::known};
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 400;
@@ -129,6 +129,14 @@ fn on_error(step: &Step) -> Option<AnyView> {
     Some(view! { <p class="quiet-text">{text}</p> }.into_any())
 }
 
+fn named(field: &Field, name: impl Fn() -> String + Send + 'static) -> AnyView {
+    view! {
+        <dt>{field.title.clone()}</dt>
+        <dd>{name}</dd>
+    }
+    .into_any()
+}
+
 fn config(schema: &Schema, config: &Map<String, Value>) -> AnyView {
     let rows = schema.fields.iter().filter(|field| field.applies(config));
     let rows = rows.filter_map(|field| {
@@ -148,13 +156,13 @@ fn config(schema: &Schema, config: &Map<String, Value>) -> AnyView {
                 let known = known::known();
                 let value = value.clone();
                 let name = move || known.with(|all| known::name(all.as_deref(), &value));
-                return Some(
-                    view! {
-                        <dt>{field.title.clone()}</dt>
-                        <dd>{name}</dd>
-                    }
-                    .into_any(),
-                );
+                return Some(named(field, name));
+            }
+            (FieldKind::Integration, _) => {
+                let known = call::known::known();
+                let value = value.clone();
+                let name = move || known.with(|all| call::known::name(all.as_deref(), &value));
+                return Some(named(field, name));
             }
             (_, Value::String(text)) => text.clone(),
             (_, other) => serde_json::to_string_pretty(other).ok()?,

@@ -165,7 +165,7 @@ impl Maker {
             {
                 continue;
             }
-            if field.kind == FieldKind::Connection {
+            if matches!(field.kind, FieldKind::Connection | FieldKind::Integration) {
                 // There is none where the document will be.
                 continue;
             }
@@ -251,7 +251,7 @@ impl Maker {
             FieldKind::Map { .. } => {
                 json!({ "id": format!("{{{{ {a} }}}}"), "total": format!("{{{{ {b} ~ \"/\" ~ run.id }}}}") })
             }
-            FieldKind::Connection => unreachable!("it is left out"),
+            FieldKind::Connection | FieldKind::Integration => unreachable!("it is left out"),
             FieldKind::Json => {
                 json!({ "id": format!("{{{{ {a} }}}}"), "lines": [{ "sku": format!("{{{{ {b} }}}}") }], "test": "{{ run.test }}" })
             }

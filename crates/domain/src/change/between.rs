@@ -330,10 +330,17 @@ pub(super) fn is_hidden(
 fn is_blank(kind: &FieldKind, value: &Value) -> bool {
     match (kind, value) {
         (FieldKind::Map { .. }, Value::Object(map)) => map.is_empty(),
-        (FieldKind::Text { .. } | FieldKind::Connection, Value::String(text)) => text.is_empty(),
-        (FieldKind::Map { .. } | FieldKind::Text { .. } | FieldKind::Connection, Value::Null) => {
-            true
-        }
+        (
+            FieldKind::Text { .. } | FieldKind::Connection | FieldKind::Integration,
+            Value::String(text),
+        ) => text.is_empty(),
+        (
+            FieldKind::Map { .. }
+            | FieldKind::Text { .. }
+            | FieldKind::Connection
+            | FieldKind::Integration,
+            Value::Null,
+        ) => true,
         _ => false,
     }
 }

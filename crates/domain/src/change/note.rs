@@ -390,6 +390,10 @@ impl fmt::Display for Note {
                 values,
                 ..
             } => {
+                if let (Receiver::Integration(_), Receiver::Integration(_)) = (was, is) {
+                    let with = with(values);
+                    return write!(out, "“{name}” calls another integration than before{with}.");
+                }
                 let first = if *is_first {
                     " (not called before)"
                 } else {
@@ -538,7 +542,7 @@ fn article(method: &str) -> String {
 fn capital(receiver: &Receiver) -> String {
     match receiver {
         Receiver::Host(_) => receiver.to_string(),
-        Receiver::Made(_) | Receiver::Caller => {
+        Receiver::Made(_) | Receiver::Caller | Receiver::Integration(_) => {
             let mut text = receiver.to_string();
             text[..1].make_ascii_uppercase();
             text

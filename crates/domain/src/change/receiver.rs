@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use super::between::is_hidden;
 use super::tree::Tree;
+use crate::IntegrationId;
+use crate::call;
 use crate::catalog::{self, Effect};
 use crate::document::Step;
 use crate::schema::FieldKind;
@@ -20,6 +22,8 @@ use crate::template::{self, Found};
 const LOOKED_AT: usize = 2_000;
 /// Most steps that a value is followed through.
 const FOLLOWED: usize = 16;
+/// What stands for the method of a call of an integration.
+const CALL: &str = "call";
 /// The items of a list, in the path of a value.
 const ITEMS: &str = "[]";
 
@@ -33,6 +37,8 @@ pub enum Receiver {
     Made(String),
     /// Whoever called the webhook.
     Caller,
+    /// Another integration, which is called.
+    Integration(IntegrationId),
 }
 
 impl Receiver {
@@ -90,6 +96,7 @@ impl fmt::Display for Receiver {
                 template::short(text)
             ),
             Receiver::Caller => formatter.write_str("the caller of the webhook"),
+            Receiver::Integration(_) => formatter.write_str("another integration"),
         }
     }
 }
@@ -149,6 +156,7 @@ impl<'a> Flow<'a> {
         let text = |field: &str| step.config.get(field).and_then(Value::as_str);
         let receiver = match (step.kind.as_str(), effect) {
             ("respond", _) => Receiver::Caller,
+            (call::STEP, _) => Receiver::Integration(call::of_step(step)?),
             (_, Effect::Pure) => return None,
             _ => Receiver::of(text("url")?)?,
         };
@@ -164,10 +172,14 @@ impl<'a> Flow<'a> {
                 self.look_into(number, value, is_condition, &[], &mut traced);
             }
         }
+        let method = match receiver {
+            Receiver::Integration(_) => CALL,
+            _ => text("method").unwrap_or("request"),
+        };
         Some(Call {
             step: number,
             receiver,
-            method: text("method").unwrap_or("request").to_owned(),
+            method: method.to_owned(),
             is_write: effect == Effect::Write,
             values: traced.values,
         })

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{At, Problem};
 use crate::template::{self, CallKind, FILTERS, FUNCTIONS, Found, Read, TESTS, TemplateError};
-use crate::{LaneId, StepId};
+use crate::{IntegrationId, LaneId, StepId};
 
 /// Collects what is found while looking at one step or trigger; used again for the next one.
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub(super) struct Collector<'a> {
     pub(super) mentions: Vec<u64>,
     /// The values of the fields of a schema, in its order.
     pub(super) values: Vec<Option<&'a Value>>,
+    /// The integration that the document is of, where that is known.
+    pub(super) own: Option<IntegrationId>,
 }
 
 /// An [`At`] without copies, made into one when there is something to say.
@@ -42,6 +44,14 @@ impl Place<'_> {
 }
 
 impl<'a> Collector<'a> {
+    /// Returns an empty one for a document of an integration.
+    pub(super) fn of(own: Option<IntegrationId>) -> Self {
+        Self {
+            own,
+            ..Self::default()
+        }
+    }
+
     /// Starts anew.
     pub(super) fn clear(&mut self) {
         self.place = Place::default();

@@ -1,5 +1,6 @@
 //! Tables of problems.
 
+mod calling;
 mod decided;
 mod shape;
 mod trying;

@@ -8,7 +8,7 @@ use super::collector::Collector;
 use super::content::{is_blank, longer};
 use crate::payload::JsonRefusal;
 use crate::schema::{Field, FieldKind, Format};
-use crate::{ConnectionId, limit, schedule, template};
+use crate::{ConnectionId, IntegrationId, call, limit, schedule, template};
 
 pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'static Field, value: &'a Value) {
     match (&field.kind, value) {
@@ -31,6 +31,10 @@ pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'static Field, 
                 say_expected(found, field);
             }
         }
+        (FieldKind::Integration, Value::String(text)) => match text.trim().parse() {
+            Err(_) => say_expected(found, field),
+            Ok(called) => check_called(found, called),
+        },
         (kind, Value::String(text)) => {
             let read = found.text(text);
             if read.count == 0 {
@@ -58,6 +62,15 @@ pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'static Field, 
             items.iter().for_each(|item| check_json(found, item, 0));
         }
         _ => say_expected(found, field),
+    }
+}
+
+/// An integration that calls itself would do so for ever.
+fn check_called(found: &mut Collector<'_>, called: IntegrationId) {
+    if found.own == Some(called) {
+        let message = call::Refusal::Itself.to_string();
+        let (what, mend) = message.split_once(". ").unwrap_or((&message, ""));
+        found.say(format!("{what}."), mend);
     }
 }
 
@@ -103,6 +116,7 @@ fn expected(kind: &FieldKind) -> (&'static str, &'static str) {
         FieldKind::Map { .. } => ("names with values", "Give each value a name."),
         FieldKind::Choice(_) => ("one of the choices", "Choose one of the list."),
         FieldKind::Connection => ("a connection", "Choose one of the list."),
+        FieldKind::Integration => ("an integration", "Choose one of the list."),
         FieldKind::Text { .. } | FieldKind::Json => ("a text", "Type a text."),
     }
 }

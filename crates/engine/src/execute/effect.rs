@@ -15,6 +15,7 @@ use domain::canonical::sha256;
 use domain::run::{StepPath, StepRecord, StepState};
 use serde_json::{Map, Value, json};
 
+use super::calling::responded;
 use super::catching::code_of;
 use super::record::{measure, without_nul};
 use super::run::{Run, shown};
@@ -129,7 +130,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         self.after_doubt(effect.node, &error)
     }
 
-    fn after_doubt(&mut self, node: &Node, error: &str) -> Result<(), End> {
+    pub(super) fn after_doubt(&mut self, node: &Node, error: &str) -> Result<(), End> {
         match self.after_failure(node, error, "in_doubt") {
             Err(End::Thrown(_)) => Err(End::InDoubt(format!(
                 "Step `{}` is in doubt. {error}",
@@ -149,6 +150,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             self.watch
                 .count(Duration::from_millis(finished_at.since(record.started_at)));
         }
+        self.replay_result(node, record)
+    }
+
+    /// Uses a recorded result, whatever time it took.
+    pub(super) fn replay_result(&mut self, node: &'p Node, record: StepRecord) -> Result<(), End> {
         match record.state {
             StepState::Succeeded => {
                 self.give(node, &record.output);
@@ -313,7 +319,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Ok(answer) => answer,
             Err(error) => return self.fail(node, started_at, Value::Object(config), error),
         };
-        let mut output = json!({"status": answer.status});
+        let status = answer.status;
+        let mut output = json!({"status": status});
         if self.has_responded {
             output["note"] = "The caller had an answer already, so this one was not sent.".into();
         } else if let Some(on_answer) = self.on_answer.take() {
@@ -323,6 +330,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             }
             // A caller who has gone away does not fail the run.
             drop(on_answer.send(answer));
+        }
+        if self.program.is_called && !self.has_responded {
+            self.result = Some(responded(status, &config));
         }
         self.has_responded = true;
         self.succeed(node, started_at, Value::Object(config), output)
@@ -434,14 +444,14 @@ impl Effect<'_> {
 }
 
 /// Returns when a request that waits is tried again.
-fn next_attempt(record: &StepRecord) -> Option<Timestamp> {
+pub(super) fn next_attempt(record: &StepRecord) -> Option<Timestamp> {
     let until = record.output.get("until")?.as_str()?;
     let until: jiff::Timestamp = until.parse().ok()?;
     (record.state == StepState::Waiting).then(|| Timestamp(until.as_millisecond()))
 }
 
 /// Returns a value as it can be recorded.
-fn clean(value: Value) -> Value {
+pub(super) fn clean(value: Value) -> Value {
     if measure(&value).1 {
         without_nul(value)
     } else {
@@ -449,7 +459,7 @@ fn clean(value: Value) -> Value {
     }
 }
 
-fn effect_record(
+pub(super) fn effect_record(
     path: StepPath,
     state: StepState,
     (started_at, now): (Timestamp, Timestamp),

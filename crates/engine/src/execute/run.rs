@@ -13,7 +13,7 @@ use super::part::{self, Part};
 use super::record::Recorder;
 use super::watch::{Interrupt, Watch};
 use super::{End, Outcome};
-use crate::port::{Answer, Clock, Journal, Lease, Network, Outside, Vault};
+use crate::port::{Answer, Clock, Directory, Journal, Lease, Network, Outside, Returned, Vault};
 use crate::program::{Action, Node, Program};
 use crate::step;
 use crate::step::http::header::hide_secrets;
@@ -25,6 +25,7 @@ pub(super) struct Run<'p, C, J, O> {
     pub(super) clock: &'p C,
     pub(super) outside: &'p O,
     pub(super) vault: Option<&'p dyn Vault>,
+    pub(super) directory: Option<&'p dyn Directory>,
     pub(super) journal: &'p J,
     pub(super) program: &'p Program,
     pub(super) lease: Lease,
@@ -37,6 +38,10 @@ pub(super) struct Run<'p, C, J, O> {
     pub(super) part: Part,
     /// The present round of each loop around the present step, outermost first.
     pub(super) rounds: Vec<u32>,
+    /// What came of the call for which the run waited.
+    pub(super) returned: Option<Returned>,
+    /// What the run gives to the one that called it, as far as is known.
+    pub(super) result: Option<Value>,
     pub(super) on_answer: Option<oneshot::Sender<Answer>>,
     pub(super) has_responded: bool,
     pub(super) steps_taken: usize,
@@ -46,15 +51,18 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     /// Executes all that is left.
     pub(super) async fn execute(mut self) -> Outcome {
         let end = self.interpret().await;
+        let end = end.and_then(|()| self.result());
         let records = self.records.take();
         let (state, error) = match end {
-            Ok(()) => (RunState::Succeeded, None),
+            Ok(None) => (RunState::Succeeded, None),
+            Ok(Some(result)) => return Outcome::Answered { result, records },
             Err(End::Failed(error) | End::Thrown(Thrown { of_run: error, .. })) => {
                 (RunState::Failed, Some(error.replace('\0', "\u{fffd}")))
             }
             Err(End::InDoubt(error)) => (RunState::InDoubt, Some(error.replace('\0', "\u{fffd}"))),
             Err(End::Canceled) => (RunState::Canceled, None),
             Err(End::Waiting(until)) => return Outcome::Waiting { until, records },
+            Err(End::Calling(calling)) => return Outcome::Calling { calling, records },
             Err(End::Lost) => return Outcome::Lost,
         };
         Outcome::Finished {
@@ -139,6 +147,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         match &node.action {
             Action::Http => Box::pin(self.http(node, started_at, config)).await,
+            Action::Call => Box::pin(self.call(node, started_at, config)).await,
             Action::Delay => Box::pin(self.delay(node, started_at, config)).await,
             Action::Respond => Box::pin(self.respond(node, started_at, config)).await,
             Action::Branch(arms) => self.branch(node, started_at, arms),
@@ -200,6 +209,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             frame.scope.set_step(&node.slug, output);
         }
         if node.is_tail {
+            let frames = self.frames.iter();
+            let mut around =
+                frames.filter(|frame| frame.looping.is_some() || frame.trying.is_some());
+            if self.program.is_called && !self.has_responded && around.next().is_none() {
+                self.result = Some(json!({"result": output}));
+            }
             for frame in self.frames.iter_mut().rev() {
                 if let Some(looping) = &mut frame.looping {
                     looping.results.of_round = output.clone();

@@ -2,6 +2,7 @@
 //! at every write, and a clock that tests set.
 
 mod bounds;
+mod calling;
 mod catching;
 mod connection;
 mod csv;

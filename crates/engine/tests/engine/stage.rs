@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::document::{Document, ErrorPolicy, Lane, Step};
 use domain::run::{RunState, StepRecord, StepState, TestScope};
 use domain::{LaneId, RunId, StepId, Timestamp};
-use engine::port::{Answer, Clock, Journal, Lease, Lost, Network};
+use engine::port::{Answer, Calling, Clock, Journal, Lease, Lost, Network, Returned};
 use engine::{Engine, Outcome, Program, Task};
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
@@ -144,6 +144,13 @@ pub(crate) struct Crash {
 }
 
 impl MemoryJournal {
+    /// Whether the next write becomes durable.
+    fn keeps(&self) -> bool {
+        let next = *self.writes.lock().expect("no panic holds it");
+        let crash = self.crash.filter(|crash| crash.at_write == next);
+        crash.is_none_or(|crash| crash.is_durable)
+    }
+
     pub(crate) fn write(&self, records: Vec<StepRecord>) -> Result<(), Lost> {
         let mut writes = self.writes.lock().expect("no panic holds it");
         let crash = self.crash.filter(|crash| crash.at_write == *writes);
@@ -174,8 +181,35 @@ pub(crate) struct Stage {
     pub(crate) is_test: bool,
     pub(crate) scope: TestScope,
     pub(crate) run: RunId,
+    /// What the run calls.
+    pub(crate) calls: Mutex<Calls>,
     /// How long the run gave its worker back, each time.
     pub(crate) waited: Mutex<Vec<Duration>>,
+}
+
+/// What called runs are to give, one after the other, and what was called.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    /// How each called run is to end: its state, its error and its result.
+    pub(crate) gives: Vec<(RunState, Option<&'static str>, Value)>,
+    pub(crate) started: Vec<Calling>,
+    pub(crate) returned: Option<Returned>,
+}
+
+impl Calls {
+    /// Starts what is called; it ends at once.
+    fn start(&mut self, calling: Calling) {
+        let (state, error, result) = self.gives.remove(0);
+        self.returned = Some(Returned {
+            path: calling.path.clone(),
+            run: RunId::new(Uuid::from_u128(100 + self.started.len() as u128)),
+            name: calling.callee.name.clone(),
+            state,
+            error: error.map(str::to_owned),
+            result: Some(result),
+        });
+        self.started.push(calling);
+    }
 }
 
 /// What a finished run left behind.
@@ -186,6 +220,8 @@ pub(crate) struct End {
     pub(crate) records: Vec<StepRecord>,
     pub(crate) answer: Option<Answer>,
     pub(crate) writes: usize,
+    /// What it gave to the run that called it.
+    pub(crate) result: Option<Value>,
 }
 
 impl Stage {
@@ -212,6 +248,7 @@ impl Stage {
             is_test: false,
             scope: TestScope::Whole,
             run: RunId::new(Uuid::from_u128(7)),
+            calls: Mutex::default(),
             waited: Mutex::default(),
         }
     }
@@ -234,6 +271,12 @@ impl Stage {
             resumed_at: None,
             scope: self.scope.clone(),
             history,
+            returned: self
+                .calls
+                .lock()
+                .expect("no panic holds it")
+                .returned
+                .clone(),
             network: self.network.clone(),
         }
     }
@@ -258,6 +301,28 @@ impl Stage {
             answer = answer.or(answered);
             let lost = match outcome {
                 Outcome::Lost => true,
+                Outcome::Calling { calling, records } => {
+                    let is_kept = journal.keeps();
+                    let written = journal.write(records);
+                    if is_kept {
+                        self.calls
+                            .lock()
+                            .expect("no panic holds it")
+                            .start(*calling);
+                    }
+                    written.is_err()
+                }
+                Outcome::Answered { result, records } => {
+                    if journal.write(records).is_ok() {
+                        return End::of_journal(
+                            journal,
+                            (RunState::Succeeded, None),
+                            answer,
+                            Some(result),
+                        );
+                    }
+                    true
+                }
                 Outcome::Waiting { until, records } => {
                     let wait = Duration::from_millis(until.since(self.clock.now()));
                     self.clock.pass(wait);
@@ -270,16 +335,7 @@ impl Stage {
                     records,
                 } => {
                     if journal.write(records).is_ok() {
-                        let writes = *journal.writes.lock().expect("no panic holds it");
-                        let records =
-                            latest(journal.records.into_inner().expect("no panic holds it"));
-                        return End {
-                            state,
-                            error,
-                            records,
-                            answer,
-                            writes,
-                        };
+                        return End::of_journal(journal, (state, error), answer, None);
                     }
                     // A finish that became durable is not repeated by a worker; here it is, which
                     // must change nothing.
@@ -313,6 +369,23 @@ pub(crate) fn latest(records: Vec<StepRecord>) -> Vec<StepRecord> {
 }
 
 impl End {
+    fn of_journal(
+        journal: MemoryJournal,
+        (state, error): (RunState, Option<String>),
+        answer: Option<Answer>,
+        result: Option<Value>,
+    ) -> Self {
+        let writes = *journal.writes.lock().expect("no panic holds it");
+        Self {
+            state,
+            error,
+            records: latest(journal.records.into_inner().expect("no panic holds it")),
+            answer,
+            writes,
+            result,
+        }
+    }
+
     /// The record of a step, in its first round.
     pub(crate) fn of(&self, slug: &str) -> &StepRecord {
         let id = step_id(slug);

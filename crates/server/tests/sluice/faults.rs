@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::app::{PASSWORD, eventually, text};
 use crate::client::Client;
-use crate::document::webhook;
+use crate::document::{document, webhook, wire};
 use fleet::Fleet;
 use judge::Judge;
 use target::Target;
@@ -35,8 +35,23 @@ const RESTART: u64 = 9;
 /// Callers that send one event after the other.
 const CALLERS: usize = 3;
 
+/// What the other one calls: a write that may not be repeated, and a wait.
+fn called(target: &Target) -> Value {
+    let post = json!({
+        "method": "POST", "url": target.url("/called"), "no_answer": "doubt", "body_type": "json",
+        "json": { "order": "{{ trigger.body.order }}" },
+    });
+    let respond = json!({ "body_type": "json", "json": { "order": "{{ trigger.body.order }}" } });
+    let steps = [
+        ("http.request", "Ask", post),
+        ("delay", "Wait", json!({ "amount": 2, "unit": "seconds" })),
+        ("respond", "Answer", respond),
+    ];
+    wire(&document("call", &steps))
+}
+
 /// Every kind of step that acts or waits; half of the writes may be repeated.
-fn document(target: &Target) -> Value {
+fn calling(target: &Target, called: &Value) -> Value {
     let post = |path: &str, no_answer: &str| {
         json!({
             "method": "POST", "url": target.url(path), "no_answer": no_answer,
@@ -58,6 +73,16 @@ fn document(target: &Target) -> Value {
         ("delay", "Moment", json!({ "amount": 1, "unit": "seconds" })),
         ("http.request", "Tell", post("/tell", "doubt")),
         ("delay", "Wait", json!({ "amount": 2, "unit": "seconds" })),
+        (
+            "integration.call",
+            "Call",
+            json!({ "integration": called, "input": { "order": "{{ trigger.body.order }}" } }),
+        ),
+        (
+            "filter",
+            "Same order",
+            json!({ "condition": "steps.call.result.order == trigger.body.order" }),
+        ),
         (
             "http.request",
             "Change",
@@ -83,14 +108,22 @@ async fn set_up(base: &str, target: &Target) -> (Client, String) {
     admin
         .must("set_network", json!({ "allowed": ["127.0.0.0/8"] }))
         .await;
-    let fields = json!({ "name": "Orders", "document": document(target) });
+    let called = publish(&admin, "Called", called(target)).await;
+    let orders = publish(&admin, "Orders", calling(target, &called)).await;
+    let detail = admin
+        .must("read_integration", json!({ "id": orders }))
+        .await;
+    (admin, text(&detail["webhook_path"]))
+}
+
+/// Publishes a new integration; returns its id.
+async fn publish(admin: &Client, name: &str, document: Value) -> Value {
+    let fields = json!({ "name": name, "document": document });
     let draft = admin.must("create_integration", fields).await;
     let read = admin.must("read_draft", json!({ "id": draft })).await;
     let fields = json!({ "id": draft, "revision": 1, "note": "", "reason": null });
     admin.must("publish", fields).await;
-    let fields = json!({ "id": read["integration"] });
-    let detail = admin.must("read_integration", fields).await;
-    (admin, text(&detail["webhook_path"]))
+    read["integration"].clone()
 }
 
 /// Sends events until told to stop; keeps the runs of those that were accepted.

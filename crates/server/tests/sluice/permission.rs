@@ -216,6 +216,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         | "members"
         | "invitations"
         | "read_network"
+        | "callable"
         | "connections"
         | "connection_uses"
         | "inbox"

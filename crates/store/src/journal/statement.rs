@@ -23,15 +23,19 @@ pub(super) struct Held {
     pub(super) leases: HashMap<Lease, Changed>,
     /// The live runs that ended.
     pub(super) ended: Vec<Ended>,
-    /// Whether a run gave back a place that another may wait for.
-    pub(super) gave_place: bool,
+    /// The runs that were started by a call.
+    pub(super) started: Vec<Changed>,
+    /// Whether a run may wait for a worker now that did not before: one that was called, one that
+    /// waited for a call, or one that waited for a place.
+    pub(super) wakes: bool,
 }
 
 impl Held {
     pub(super) fn extend(&mut self, other: Held) {
         self.leases.extend(other.leases);
         self.ended.extend(other.ended);
-        self.gave_place |= other.gave_place;
+        self.started.extend(other.started);
+        self.wakes |= other.wakes;
     }
 }
 
@@ -43,6 +47,7 @@ pub(super) struct Columns<'w> {
     records: Vec<Option<String>>,
     states: Vec<Option<&'static str>>,
     errors: Vec<Option<&'w str>>,
+    results: Vec<Option<&'w str>>,
     untils: Vec<Option<OffsetDateTime>>,
 }
 
@@ -57,24 +62,28 @@ impl<'w> Columns<'w> {
         let some = !row.records.is_empty();
         self.records
             .push(some.then(|| format!("[{}]", row.records.join(","))));
-        let (state, error, until) = match row.then {
-            Then::GoOn => (None, None, None),
-            Then::Wait(until) => (None, None, Some(timestamp::write(*until))),
-            Then::End(state, error) => (Some(state.key()), error.as_deref(), None),
+        let (ending, until) = match row.then {
+            Then::GoOn | Then::Call(..) => (None, None),
+            Then::Wait(until) => (None, Some(timestamp::write(*until))),
+            Then::End(ending) => (Some(ending), None),
         };
-        self.states.push(state);
-        self.errors.push(error);
+        self.states.push(ending.map(|ending| ending.state.key()));
+        self.errors
+            .push(ending.and_then(|ending| ending.error.as_deref()));
+        self.results
+            .push(ending.and_then(|ending| ending.result.as_deref()));
         self.untils.push(until);
     }
 
     /// Writes rows that end their runs. Most runs have no other write, so this is the shortest way:
-    /// their places in the queue are not locked first, but deleted at once.
+    /// their places in the queue are not locked first, but deleted at once. Runs that wait for them
+    /// go on.
     pub(super) async fn end(&self, connection: &mut PgConnection) -> Result<Held, sqlx::Error> {
         let rows = sqlx::query!(
             r#"with write as (
                    select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[],
-                        $5::text[])
-                        as write (run_id, fence, records, state, error)
+                        $5::text[], $6::text[])
+                        as write (run_id, fence, records, state, error, result)
                ), held as (
                    delete from run_queue using write
                    where run_queue.run_id = write.run_id and run_queue.fence = write.fence
@@ -85,11 +94,21 @@ impl<'w> Columns<'w> {
                    returning throttle_place.run_id
                ), told as (
                    update run
-                   set state = held.state, error = held.error, finished_at = now()
+                   set state = held.state, error = held.error, finished_at = now(),
+                        result = held.result::json
                    from held where run.run_id = held.run_id
                    returning run.run_id, fence, organization_id, integration_id, records,
                         is_test, run.state, case when resumed_at is null
-                            then extract(epoch from now() - created_at) * 1000 end as latency_ms
+                            then extract(epoch from now() - created_at) * 1000 end as latency_ms,
+                        case when caller_waits then caller_id end as waiting_id
+               ), woken as (
+                   -- What the calling run waits for is looked at when its row is had: it may begin
+                   -- to wait at this moment.
+                   update run_queue
+                   set due_at = case when awaits = told.run_id and due_at = 'infinity'
+                        then now() else due_at end
+                   from told where run_queue.run_id = waiting_id
+                   returning run_queue.run_id
                ), appended as (
                    insert into run_record (run_id, organization_id, records)
                    select run_id, organization_id, records::json from told
@@ -99,13 +118,14 @@ impl<'w> Columns<'w> {
                     organization_id as "organization_id!", integration_id as "integration_id!",
                     is_test as "is_test!", state as "state!",
                     latency_ms::bigint as "latency_ms?",
-                    exists (select from given_back) as "gave_place!"
+                    exists (select from given_back) or exists (select from woken) as "wakes!"
                from told"#,
             &self.runs,
             &self.fences,
             &self.records as &[Option<String>],
             &self.states as &[Option<&str>],
             &self.errors as &[Option<&str>],
+            &self.results as &[Option<&str>],
         )
         .fetch_all(connection)
         .await?;
@@ -121,7 +141,7 @@ impl<'w> Columns<'w> {
             })
         });
         let ended = ended.collect();
-        let gave_place = rows.iter().any(|row| row.gave_place);
+        let wakes = rows.iter().any(|row| row.wakes);
         let held = rows.into_iter().map(|row| {
             let lease = Lease {
                 run: RunId(row.run_id),
@@ -132,7 +152,8 @@ impl<'w> Columns<'w> {
         Ok(Held {
             leases: held.collect(),
             ended,
-            gave_place,
+            wakes,
+            ..Held::default()
         })
     }
 
@@ -158,7 +179,8 @@ impl<'w> Columns<'w> {
                    update run_queue
                    set due_at = coalesce(until, due_at), takeovers = 0,
                         lease_until = case when until is null then lease_until end,
-                        worker = case when until is null then worker end
+                        worker = case when until is null then worker end,
+                        awaits = case when until is null then awaits end
                    from held where run_queue.run_id = held.run_id
                         and (until is not null or held.takeovers > 0)
                ), told as (
@@ -184,13 +206,12 @@ impl<'w> Columns<'w> {
         });
         Ok(Held {
             leases: held.collect(),
-            ended: Vec::new(),
-            gave_place: false,
+            ..Held::default()
         })
     }
 }
 
-fn changed(lease: Lease, organization: Uuid, integration: Uuid) -> (Lease, Changed) {
+pub(super) fn changed(lease: Lease, organization: Uuid, integration: Uuid) -> (Lease, Changed) {
     let changed = Changed {
         organization: OrganizationId(organization),
         what: What::Run(lease.run, IntegrationId(integration)),

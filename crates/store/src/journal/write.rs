@@ -12,6 +12,7 @@ use sqlx::{Connection, PgPool};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use super::calling::Calls;
 use super::statement::{Columns, Held};
 use super::{Then, Write};
 use crate::live::Teller;
@@ -64,7 +65,8 @@ async fn persist_and_tell(
     counters.wrote(writes.len());
     counters.ended(&held.ended);
     live.tell_all(held.leases.values().copied());
-    if held.gave_place {
+    live.tell_all(held.started.iter().copied());
+    if held.wakes {
         live.wake_workers();
     }
     for write in writes {
@@ -157,19 +159,30 @@ async fn once(writes: &[Write], connection: &mut PgConnection) -> Result<Held, s
         .map(|(run, fence)| Lease { run, fence })
         .collect();
     let (mut ends, mut others) = (Columns::default(), Columns::default());
+    let mut calls = Calls::default();
     for (lease, row) in rows.iter().filter(|(lease, _)| current.contains(lease)) {
         match row.then {
             Then::End(..) => ends.push(*lease, row),
             Then::GoOn | Then::Wait(_) => others.push(*lease, row),
+            Then::Call(calling, payload) => calls.push(*lease, row, calling, payload),
         }
     }
-    match (ends.is_empty(), others.is_empty()) {
-        (_, true) => ends.end(connection).await,
-        (true, false) => others.go_on(connection).await,
-        (false, false) => {
+    match (ends.is_empty(), others.is_empty(), calls.is_empty()) {
+        (_, true, true) => ends.end(connection).await,
+        (true, false, true) => others.go_on(connection).await,
+        (true, true, false) => calls.begin(connection).await,
+        _ => {
             let mut tx = connection.begin().await?;
-            let mut held = ends.end(&mut tx).await?;
-            held.extend(others.go_on(&mut tx).await?);
+            let mut held = Held::default();
+            if !ends.is_empty() {
+                held.extend(ends.end(&mut tx).await?);
+            }
+            if !others.is_empty() {
+                held.extend(others.go_on(&mut tx).await?);
+            }
+            if !calls.is_empty() {
+                held.extend(calls.begin(&mut tx).await?);
+            }
             tx.commit().await?;
             Ok(held)
         }

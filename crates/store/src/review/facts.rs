@@ -23,10 +23,11 @@ pub(crate) struct Content {
 
 impl Content {
     /// Computes it from the content itself and from what the draft started from.
-    pub(crate) fn of(base: &Document, document: &Document) -> Self {
+    pub(crate) fn of(integration: IntegrationId, base: &Document, document: &Document) -> Self {
+        let problems = Checked::of_integration(integration, document).count();
         Self {
             fingerprint: Fingerprint::of(document),
-            problems: u32::try_from(Checked::of(document).count()).unwrap_or(u32::MAX),
+            problems: u32::try_from(problems).unwrap_or(u32::MAX),
             touched: Touched::between(base, document),
         }
     }

@@ -1,8 +1,9 @@
 //! Resuming runs that ended early: from the step at which they did, with all that is recorded.
 
 use domain::account::Me;
+use domain::call::{self, UNDER_WAY};
 use domain::policy::Act;
-use domain::run::{ResumeOn, Resumed, RunState, StepRecord, ended_at};
+use domain::run::{ResumeOn, Resumed, RunState, StepRecord, StepState, ended_at};
 use domain::{IntegrationId, RunId};
 use serde_json::{Value, json};
 
@@ -46,10 +47,11 @@ impl Store {
             ResumeOn::Ran => None,
             ResumeOn::Live => Some(live_version(&mut tx, me, integration).await?),
         };
-        resume(&mut tx, me, id, target.as_ref()).await?;
+        let mut resumed = vec![(id, integration)];
+        resumed.extend(resume(&mut tx, me, id, on, target.as_ref()).await?);
         let detail = json!({ "was": before.key(), "on": on });
         audit::note(&mut tx, me, "run.resume", id.0, detail).await?;
-        self.commit_resume(tx, me, vec![(id, integration)]).await
+        self.commit_resume(tx, me, resumed).await
     }
 
     /// Resumes runs that match and did not succeed, oldest first from the one after `after`, up
@@ -99,22 +101,28 @@ impl Store {
         .await?;
         let is_more = rows.len() > AT_ONCE;
         let mut resumed = Vec::with_capacity(rows.len());
+        let mut called = Vec::new();
         for row in rows.into_iter().take(AT_ONCE) {
             let target = match (on, row.number, row.hash) {
                 (ResumeOn::Live, Some(number), Some(hash)) => Some(Target { number, hash }),
                 _ => None,
             };
             let id = RunId(row.run_id);
-            resume(&mut tx, me, id, target.as_ref()).await?;
+            // One that another of them called was resumed with that one.
+            if called.iter().any(|(called, _)| *called == id) {
+                continue;
+            }
+            called.extend(resume(&mut tx, me, id, on, target.as_ref()).await?);
             resumed.push((id, IntegrationId(row.integration_id)));
         }
+        let next = resumed.last().filter(|_| is_more).map(|(id, _)| *id);
+        resumed.extend(called);
         let count = u32::try_from(resumed.len()).unwrap_or(u32::MAX);
         if count > 0 {
             let detail = json!({ "runs": count, "on": on, "state": filter.state });
             let of = filter.integration.map_or(me.organization.0, |id| id.0);
             audit::note(&mut tx, me, "run.resume_many", of, detail).await?;
         }
-        let next = resumed.last().filter(|_| is_more).map(|(id, _)| *id);
         self.commit_resume(tx, me, resumed).await?;
         Ok(Resumed {
             resumed: count,
@@ -152,8 +160,15 @@ async fn live_version(tx: &mut Tx, me: &Me, integration: IntegrationId) -> Resul
     Ok(live.ok_or(Refusal::NotPublished)?)
 }
 
-/// Queues a run whose row is locked. It wants a worker with a fence above all that it had.
-async fn resume(tx: &mut Tx, me: &Me, id: RunId, target: Option<&Target>) -> Result<()> {
+/// Queues a run whose row is locked. It wants a worker with a fence above all that it had. A run
+/// that it called and waited for is resumed with it; returns those, with their integrations.
+async fn resume(
+    tx: &mut Tx,
+    me: &Me,
+    id: RunId,
+    on: ResumeOn,
+    target: Option<&Target>,
+) -> Result<Vec<(RunId, IntegrationId)>> {
     let row = sqlx::query!(
         r#"select body, now() as "now!",
                 (select json_agg(records order by seq) from run_record
@@ -172,7 +187,15 @@ async fn resume(tx: &mut Tx, me: &Me, id: RunId, target: Option<&Target>) -> Res
     };
     let now = timestamp::read(row.now);
     let ended = ended_at(&records, &document::read(row.body)?);
-    let again: Vec<StepRecord> = ended.into_iter().map(|record| record.again(now)).collect();
+    let waiting = records.iter().filter(|record| {
+        record.state == StepState::Waiting && record.output.get(UNDER_WAY).is_some()
+    });
+    let called = called(tx, me, id, ended.iter().copied().chain(waiting)).await?;
+    let again = ended.into_iter().map(|record| match &called {
+        Some(called) if called.path == record.path.to_string() => call::again(record, now),
+        _ => record.again(now),
+    });
+    let again: Vec<StepRecord> = again.collect();
     if !again.is_empty() {
         let again = serde_json::to_string(&again).map_err(sqlx::Error::decode)?;
         sqlx::query!(
@@ -200,12 +223,68 @@ async fn resume(tx: &mut Tx, me: &Me, id: RunId, target: Option<&Target>) -> Res
         .execute(&mut **tx)
         .await?;
     sqlx::query!(
-        "insert into run_queue (run_id, line_id, fence)
-         select run_id, integration_id, nextval('run_resume_seq') << 20
+        "insert into run_queue (run_id, line_id, fence, awaits)
+         select run_id, integration_id, nextval('run_resume_seq') << 20, $2
          from run where run_id = $1",
         id.0,
+        called.as_ref().map(|called| called.run.0),
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    let Some(called) = called else {
+        return Ok(Vec::new());
+    };
+    let target = match on {
+        ResumeOn::Ran => None,
+        // What is not published any more goes on as it was.
+        ResumeOn::Live => live_version(tx, me, called.integration).await.ok(),
+    };
+    let mut resumed = vec![(called.run, called.integration)];
+    resumed.extend(Box::pin(resume(tx, me, called.run, on, target.as_ref())).await?);
+    Ok(resumed)
+}
+
+/// A called run that did not succeed; its row is locked.
+struct Unsuccessful {
+    run: RunId,
+    integration: IntegrationId,
+    path: String,
+}
+
+/// Returns the last run that one of these steps called, if it is over and did not succeed.
+async fn called(
+    tx: &mut Tx,
+    me: &Me,
+    id: RunId,
+    steps: impl Iterator<Item = &StepRecord>,
+) -> Result<Option<Unsuccessful>> {
+    let paths: Vec<String> = steps.map(|record| record.path.to_string()).collect();
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let states: Vec<String> = RunState::ALL
+        .into_iter()
+        .filter(|state| state.can_resume())
+        .map(|state| state.key().to_owned())
+        .collect();
+    let row = sqlx::query!(
+        r#"select run_id, integration_id, caller_path as "caller_path!" from run
+           where organization_id = $1 and caller_waits and state = any($4) and run_id = (
+               select run_id from run
+               where caller_id = $2 and caller_path = any($3)
+               order by run_id desc limit 1
+           )
+           for update"#,
+        me.organization.0,
+        id.0,
+        &paths,
+        &states,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| Unsuccessful {
+        run: RunId(row.run_id),
+        integration: IntegrationId(row.integration_id),
+        path: row.caller_path,
+    }))
 }

@@ -3,6 +3,7 @@
 
 mod account;
 mod border;
+mod calling;
 mod connection;
 mod draft;
 mod inbox;

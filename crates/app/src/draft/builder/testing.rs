@@ -306,6 +306,7 @@ fn sample_payload(trigger: &str) -> String {
     let sample = match trigger {
         "webhook" => json!({ "method": "POST", "headers": {}, "query": {}, "body": {} }),
         "schedule" => json!({ "scheduled_at": "2026-01-01T06:00:00Z", "time_zone": "UTC" }),
+        "call" => json!({ "body": {}, "caller": { "integration": "", "run": "" } }),
         _ => json!({ "body": {} }),
     };
     serde_json::to_string_pretty(&sample).unwrap_or_default()
@@ -319,7 +320,7 @@ pub(super) fn drawer(builder: Builder) -> impl IntoView {
             <section class="test-drawer" aria-label="Test">
                 <header class="test-head">
                     <h2>"Test"</h2>
-                    <p class="panel-help">"Runs this draft. What is live is not touched; requests are really sent."</p>
+                    <p class="panel-help">"Runs this draft. What is live is not touched; requests are really sent, and integrations really called."</p>
                     <button type="button" class="button quiet icon-only" aria-label="Close the test" on:click=move |_| tests.open.set(false)>
                         <Icon name="x" />
                     </button>

@@ -4,7 +4,6 @@ use domain::Document;
 use domain::change::{self, Changes, edits};
 use domain::edit::Edit;
 use domain::merge::{Conflict, Onto, Sides, onto};
-use domain::validate::Checked;
 use leptos::prelude::*;
 use serde_json::Value;
 
@@ -117,7 +116,7 @@ impl Editor {
             return;
         }
         self.state.update_value(|state| {
-            state.checked = Checked::of(&after);
+            state.checked = state.checked.anew(&after);
             state.document = after;
         });
         for signal in [

@@ -51,6 +51,41 @@ fn told(before: &Document, after: &Document) -> Vec<String> {
         .collect()
 }
 
+fn call(number: u128, name: &str, called: u128) -> (Option<u128>, Step) {
+    let called = Uuid::from_u128(called).to_string();
+    let config = json!({"integration": called, "input": {"id": "{{ trigger.body.id }}"}});
+    (None, step(number, "integration.call", name, config))
+}
+
+#[test]
+fn a_call_of_an_integration_is_told_as_a_write_with_what_it_gets() {
+    let (none, one, other) = (
+        document(&[get(1, "Load", "https://a.example/")]),
+        document(&[get(1, "Load", "https://a.example/"), call(2, "Bill", 7)]),
+        document(&[get(1, "Load", "https://a.example/"), call(2, "Bill", 8)]),
+    );
+    let table = [
+        (
+            &none,
+            &one,
+            "Another integration is called for the first time: “Bill” sends a call, with `trigger.body.id`.",
+        ),
+        (
+            &one,
+            &other,
+            "“Bill” calls another integration than before, with `trigger.body.id`.",
+        ),
+        (
+            &one,
+            &none,
+            "A write is gone: “Bill” sent a call to another integration, which is not called any more.",
+        ),
+    ];
+    for (before, after, expected) in table {
+        assert_eq!(told(before, after), [expected]);
+    }
+}
+
 fn get(number: u128, name: &str, url: &str) -> (Option<u128>, Step) {
     (
         None,

@@ -2,15 +2,17 @@
 
 use domain::Document;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::chance::Chance;
 use crate::stage::document;
 
 /// Returns a document with up to about a dozen steps.
-pub(super) fn any(chance: &mut Chance) -> Document {
+pub(super) fn any(chance: &mut Chance, trigger: &str) -> Document {
     let mut steps = Steps { chance, made: 0 };
     let length = 2 + steps.chance.below(5);
     let mut document = document(steps.list(length, 0));
+    document.trigger = Document::new(trigger).trigger;
     // A worker that hangs, or waits for an answer, counts as one that works. No time passes here
     // for the limit itself.
     document.settings.time_limit_seconds = 86_400;
@@ -31,7 +33,7 @@ impl Steps<'_> {
         self.made += 1;
         let slug = format!("s{}", self.made);
         let kind = if depth < 2 {
-            self.chance.below(16)
+            self.chance.below(19)
         } else {
             self.chance.below(11)
         };
@@ -68,6 +70,14 @@ impl Steps<'_> {
                     "kind": "try",
                     "try": self.list(tried, depth + 1),
                     "catch": self.list(rescue, depth + 1),
+                })
+            }
+            16.. => {
+                let wait = *self.chance.one_of(&["result", "result", "result", "start"]);
+                json!({
+                    "kind": "integration.call", "integration": Uuid::from_u128(1), "wait": wait,
+                    "input": {"n": "{{ trigger.body.n }}", "items": "{{ trigger.body.items }}"},
+                    "on_error": {"retries": self.chance.below(2), "then": "stop"},
                 })
             }
             _ => {

@@ -7,11 +7,17 @@ use std::task::Poll;
 use std::time::Duration;
 
 use domain::run::StepRecord;
-use domain::{RunId, Timestamp};
-use engine::port::{Call, Clock, Failure, Journal, Lease, Lost, Network, Retry};
+use domain::{DocumentHash, IntegrationId, RunId, Timestamp};
+use engine::port::{
+    Call, Callee, Clock, Directory, Failure, Finding, Journal, Lease, Lost, Network, Retry,
+    Uncallable,
+};
 use serde_json::{Value, json};
 
 use super::chance::Chance;
+
+/// How many levels deep runs call each other.
+const CALLED_DEEP: usize = 2;
 
 /// What an execution waits for.
 #[derive(Debug)]
@@ -45,6 +51,8 @@ struct State {
     open: BTreeMap<usize, (usize, Op)>,
     done: HashMap<usize, Done>,
     begun: usize,
+    /// How many levels of calls led to each run.
+    depths: HashMap<RunId, usize>,
     /// Executions that heard that their lease is lost.
     lost: HashSet<usize>,
     /// Writes that may not be repeated and whose attempt has no durable answer.
@@ -108,6 +116,13 @@ impl Ports {
 
     pub(super) fn forget_fence(&self, run: RunId) {
         self.state().fences.remove(&run);
+    }
+
+    /// Notes how deep a run is called, by the one that calls it.
+    pub(super) fn note_depth(&self, run: RunId, caller: Option<RunId>) {
+        let mut state = self.state();
+        let depth = caller.map_or(0, |caller| state.depths[&caller] + 1);
+        state.depths.insert(run, depth);
     }
 
     pub(super) fn tell_lost(&self, execution: usize) {
@@ -192,6 +207,31 @@ impl Journal for Ports {
             Done::Append(written) => written,
             _ => unreachable!("an append is answered as one"),
         }
+    }
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Ports")
+    }
+}
+
+impl Directory for Ports {
+    fn callee(&self, run: RunId, called: IntegrationId, _: bool) -> Finding<'_> {
+        let depth = self.state().depths[&run];
+        Box::pin(async move {
+            if depth >= CALLED_DEEP {
+                return Err(Uncallable::Refused("That is too deep.".to_owned()));
+            }
+            Ok(Callee {
+                integration: called,
+                name: "Another".to_owned(),
+                version: 1,
+                hash: DocumentHash(String::new()),
+                callers: Vec::new(),
+                caller: "One".to_owned(),
+            })
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The world of one seed: runs, their queue and journal, workers, and what is under way.
 
+mod calls;
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use domain::canonical::sha256;
 use domain::document::Document;
-use domain::run::{RunState, StepRecord, StepState, TestScope, ended_at};
+use domain::run::{RunState, StepRecord, StepState, TestScope};
 use domain::{RunId, Timestamp};
 use engine::port::{Lease, Lost, Network};
 use engine::{Engine, Outcome, Program, Task};
@@ -37,6 +39,17 @@ struct Run {
     end: Option<(RunState, Option<String>)>,
     ends: u32,
     resumes: u32,
+    /// Who called it.
+    caller: Option<Caller>,
+    /// What it gave to whoever called it.
+    result: Option<Value>,
+}
+
+/// What a run was called by: a run, a step of it, and whether that waits.
+struct Caller {
+    run: usize,
+    path: String,
+    waits: bool,
 }
 
 /// A run's place in the queue.
@@ -46,6 +59,8 @@ struct Place {
     lease_until: Option<i64>,
     fence: i64,
     silenced: u32,
+    /// The called run that it waits for, or is told of.
+    awaits: Option<usize>,
 }
 
 struct Execution {
@@ -76,7 +91,10 @@ impl World {
     pub(super) fn new(chance: Chance) -> Self {
         let ports = Ports::default();
         Self {
-            engine: Arc::new(Engine::with(ports.clone(), Outside(ports.clone()))),
+            engine: Arc::new(
+                Engine::with(ports.clone(), Outside(ports.clone()))
+                    .with_directory(Arc::new(ports.clone())),
+            ),
             ports,
             chance,
             runs: Vec::new(),
@@ -102,7 +120,9 @@ impl World {
         for _ in 0..100 + self.chance.below(200) {
             let worker = self.chance.below(self.awake.len());
             match self.chance.below(100) {
-                0..6 if self.runs.len() < 4 => self.accept(worker),
+                0..6 if self.runs.iter().filter(|run| run.caller.is_none()).count() < 4 => {
+                    self.accept(worker)
+                }
                 0..15 => self.claim(worker),
                 15..80 => self.go_on(),
                 80..84 => self.crash(worker),
@@ -155,6 +175,7 @@ impl World {
             assert_eq!(run.ends, 1 + run.resumes, "run {at} ends once");
             let (state, error) = run.end.clone().expect("it ended");
             self.seen.note(state.key());
+            self.check_calls(at);
             let caught = |record: &StepRecord| record.output["failed"] == true;
             if run.journal.iter().any(caught) {
                 self.seen.note("caught");
@@ -162,14 +183,19 @@ impl World {
             if matches!(state, RunState::Canceled | RunState::Quarantined) {
                 continue;
             }
-            let outcome = self.replay(at);
-            assert_eq!(
-                outcome,
-                Outcome::Finished {
+            let result = self.runs[at].result.clone();
+            let records = Vec::new();
+            let expected = match result.filter(|_| state == RunState::Succeeded) {
+                Some(result) => Outcome::Answered { result, records },
+                None => Outcome::Finished {
                     state,
                     error,
-                    records: Vec::new()
+                    records,
                 },
+            };
+            let outcome = self.replay(at);
+            assert_eq!(
+                outcome, expected,
                 "the end of run {at} follows from its journal, and no step is missing there"
             );
         }
@@ -190,29 +216,33 @@ impl World {
     }
 
     fn accept(&mut self, worker: usize) {
-        let document = flow::any(&mut self.chance);
-        let place = Place {
-            due: self.ports.now(),
-            lease_until: None,
-            fence: 0,
-            silenced: 0,
-        };
+        let document = flow::any(&mut self.chance, "webhook");
         let items: Vec<usize> = (0..self.chance.below(4)).collect();
-        self.runs.push(Run {
-            id: RunId::new(Uuid::from_u128(self.runs.len() as u128 + 1)),
-            program: Arc::new(Program::compile(&document).expect("it has no problems")),
-            document,
-            payload: json!({"body": {"n": self.chance.below(3), "items": items}}),
-            journal: Vec::new(),
-            place: Some(place),
-            end: None,
-            ends: 0,
-            resumes: 0,
-        });
+        let payload = json!({"body": {"n": self.chance.below(3), "items": items}});
+        self.start(document, payload, None);
         self.note(format!("run {} is accepted", self.runs.len() - 1));
         if self.chance.percent(50) {
             self.claim(worker);
         }
+    }
+
+    fn start(&mut self, document: Document, payload: Value, caller: Option<Caller>) {
+        let id = RunId::new(Uuid::from_u128(self.runs.len() as u128 + 1));
+        let before = caller.as_ref().map(|caller| self.runs[caller.run].id);
+        self.ports.note_depth(id, before);
+        self.runs.push(Run {
+            id,
+            program: Arc::new(Program::compile(&document).expect("it has no problems")),
+            document,
+            payload,
+            journal: Vec::new(),
+            place: Some(Place::new(self.ports.now(), 0)),
+            end: None,
+            ends: 0,
+            resumes: 0,
+            caller,
+            result: None,
+        });
     }
 
     /// Claims what is due longest, as the queue does.
@@ -260,6 +290,7 @@ impl World {
             is_test: false,
             scope: TestScope::Whole,
             history: latest(run.journal.clone()),
+            returned: self.returned(at),
             network: Network::default(),
         };
         let (engine, journal) = (Arc::clone(&self.engine), self.ports.clone());
@@ -393,6 +424,12 @@ impl World {
                     place.silenced = 0;
                 }
             }
+            Outcome::Answered { result, records } => {
+                self.keep(at, records);
+                self.runs[at].result = Some(result);
+                self.end(at, RunState::Succeeded, None);
+            }
+            Outcome::Calling { calling, records } => self.begin_call(at, &calling, &records),
             Outcome::Lost => {}
         }
     }
@@ -405,6 +442,7 @@ impl World {
         run.ends += 1;
         run.place = None;
         self.ports.forget_fence(run.id);
+        self.wake_caller(at);
     }
 
     fn of_worker(&self, worker: usize) -> Vec<usize> {
@@ -502,51 +540,6 @@ impl World {
                 place.due = self.ports.now();
             }
         }
-    }
-
-    fn cancel(&mut self) {
-        if self.runs.is_empty() {
-            return;
-        }
-        let at = self.chance.below(self.runs.len());
-        if self.runs[at].place.is_none() {
-            return;
-        }
-        self.seen.note("canceled");
-        self.end(at, RunState::Canceled, None);
-        let told = self.executions.iter().filter(|(_, e)| e.run == at);
-        let told: Vec<usize> = told.map(|(id, _)| *id).collect();
-        for id in told {
-            self.executions[&id].cancel.send_replace(true);
-            if self.awake[self.executions[&id].worker] && self.executions[&id].outcome.is_none() {
-                self.go(id);
-            }
-        }
-    }
-
-    fn resume(&mut self) {
-        let now = self.ports.now();
-        let ended = |run: &&mut Run| run.end.as_ref().is_some_and(|(end, _)| end.can_resume());
-        let Some(at) = self.runs.iter_mut().position(|mut run| ended(&mut run)) else {
-            return;
-        };
-        let run = &mut self.runs[at];
-        run.end = None;
-        run.resumes += 1;
-        run.place = Some(Place {
-            due: now,
-            lease_until: None,
-            fence: i64::from(run.resumes) << 20,
-            silenced: 0,
-        });
-        let records = latest(run.journal.clone());
-        let again = ended_at(&records, &run.document)
-            .into_iter()
-            .map(|record| record.again(Timestamp(now)))
-            .collect();
-        self.seen.note("resumed");
-        self.note(format!("run {at} is resumed"));
-        self.keep(at, again);
     }
 
     /// Lets time pass; who works renews its leases meanwhile.

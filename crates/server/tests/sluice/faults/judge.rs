@@ -100,6 +100,23 @@ impl Judge {
             *counter += 1;
             verdict.words.push(format!("{run}: {end:?}"));
         }
+        // Each accepted run calls once, and goes on when what it called succeeded.
+        let calls = self.rows(
+            "select caller.run_id, 'it called ' || count(called.run_id) || ' runs, of which '
+                || count(*) filter (where called.state = 'succeeded') || ' succeeded'
+             from run as caller
+             left join run as called on called.caller_id = caller.run_id
+             where caller.caller_id is null
+             group by caller.run_id
+             having count(called.run_id) <> 1
+                or count(*) filter (where called.state = 'succeeded') <> 1",
+        );
+        for (run, words) in calls.await {
+            if accepted.contains(&run) {
+                verdict.repeated += 1;
+                verdict.words.push(format!("{run}: {words}"));
+            }
+        }
         self.repeats(target, &mut verdict).await;
         let stale = self.rows("select run_id, was || ' became ' || became from fault_stale");
         for (run, words) in stale.await {

@@ -97,6 +97,16 @@ fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, Stri
                 "It is started by hand, on the integration's page.".to_owned(),
             ));
         }
+        ("call", "call") => {}
+        (_, "call") => lines.push((
+            "workflow",
+            "Other integrations can call it from then on.".to_owned(),
+        )),
+        ("call", _) => lines.push((
+            "workflow",
+            "It cannot be called any more: steps of other integrations that call it fail."
+                .to_owned(),
+        )),
         ("manual", "manual") => {
             lines.push(("hand", "It is still started by hand.".to_owned()));
         }
