@@ -4,6 +4,7 @@
 //! server's half of the server functions: three lines each, no rule and no SQL.
 
 pub mod account;
+pub mod alert;
 pub mod boot;
 #[cfg(feature = "ssr")]
 pub mod caller;

@@ -5,6 +5,7 @@
 //! interface, database, clock, randomness or async: ids and times are passed in.
 
 pub mod account;
+pub mod alert;
 pub mod canonical;
 pub mod catalog;
 pub mod change;
@@ -16,6 +17,7 @@ pub mod edit;
 pub mod id;
 pub mod integration;
 pub mod layout;
+pub mod letter;
 pub mod limit;
 pub mod live;
 pub mod merge;
@@ -24,6 +26,7 @@ pub mod policy;
 pub mod presence;
 pub mod probe;
 pub mod reach;
+pub mod retention;
 pub mod review;
 pub mod run;
 #[cfg(test)]
@@ -43,8 +46,8 @@ pub mod validate;
 
 pub use document::Document;
 pub use id::{
-    AccountId, CommentId, ConnectionId, DecisionId, DocumentHash, DraftId, EventId, IntegrationId,
-    InvitationId, LaneId, NotificationId, OrganizationId, ReviewId, RunId, SessionId,
-    SigningSecretId, StepId, ThreadId, VersionId,
+    AccountId, AlertId, CommentId, ConnectionId, DecisionId, DocumentHash, DraftId, EventId,
+    IntegrationId, InvitationId, LaneId, NotificationId, OrganizationId, ReviewId, RunId,
+    SessionId, SigningSecretId, StepId, ThreadId, VersionId,
 };
 pub use timestamp::Timestamp;

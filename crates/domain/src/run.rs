@@ -58,6 +58,15 @@ impl RunState {
         )
     }
 
+    /// Returns whether it is over in a way that someone has to look into. An integration of which
+    /// such a run ended is failing until one succeeds.
+    pub const fn is_bad_end(self) -> bool {
+        matches!(
+            self,
+            RunState::Failed | RunState::InDoubt | RunState::Quarantined
+        )
+    }
+
     /// Returns the name in the database.
     pub const fn key(self) -> &'static str {
         match self {

@@ -73,6 +73,8 @@ functions! {
     open account::WhoAmI: Access::Member,
     guarded account::ReadInvitation: Access::Anyone,
     guarded account::AcceptInvitation: Access::Anyone,
+    open alert::WantsAlerts: Access::May(Act::See),
+    open alert::SetWantsAlerts: Access::May(Act::See),
     open connection::Connections: Access::May(Act::See),
     open connection::ConnectionUses: Access::May(Act::EditDraft),
     open connection::CreateConnection: Access::May(Act::ManageSecrets),

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::hooks::use_location;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
 
 use crate::account::api;
 use crate::design::icon::Icon;
@@ -193,7 +194,15 @@ fn user_menu() -> AnyView {
             }
         });
     };
-    let items = Signal::derive(move || vec![MenuItem::new("Sign out", "log-out", sign_out)]);
+    let navigate = use_navigate();
+    let items = Signal::derive(move || {
+        let navigate = navigate.clone();
+        let alerts = move || navigate("/settings/alerts", NavigateOptions::default());
+        vec![
+            MenuItem::new("Alerts by e-mail", "mail", alerts),
+            MenuItem::new("Sign out", "log-out", sign_out),
+        ]
+    });
     let head = move || {
         me.get().map(|me| {
             view! {

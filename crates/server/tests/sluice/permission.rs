@@ -216,6 +216,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         | "members"
         | "invitations"
         | "read_network"
+        | "wants_alerts"
         | "connections"
         | "connection_uses"
         | "inbox"
@@ -340,6 +341,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
             json!({ "id": connection, "is_test": false, "origin": "http://127.0.0.1:1", "path": "/" }),
             ours,
         ),
+        "set_wants_alerts" => (json!({ "wants": true }), own),
         "set_network" => (json!({ "allowed": [] }), own),
         "runs" => (
             json!({ "integration": null, "state": null, "before": null }),

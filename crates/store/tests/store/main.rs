@@ -2,6 +2,7 @@
 //! the verbs guard. One binary, so that it is linked once.
 
 mod account;
+mod alert;
 mod border;
 mod connection;
 mod draft;
