@@ -27,6 +27,7 @@ pub mod network;
 #[cfg(feature = "csr")]
 mod palette;
 pub mod presence;
+pub mod retention;
 pub mod review;
 pub mod run;
 #[cfg(feature = "csr")]

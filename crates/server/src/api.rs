@@ -118,6 +118,8 @@ functions! {
     open network::ReadNetwork: Access::May(Act::See),
     open network::SetNetwork: Access::May(Act::ManageNetwork),
     open presence::Here: Access::May(Act::See),
+    open retention::ReadRetention: Access::May(Act::See),
+    open retention::SetRetention: Access::May(Act::ManageRetention),
     open review::CreateReview: Access::May(Act::CreateReview),
     open review::ReadReview: Access::May(Act::See),
     open review::DraftReviews: Access::May(Act::See),

@@ -14,13 +14,14 @@ use crate::{design, live, session};
 
 /// Where the chosen theme is kept; the shell page reads it before anything is drawn.
 const THEME_KEY: &str = "sluice.theme";
-const LINKS: [(&str, &str); 6] = [
+const LINKS: [(&str, &str); 7] = [
     ("/", "Integrations"),
     ("/runs", "Runs"),
     ("/settings/members", "Members"),
     ("/settings/connections", "Connections"),
     ("/settings/network", "Network"),
     ("/settings/review", "Review policy"),
+    ("/settings/retention", "Retention"),
 ];
 
 /// A screen with a heading: everything but the builder and the forms before signing in.

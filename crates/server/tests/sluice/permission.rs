@@ -217,6 +217,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         | "invitations"
         | "read_network"
         | "wants_alerts"
+        | "read_retention"
         | "connections"
         | "connection_uses"
         | "inbox"
@@ -342,6 +343,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
             ours,
         ),
         "set_wants_alerts" => (json!({ "wants": true }), own),
+        "set_retention" => (json!({ "days": 30 }), own),
         "set_network" => (json!({ "allowed": [] }), own),
         "runs" => (
             json!({ "integration": null, "state": null, "before": null }),

@@ -18,6 +18,7 @@ mod policy;
 mod presence;
 mod queue;
 mod resume;
+mod retention;
 mod review;
 mod roll_back;
 mod run;
