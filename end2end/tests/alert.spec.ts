@@ -12,9 +12,10 @@ test("who published hears once that an integration fails, sees since when, and h
   browser,
 }) => {
   const office = await PostOffice.open();
-  const server = await Server.start("http://sluice.example", [
-    "--smtp-url", `smtp://${office.address}`, "--mail-from", "Sluice <sluice@example.com>",
-  ]);
+  const server = await Server.start("http://sluice.example", [], {
+    SLUICE_SMTP_URL: `smtp://${office.address}`,
+    SLUICE_MAIL_FROM: "Sluice <sluice@example.com>",
+  });
   try {
     const { as } = await setUp(server);
     await as.admin.call("set_policy", { integration: null, policy: { approvals: 0 } });

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::document::{Document, OnError};
+use crate::throttle::Held;
 use crate::{DocumentHash, DraftId, EventId, IntegrationId, RunId, StepId, Timestamp};
 
 /// Where a run stands.
@@ -286,6 +287,8 @@ pub struct RunSummary {
 pub struct RunDetail {
     /// Its line.
     pub summary: RunSummary,
+    /// What keeps it from beginning, when it could begin otherwise.
+    pub held: Option<Held>,
     /// The event that started it.
     pub event: EventId,
     /// The content it executes.

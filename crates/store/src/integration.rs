@@ -1,7 +1,7 @@
 //! Integrations: the organization page, the page of one, and its switches.
 
 mod signing;
-mod throttle;
+pub(crate) mod throttle;
 
 use std::collections::HashMap;
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::integration::throttle;
 use crate::live::{Changed, What};
 use crate::measure::Ended;
 use crate::{Error, Refusal, Result, Store, Tx, audit, document, number, timestamp};
@@ -272,8 +273,16 @@ async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetai
         finished_at: row.finished_at,
         error: row.error,
     };
+    let summary = summary.read()?;
+    let held = match (summary.state, summary.of) {
+        (RunState::Queued, RunOf::Version(_)) => {
+            throttle::held(tx, me, summary.integration).await?
+        }
+        _ => None,
+    };
     Ok(RunDetail {
-        summary: summary.read()?,
+        summary,
+        held,
         event: EventId(row.event_id),
         hash: DocumentHash(row.hash),
         document: document::read(row.body)?,

@@ -142,7 +142,8 @@ impl<'w> Columns<'w> {
                    where alert.integration_id = mended.integration_id and not was_told
                         and kind = 'failing' and alert.since = mended.since
                ), due as (
-                   select integration_id, run_id, since, 'failing' as kind, error as reason,
+                   select integration_id, run_id, since, 'failing' as kind,
+                        left(error, 1000) as reason,
                         alert_at as due_at
                    from began join bad using (integration_id, run_id)
                    union all

@@ -65,7 +65,7 @@ async fn persist_and_tell(
     counters.ended(&held.ended);
     live.tell_all(held.leases.values().copied());
     if held.gave_place {
-        live.wake_workers();
+        live.wake_all_workers();
     }
     for write in writes {
         let result = if held.leases.contains_key(&write.lease) {
