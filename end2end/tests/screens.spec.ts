@@ -108,6 +108,12 @@ for (const theme of themes) {
     await page.goto("/settings/network");
     await expect(page.getByRole("main")).toContainText("127.0.0.0/8");
     await look("network");
+    await page.goto("/settings/alerts");
+    await expect(page.getByRole("switch", { name: "E-mail me when integrations fail" })).toBeVisible();
+    await look("alerts");
+    await page.goto("/settings/retention");
+    await expect(page.getByRole("main")).toContainText("Runs are kept for 30 days");
+    await look("retention");
     await page.goto("/nowhere");
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Nothing is here");
     await look("nowhere");
@@ -184,6 +190,8 @@ for (const theme of themes) {
       ["run-failed", `/runs/${runs.failed}`, "Failed"],
       ["members", "/settings/members", "reader@example.com"],
       ["network", "/settings/network", "127.0.0.0/8"],
+      ["alerts", "/settings/alerts", "E-mail me when integrations fail"],
+      ["retention", "/settings/retention", "Runs are kept for 30 days"],
     ] as const) {
       await page.goto(path);
       await expect(page.getByRole("main")).toContainText(shows);

@@ -30,6 +30,9 @@ test("a paused integration keeps what comes in, says how much waits, and continu
   const runs = [await call(address), await call(address)];
   await expect(section.getByRole("status")).toHaveText("2 runs wait.");
   await expectAccessible(page, "paused-integration");
+  await page.goto(`/runs/${runs[0]}`);
+  await expect(page.getByRole("main")).toContainText("It waits because the integration is paused.");
+  await expectAccessible(page, "run-of-paused-integration");
   await page.goto("/");
   const line = page.getByRole("row", { name: /Paused for a while/ });
   await expect(line.getByText("Paused", { exact: true })).toBeVisible();

@@ -4,6 +4,7 @@
 //! server's half of the server functions: three lines each, no rule and no SQL.
 
 pub mod account;
+pub mod alert;
 pub mod boot;
 pub mod call;
 #[cfg(feature = "ssr")]
@@ -27,6 +28,7 @@ pub mod network;
 #[cfg(feature = "csr")]
 mod palette;
 pub mod presence;
+pub mod retention;
 pub mod review;
 pub mod run;
 #[cfg(feature = "csr")]

@@ -15,8 +15,8 @@ use crate::design::toast::{self, Toasts};
 use crate::fault::Fault;
 use crate::session::sign_in_again::SignInAgain;
 use crate::{
-    account, connection, draft, integration, live, member, network, palette, review, run, session,
-    version,
+    account, alert, connection, draft, integration, live, member, network, palette, retention,
+    review, run, session, version,
 };
 
 pub use frame::Page;
@@ -38,6 +38,8 @@ enum Screen {
     Runs,
     Run,
     Members,
+    Alerts,
+    Retention,
     Network,
     Connections,
     ReviewPolicy,
@@ -74,6 +76,8 @@ impl Screen {
             ["runs"] => named(Screen::Runs, &[]),
             ["runs", id] => named(Screen::Run, &[("id", id)]),
             ["settings", "members"] => named(Screen::Members, &[]),
+            ["settings", "alerts"] => named(Screen::Alerts, &[]),
+            ["settings", "retention"] => named(Screen::Retention, &[]),
             ["settings", "network"] => named(Screen::Network, &[]),
             ["settings", "connections"] => named(Screen::Connections, &[]),
             ["settings", "review"] => named(Screen::ReviewPolicy, &[]),
@@ -135,6 +139,8 @@ fn further() -> Result<fn(Screen) -> Draw, SplitLoaderError> {
         Screen::Runs => run::list::page,
         Screen::Run => run::page::page,
         Screen::Members => member::page::page,
+        Screen::Alerts => alert::page::page,
+        Screen::Retention => retention::page::page,
         Screen::Network => network::page::page,
         Screen::Connections => connection::page::page,
         _ => nowhere,

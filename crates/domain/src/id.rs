@@ -57,6 +57,8 @@ id! {
     EventId,
     /// One execution of a document.
     RunId,
+    /// A message to one member that an integration began to fail, or recovered.
+    AlertId,
     /// A step; stays the same through renames and moves.
     StepId,
     /// A lane of a container step.

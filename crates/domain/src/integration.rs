@@ -6,7 +6,7 @@ use crate::draft::DraftSummary;
 use crate::review::Override;
 use crate::run::RunState;
 use crate::throttle::Throttle;
-use crate::{Document, DocumentHash, IntegrationId, ReviewId, Timestamp, VersionId};
+use crate::{Document, DocumentHash, IntegrationId, ReviewId, RunId, Timestamp, VersionId};
 
 /// One line of the organization page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,12 +21,23 @@ pub struct IntegrationSummary {
     pub enabled: bool,
     /// Whether it is paused: what comes in waits.
     pub paused: bool,
+    /// Since when its runs end badly, when none has succeeded since.
+    pub failing: Option<Failing>,
     /// The drafts that are open, newest change first.
     pub drafts: Vec<DraftSummary>,
     /// The states of the newest live runs, newest first, 20 at most.
     pub recent_runs: Vec<RunState>,
     /// When the newest live run came in.
     pub last_run_at: Option<Timestamp>,
+}
+
+/// That the runs of an integration end badly: see [`crate::run::RunState::is_bad_end`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// Since when: no run has succeeded after it.
+    pub since: Timestamp,
+    /// The run that ended then.
+    pub first: RunId,
 }
 
 /// The version that triggers start.

@@ -5,6 +5,7 @@
 //! interface, database, clock, randomness or async: ids and times are passed in.
 
 pub mod account;
+pub mod alert;
 pub mod call;
 pub mod canonical;
 pub mod catalog;
@@ -17,6 +18,7 @@ pub mod edit;
 pub mod id;
 pub mod integration;
 pub mod layout;
+pub mod letter;
 pub mod limit;
 pub mod live;
 pub mod merge;
@@ -25,6 +27,7 @@ pub mod policy;
 pub mod presence;
 pub mod probe;
 pub mod reach;
+pub mod retention;
 pub mod review;
 pub mod run;
 #[cfg(test)]
@@ -44,8 +47,8 @@ pub mod validate;
 
 pub use document::Document;
 pub use id::{
-    AccountId, CommentId, ConnectionId, DecisionId, DocumentHash, DraftId, EventId, IntegrationId,
-    InvitationId, LaneId, NotificationId, OrganizationId, ReviewId, RunId, SessionId,
-    SigningSecretId, StepId, ThreadId, VersionId,
+    AccountId, AlertId, CommentId, ConnectionId, DecisionId, DocumentHash, DraftId, EventId,
+    IntegrationId, InvitationId, LaneId, NotificationId, OrganizationId, ReviewId, RunId,
+    SessionId, SigningSecretId, StepId, ThreadId, VersionId,
 };
 pub use timestamp::Timestamp;

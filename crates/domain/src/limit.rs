@@ -56,3 +56,8 @@ pub const DIFF_PAIRS: usize = 40_000;
 pub const RUNS_AT_ONCE: u32 = 1_000;
 /// Runs of one integration that are counted; more are not told apart.
 pub const RUNS_COUNTED: u32 = 10_000;
+/// Fewest days that the runs of an organization can be kept. A letter about a run is given up after
+/// one, so its link leads somewhere.
+pub const RETENTION_DAYS_MIN: u32 = 1;
+/// Most days that the runs of an organization can be kept: ten years.
+pub const RETENTION_DAYS_MAX: u32 = 3_650;

@@ -39,6 +39,8 @@ pub enum Act {
     ManageMembers,
     /// Allow requests to private addresses.
     ManageNetwork,
+    /// Set how long runs are kept.
+    ManageRetention,
     /// Keep secrets for the integrations: what is kept is used by all, and shown to nobody.
     ManageSecrets,
     /// See the members.
@@ -47,7 +49,7 @@ pub enum Act {
 
 impl Act {
     /// All acts, for tables and tests.
-    pub const ALL: [Act; 16] = [
+    pub const ALL: [Act; 17] = [
         Act::See,
         Act::SeePayloads,
         Act::CreateIntegration,
@@ -62,6 +64,7 @@ impl Act {
         Act::Operate,
         Act::ManageMembers,
         Act::ManageNetwork,
+        Act::ManageRetention,
         Act::ManageSecrets,
         Act::SeeMembers,
     ];
@@ -82,6 +85,7 @@ impl Act {
             Act::Operate => "run, enable or disable integrations",
             Act::ManageMembers => "manage members",
             Act::ManageNetwork => "change network rules",
+            Act::ManageRetention => "change how long runs are kept",
             Act::ManageSecrets => "manage secrets",
             Act::SeeMembers => "see the members",
         }
@@ -104,8 +108,8 @@ pub struct Denied {
 pub fn allow(role: Role, act: Act) -> Result<(), Denied> {
     use Act::{
         Comment, CreateIntegration, CreateReview, Decide, EditDraft, ManageMembers, ManageNetwork,
-        ManagePolicy, ManageSecrets, Operate, Override, Publish, See, SeeMembers, SeePayloads,
-        Test,
+        ManagePolicy, ManageRetention, ManageSecrets, Operate, Override, Publish, See, SeeMembers,
+        SeePayloads, Test,
     };
     match (role, act) {
         (_, See | SeeMembers | Comment) | (Role::Admin, _) => Ok(()),
@@ -116,7 +120,8 @@ pub fn allow(role: Role, act: Act) -> Result<(), Denied> {
         ) => Ok(()),
         (
             Role::Collaborator,
-            Override | ManageMembers | ManageNetwork | ManagePolicy | ManageSecrets,
+            Override | ManageMembers | ManageNetwork | ManagePolicy | ManageRetention
+            | ManageSecrets,
         ) => Err(Denied {
             act,
             admins_only: true,
@@ -125,7 +130,12 @@ pub fn allow(role: Role, act: Act) -> Result<(), Denied> {
             act,
             admins_only: matches!(
                 act,
-                Override | ManageMembers | ManageNetwork | ManagePolicy | ManageSecrets
+                Override
+                    | ManageMembers
+                    | ManageNetwork
+                    | ManagePolicy
+                    | ManageRetention
+                    | ManageSecrets
             ),
         }),
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::call::{Called, Linked};
 use crate::document::{Document, OnError};
+use crate::throttle::Held;
 use crate::{DocumentHash, DraftId, EventId, IntegrationId, RunId, StepId, Timestamp};
 
 /// Where a run stands.
@@ -56,6 +57,15 @@ impl RunState {
         matches!(
             self,
             RunState::Failed | RunState::InDoubt | RunState::Quarantined | RunState::Canceled
+        )
+    }
+
+    /// Returns whether it is over in a way that someone has to look into. An integration of which
+    /// such a run ended is failing until one succeeds.
+    pub const fn is_bad_end(self) -> bool {
+        matches!(
+            self,
+            RunState::Failed | RunState::InDoubt | RunState::Quarantined
         )
     }
 
@@ -278,6 +288,8 @@ pub struct RunSummary {
 pub struct RunDetail {
     /// Its line.
     pub summary: RunSummary,
+    /// What keeps it from beginning, when it could begin otherwise.
+    pub held: Option<Held>,
     /// The event that started it.
     pub event: EventId,
     /// The content it executes.

@@ -40,6 +40,33 @@ impl Throttle {
     }
 }
 
+/// Why a run that could begin does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// The integration is paused, since then.
+    Paused(Timestamp),
+    /// So many runs of the integration have begun and are not over, and no more may.
+    Limit(u32),
+}
+
+impl Held {
+    /// Says why, and until when.
+    pub fn says(self) -> String {
+        match self {
+            Held::Paused(_) => {
+                "It waits because the integration is paused. It begins once someone continues the integration.".to_owned()
+            }
+            Held::Limit(1) => {
+                "It waits for its place: runs of this integration follow one another, and one is under way.".to_owned()
+            }
+            Held::Limit(count) => format!(
+                "It waits for a place: at most {count} runs of this integration go on at once, and as many are under way."
+            ),
+        }
+    }
+}
+
 fn count(runs: u32) -> String {
     if runs >= RUNS_COUNTED {
         format!("{RUNS_COUNTED} or more")
@@ -70,8 +97,23 @@ pub fn check_at_once(at_once: Option<u32>) -> Result<Option<u32>, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, Throttle, check_at_once};
+    use super::{Held, Refusal, Throttle, check_at_once};
+    use crate::Timestamp;
     use crate::limit::{RUNS_AT_ONCE, RUNS_COUNTED};
+
+    #[test]
+    fn a_run_that_is_held_back_says_why() {
+        for (held, says) in [
+            (
+                Held::Paused(Timestamp(0)),
+                "because the integration is paused",
+            ),
+            (Held::Limit(1), "follow one another"),
+            (Held::Limit(3), "at most 3 runs"),
+        ] {
+            assert!(held.says().contains(says), "{}", held.says());
+        }
+    }
 
     #[test]
     fn a_limit_is_a_number_of_runs_or_none() {

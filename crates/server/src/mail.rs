@@ -1,19 +1,19 @@
-//! Sends by e-mail what members are told of reviews: one letter at a time, from the outbox that
-//! all processes share.
+//! Sends by e-mail what members are told of reviews, and of integrations that fail: one letter at a
+//! time, from the outbox that all processes share. Alerts go first.
 //!
 //! A server that does not answer, or refuses everyone, makes the sender wait; a letter that is
 //! refused waits or fails alone. What a letter says is composed in `domain`.
 
 use std::time::Duration;
 
-use domain::ReviewId;
+use domain::{alert, review};
 use lettre::address::AddressError;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::{AsyncSmtpTransportBuilder, Error, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
-use store::{ClaimedLetter, LETTER_LEASE, Store};
+use store::{Claimed, LETTER_LEASE, Store};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -29,7 +29,7 @@ const SENDING: Duration = Duration::from_secs(60);
 /// How often letters that nobody could send are given up.
 const GIVE_UP: Duration = Duration::from_secs(10 * 60);
 
-/// How members are told of reviews by e-mail. Does not show its password.
+/// How members are told by e-mail. Does not show its password.
 #[derive(Clone, Debug)]
 pub struct Mail {
     transport: AsyncSmtpTransportBuilder,
@@ -72,15 +72,15 @@ impl Mail {
         })
     }
 
-    fn message(&self, claimed: &ClaimedLetter) -> Result<Message, String> {
-        let ClaimedLetter {
+    fn message<L: Letter>(&self, claimed: &Claimed<L>) -> Result<Message, String> {
+        let Claimed {
             id, email, letter, ..
         } = claimed;
         let address = email.parse().map_err(|error: AddressError| {
             format!("The e-mail address of the account cannot be used: {error}.")
         })?;
-        let name = letter.to.replace(char::is_control, " ");
-        let thread = self.thread(letter.review);
+        let name = letter.to().replace(char::is_control, " ");
+        let thread = format!("<{}@{}>", letter.thread(), self.host);
         let generated = HeaderName::new_from_ascii_str("Auto-Submitted");
         Message::builder()
             .from(self.from.clone())
@@ -94,11 +94,54 @@ impl Mail {
             .body(letter.text(&self.public_url))
             .map_err(|error| format!("The letter cannot be composed: {error}."))
     }
+}
 
-    /// Returns the message that all letters about a review refer to, though it was never sent:
-    /// by that, mail programs show them together.
-    fn thread(&self, review: ReviewId) -> String {
-        format!("<review.{review}@{}>", self.host)
+/// What a message is made of, whatever it is about.
+trait Letter {
+    /// Returns what others call whoever gets it.
+    fn to(&self) -> &str;
+    /// Returns what names the message that all letters about the same thing refer to, though it was
+    /// never sent: by that, mail programs show them together.
+    fn thread(&self) -> String;
+    /// Returns one line.
+    fn subject(&self) -> String;
+    /// Returns the text, with links below the address that people use.
+    fn text(&self, public_url: &str) -> String;
+}
+
+impl Letter for review::letter::Letter {
+    fn to(&self) -> &str {
+        &self.to
+    }
+
+    fn thread(&self) -> String {
+        format!("review.{}", self.review)
+    }
+
+    fn subject(&self) -> String {
+        self.subject()
+    }
+
+    fn text(&self, public_url: &str) -> String {
+        self.text(public_url)
+    }
+}
+
+impl Letter for alert::Letter {
+    fn to(&self) -> &str {
+        &self.to
+    }
+
+    fn thread(&self) -> String {
+        format!("integration.{}", self.integration)
+    }
+
+    fn subject(&self) -> String {
+        self.subject()
+    }
+
+    fn text(&self, public_url: &str) -> String {
+        self.text(public_url)
     }
 }
 
@@ -168,7 +211,9 @@ impl Mailer {
                 given_up = Some(Instant::now());
                 match self.store.give_up_letters().await {
                     Ok(0) => {}
-                    Ok(count) => tracing::warn!(count, "notifications were not sent by e-mail"),
+                    Ok(count) => {
+                        tracing::warn!(count, "notifications or alerts were not sent by e-mail")
+                    }
                     Err(error) => tracing::warn!(%error, "old letters could not be given up"),
                 }
             }
@@ -189,25 +234,41 @@ impl Mailer {
     /// Sends what is due; returns how long to wait then.
     async fn send_due(&self, mail: &Mail, transport: &Transport) -> Duration {
         while !self.stop.is_given() {
-            let claimed = match self.store.claim_letter(self.pace.gather).await {
-                Ok(Some(claimed)) => claimed,
-                Ok(None) => break,
+            let sent = match self.store.claim_alert().await {
+                Ok(Some(alert)) => Ok(self.send(mail, transport, &alert).await),
+                Ok(None) => match self.store.claim_letter(self.pace.gather).await {
+                    Ok(Some(letter)) => Ok(self.send(mail, transport, &letter).await),
+                    Ok(None) => break,
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(true) => {}
+                Ok(false) => return self.pace.unreachable,
                 Err(error) => {
                     tracing::warn!(%error, "no letters could be claimed");
                     break;
                 }
-            };
-            let delivery = deliver(mail, transport, &claimed).await;
-            let is_reachable = !matches!(delivery, Delivery::Unreachable(_));
-            self.note(&claimed, delivery).await;
-            if !is_reachable {
-                return self.pace.unreachable;
             }
         }
         self.pace.poll
     }
 
-    async fn note(&self, claimed: &ClaimedLetter, delivery: Delivery) {
+    /// Sends a letter and notes what became of it; returns whether the server could be reached.
+    async fn send<L: Letter>(
+        &self,
+        mail: &Mail,
+        transport: &Transport,
+        claimed: &Claimed<L>,
+    ) -> bool {
+        let delivery = deliver(mail, transport, claimed).await;
+        let is_reachable = !matches!(delivery, Delivery::Unreachable(_));
+        self.note(claimed, delivery).await;
+        is_reachable
+    }
+
+    async fn note<L>(&self, claimed: &Claimed<L>, delivery: Delivery) {
         let letter = claimed.id;
         let noted = match delivery {
             Delivery::Accepted => {
@@ -233,7 +294,7 @@ impl Mailer {
     }
 }
 
-async fn deliver(mail: &Mail, transport: &Transport, claimed: &ClaimedLetter) -> Delivery {
+async fn deliver<L: Letter>(mail: &Mail, transport: &Transport, claimed: &Claimed<L>) -> Delivery {
     const { assert!(SENDING.as_secs() * 2 < LETTER_LEASE.as_secs()) };
     let message = match mail.message(claimed) {
         Ok(message) => message,

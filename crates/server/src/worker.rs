@@ -5,6 +5,7 @@
 //! run at once; what it did is in the journal, and whoever has it now goes on from there.
 
 mod program;
+mod retention;
 mod schedule;
 
 use std::collections::HashMap;
@@ -135,6 +136,7 @@ impl Worker {
             tokio::spawn(self.clone().keep_leases()),
             tokio::spawn(self.clone().hear_cancellations()),
             tokio::spawn(schedule::fire(self.store.clone())),
+            tokio::spawn(retention::keep(self.store.clone())),
             tokio::spawn(self.clone().stay_alive()),
             tokio::spawn(self.clone().free_runs_of_dead()),
         ];

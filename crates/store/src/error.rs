@@ -1,7 +1,7 @@
 //! Why a verb did not do what it was asked.
 
 use domain::run::RunState;
-use domain::{account, connection, draft, limit, policy, review, signing, throttle};
+use domain::{account, connection, draft, limit, policy, retention, review, signing, throttle};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -47,6 +47,7 @@ wrapped!(
     account::Refusal,
     connection::Refusal,
     draft::Refusal,
+    retention::Refusal,
     review::Refusal,
     signing::Refusal,
     throttle::Refusal
@@ -68,6 +69,9 @@ pub enum Refusal {
     /// The draft does not allow it.
     #[error(transparent)]
     Draft(#[from] draft::Refusal),
+    /// Runs are not kept for so long.
+    #[error(transparent)]
+    Retention(#[from] retention::Refusal),
     /// The review does not allow it.
     #[error(transparent)]
     Review(#[from] review::Refusal),
@@ -177,6 +181,7 @@ impl Refusal {
                 draft::Refusal::TooLarge { .. } => "draft/too-large",
             },
             Refusal::Connection(refusal) => refusal.code(),
+            Refusal::Retention(retention::Refusal::Days) => "organization/retention-days",
             Refusal::Review(refusal) => refusal.code(),
             Refusal::Signing(refusal) => match refusal {
                 signing::Refusal::Malformed => "signing/malformed",
@@ -237,6 +242,7 @@ impl Refusal {
             | Refusal::Draft(_)
             | Refusal::Signing(signing::Refusal::Malformed)
             | Refusal::Throttle(_)
+            | Refusal::Retention(_)
             | Refusal::NetworkRange(_)
             | Refusal::PayloadTooDeep
             | Refusal::NoteTooLong => 422,

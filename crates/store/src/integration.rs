@@ -1,16 +1,16 @@
 //! Integrations: the organization page, the page of one, and its switches.
 
 mod signing;
-mod throttle;
+pub(crate) mod throttle;
 
 use std::collections::HashMap;
 
 use domain::account::{self, Me};
 use domain::draft::{self, DraftSummary};
-use domain::integration::{IntegrationDetail, IntegrationSummary, LiveVersion};
+use domain::integration::{Failing, IntegrationDetail, IntegrationSummary, LiveVersion};
 use domain::policy::Act;
 use domain::run::RunState;
-use domain::{Document, DraftId, IntegrationId, Timestamp, VersionId};
+use domain::{Document, DraftId, IntegrationId, RunId, Timestamp, VersionId};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -213,10 +213,12 @@ async fn summaries(
         r#"select integration.integration_id, integration.name, enabled,
                 version_id as "version_id?", number as "number?", trigger as "trigger?",
                 published_at as "published_at?",
-                paused_at is not null as "paused!"
+                paused_at is not null as "paused!",
+                failing.since as "failing_since?", failing.run_id as "failing_run?"
            from integration
            left join version on version_id = live_version_id
            left join throttle on throttle.integration_id = integration.integration_id
+           left join failing on failing.integration_id = integration.integration_id
            where integration.organization_id = $1
                 and ($2::uuid is null or integration.integration_id = $2)
            order by lower(integration.name), integration.integration_id"#,
@@ -241,12 +243,18 @@ async fn summaries(
                 }),
                 _ => None,
             };
+            let failing = row.failing_since.zip(row.failing_run);
+            let failing = failing.map(|(since, first)| Failing {
+                since: timestamp::read(since),
+                first: RunId(first),
+            });
             Ok(IntegrationSummary {
                 id,
                 name: row.name,
                 live,
                 enabled: row.enabled,
                 paused: row.paused,
+                failing,
                 drafts,
                 recent_runs,
                 last_run_at,

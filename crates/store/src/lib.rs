@@ -6,6 +6,7 @@
 //! verbs see one organization only, by their queries and by row-level security.
 
 mod account;
+mod alert;
 mod audit;
 mod call;
 mod connection;
@@ -20,10 +21,12 @@ mod live;
 mod measure;
 mod member;
 mod organization;
+mod outbox;
 mod own_connection;
 mod password;
 mod presence;
 mod queue;
+mod retention;
 mod review;
 mod run;
 mod schedule;
@@ -43,14 +46,17 @@ use domain::policy::{self, Act};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+pub use alert::ClaimedAlert;
 pub use error::{Error, Refusal};
 pub use intake::{Accepted, HookRoute, Incoming, SigningKey};
 pub use journal::PgJournal;
 pub use live::Changed;
 pub use measure::{Backlog, COUNTED_INTEGRATIONS, Done, Histogram};
 pub use organization::NewOrganization;
+pub use outbox::{Claimed, LETTER_LEASE};
 pub use queue::{ClaimedRun, LEASE, Suspects, WorkerId};
-pub use review::letter::{ClaimedLetter, LETTER_LEASE};
+pub use retention::{Deleted, Place};
+pub use review::letter::ClaimedLetter;
 pub use run::{Reply, RunFilter};
 pub use token::SessionToken;
 pub use vault::MasterKey;

@@ -49,6 +49,9 @@ struct Notice {
     changes: Vec<Changed>,
     #[serde(default)]
     canceled: Vec<RunId>,
+    /// Whether a run that waits for a worker may begin now.
+    #[serde(default)]
+    work: bool,
 }
 
 /// The tasks that listen and tell; they end with the value.
@@ -91,6 +94,8 @@ struct Waiting {
     changes: Vec<Changed>,
     /// What needs to be told once only.
     known: HashSet<Changed>,
+    /// Whether a run that waits for a worker may begin now.
+    work: bool,
 }
 
 impl Waiting {
@@ -197,13 +202,27 @@ impl Teller {
         Ok(())
     }
 
+    /// Wakes the workers of this process now, and those of the others soon: what kept a run from
+    /// beginning is gone.
+    pub(crate) fn wake_all_workers(&self) {
+        self.wake_workers();
+        let mut waiting = self
+            .shared
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.work = true;
+        drop(waiting);
+        self.shared.told.notify_one();
+    }
+
     /// Wakes the workers of this process.
     pub(crate) fn wake_workers(&self) {
         self.shared.work.notify_one();
     }
 
     async fn notice(&self, tx: &mut Tx, changes: Vec<Changed>, canceled: Vec<RunId>) -> Result<()> {
-        let text = self.shared.notice(changes, canceled);
+        let text = self.shared.notice(changes, canceled, false);
         sqlx::query!("select pg_notify($1, $2)", CHANGED, text)
             .execute(&mut **tx)
             .await?;
@@ -212,11 +231,12 @@ impl Teller {
 }
 
 impl Shared {
-    fn notice(&self, changes: Vec<Changed>, canceled: Vec<RunId>) -> String {
+    fn notice(&self, changes: Vec<Changed>, canceled: Vec<RunId>, work: bool) -> String {
         let notice = Notice {
             from: self.process,
             changes,
             canceled,
+            work,
         };
         serde_json::to_string(&notice).expect("ids are JSON")
     }
@@ -240,6 +260,9 @@ impl Shared {
         }
         for run in notice.canceled {
             let _ = self.cancellations.send(run);
+        }
+        if notice.work {
+            self.work.notify_one();
         }
     }
 
@@ -305,18 +328,21 @@ async fn hear(listener: &mut PgListener, shared: &Shared) -> Result<Infallible, 
 async fn pass_on(system: PgPool, shared: Arc<Shared>) {
     loop {
         shared.told.notified().await;
-        let changes = {
+        let Waiting { changes, work, .. } = {
             let mut waiting = shared
                 .waiting
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            mem::take(&mut *waiting).changes
+            mem::take(&mut *waiting)
         };
         // One statement for all: each commit of a NOTIFY waits for the disk.
-        let notices: Vec<_> = changes
+        let mut notices: Vec<_> = changes
             .chunks(AT_ONCE)
-            .map(|changes| shared.notice(changes.to_vec(), Vec::new()))
+            .map(|changes| shared.notice(changes.to_vec(), Vec::new(), false))
             .collect();
+        if work {
+            notices.push(shared.notice(Vec::new(), Vec::new(), true));
+        }
         let sent = sqlx::query!(
             "select pg_notify($1, notice) from unnest($2::text[]) as notice",
             CHANGED,

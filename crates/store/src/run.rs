@@ -16,6 +16,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::integration::throttle;
 use crate::{Error, Result, Store, Tx, call, document, number, timestamp};
 
 pub use reply::Reply;
@@ -189,8 +190,16 @@ async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetai
         finished_at: row.finished_at,
         error: row.error,
     };
+    let summary = summary.read()?;
+    let held = match (summary.state, summary.of) {
+        (RunState::Queued, RunOf::Version(_)) => {
+            throttle::held(tx, me, summary.integration).await?
+        }
+        _ => None,
+    };
     Ok(RunDetail {
-        summary: summary.read()?,
+        summary,
+        held,
         event: EventId(row.event_id),
         hash: DocumentHash(row.hash),
         document: document::read(row.body)?,

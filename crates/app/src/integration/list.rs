@@ -187,7 +187,7 @@ fn line(integration: IntegrationSummary) -> AnyView {
     .into_any()
 }
 
-/// Draws what is live, whether it is started, and whether its runs wait.
+/// Draws what is live, whether it is started, whether its runs wait, and whether they fail.
 pub(super) fn standing(integration: &IntegrationSummary) -> AnyView {
     let live = integration.live.as_ref().map(|live| live.number);
     let paused = integration.paused.then(|| {
@@ -198,10 +198,20 @@ pub(super) fn standing(integration: &IntegrationSummary) -> AnyView {
             </span>
         }
     });
+    let failing = integration.failing.map(|failing| {
+        view! {
+            <span class="badge bad">
+                <Icon name="circle-x" />
+                "Failing since "
+                <Ago at=failing.since />
+            </span>
+        }
+    });
     view! {
         <span class="badges">
             {started(live, integration.enabled)}
             {paused}
+            {failing}
         </span>
     }
     .into_any()

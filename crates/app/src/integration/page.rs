@@ -2,7 +2,7 @@
 
 use domain::IntegrationId;
 use domain::account::check_name;
-use domain::integration::{IntegrationDetail, IntegrationSummary};
+use domain::integration::{Failing, IntegrationDetail, IntegrationSummary};
 use domain::live::Changed;
 use domain::policy::Act;
 use domain::run::RunSummary;
@@ -15,6 +15,7 @@ use crate::design::action::{ActionButton, refusal};
 use crate::design::dialog::Dialog;
 use crate::design::field::TextField;
 use crate::design::load::{Load, load, loaded};
+use crate::design::time::Ago;
 use crate::design::toast;
 use crate::fault::Fault;
 use crate::screen::Page;
@@ -193,9 +194,11 @@ fn sections(
     let id = shown.with_untracked(|shown| shown.summary.id);
     let drafts = Memo::new(move |_| shown.with(|shown| shown.summary.drafts.clone()));
     let versions = Memo::new(move |_| shown.with(|shown| shown.versions.clone()));
+    let failing = Memo::new(move |_| shown.with(|shown| shown.summary.failing));
     view! {
         <div class="columns">
             <div class="stack wide-gap">
+                {move || failing.get().map(failing_notice)}
                 {live_version::section(shown)}
                 {throttle::section(id, shown, detail)}
                 {drafts::section(id, drafts, detail)}
@@ -211,6 +214,19 @@ fn sections(
                 {loaded(runs, newest_runs)}
             </section>
         </div>
+    }
+    .into_any()
+}
+
+fn failing_notice(failing: Failing) -> AnyView {
+    view! {
+        <p class="notice">
+            "Failing since "
+            <Ago at=failing.since />
+            ", when "
+            <a href=format!("/runs/{}", failing.first)>"this run"</a>
+            " ended. No run has succeeded after it."
+        </p>
     }
     .into_any()
 }

@@ -40,7 +40,17 @@ pub(crate) fn page() -> AnyView {
 fn of(id: RunId) -> AnyView {
     let detail = load(None, move || Box::pin(api::read_run(id)));
     live::use_changes(move |changed| {
-        if matches!(changed, Changed::Run(other, _) if other == id) {
+        let is_shown = match changed {
+            Changed::Run(other, _) => other == id,
+            // What holds its runs back may have been set or lifted.
+            Changed::Integration(other) => detail.value.with_untracked(|detail| {
+                detail
+                    .as_ref()
+                    .is_some_and(|detail| detail.summary.integration == other)
+            }),
+            _ => false,
+        };
+        if is_shown {
             detail.soon();
         }
     });
@@ -151,7 +161,13 @@ fn content(detail: Signal<RunDetail>) -> AnyView {
             }
         })
     };
+    let held = Memo::new(move |_| detail.with(|detail| detail.held));
+    let waits = move || {
+        held.get()
+            .map(|held| view! { <p class="notice">{held.says()}</p> })
+    };
     view! {
+        {waits}
         {move || facts(&summary.get(), caller.get().as_ref())}
         {hidden}
         {came_in}

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_router::hooks::use_location;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
 
 use crate::account::api;
 use crate::design::icon::Icon;
@@ -13,13 +14,14 @@ use crate::{design, live, session};
 
 /// Where the chosen theme is kept; the shell page reads it before anything is drawn.
 const THEME_KEY: &str = "sluice.theme";
-const LINKS: [(&str, &str); 6] = [
+const LINKS: [(&str, &str); 7] = [
     ("/", "Integrations"),
     ("/runs", "Runs"),
     ("/settings/members", "Members"),
     ("/settings/connections", "Connections"),
     ("/settings/network", "Network"),
     ("/settings/review", "Review policy"),
+    ("/settings/retention", "Retention"),
 ];
 
 /// A screen with a heading: everything but the builder and the forms before signing in.
@@ -193,7 +195,15 @@ fn user_menu() -> AnyView {
             }
         });
     };
-    let items = Signal::derive(move || vec![MenuItem::new("Sign out", "log-out", sign_out)]);
+    let navigate = use_navigate();
+    let items = Signal::derive(move || {
+        let navigate = navigate.clone();
+        let alerts = move || navigate("/settings/alerts", NavigateOptions::default());
+        vec![
+            MenuItem::new("Alerts by e-mail", "mail", alerts),
+            MenuItem::new("Sign out", "log-out", sign_out),
+        ]
+    });
     let head = move || {
         me.get().map(|me| {
             view! {

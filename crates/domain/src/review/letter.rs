@@ -1,9 +1,7 @@
 //! Letters: what a member was told of one review, as one e-mail in plain text.
-//!
-//! What is composed here goes into a message as it is: a subject has no line ends, whatever the
-//! names and titles in it are.
 
 use super::Happening;
+use crate::letter::one_line;
 use crate::{ReviewId, ThreadId};
 
 /// Most characters of one quoted text; the rest is to be read in the application.
@@ -104,16 +102,6 @@ impl Letter {
     }
 }
 
-/// Returns after how many seconds a letter is tried again that was tried so often.
-pub const fn pause_after(attempts: u32) -> u32 {
-    match attempts {
-        0 | 1 => 60,
-        2 => 5 * 60,
-        3 => 30 * 60,
-        _ => 2 * 60 * 60,
-    }
-}
-
 const PARTICIPANT: &str = "you take part in this review";
 
 const fn why(event: &Event) -> &'static str {
@@ -138,14 +126,6 @@ const fn weight(event: &Event) -> u8 {
     }
 }
 
-/// Returns a name or title without anything that could end a header's line.
-fn one_line(text: &str) -> String {
-    let is_break = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    let parts = text.split(is_break).map(str::trim);
-    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
-    parts.join(" ")
-}
-
 fn quoted(said: &Said) -> String {
     let mut text: String = said.text.trim().chars().take(QUOTED).collect();
     if text.len() < said.text.trim().len() {
@@ -164,7 +144,7 @@ fn quoted(said: &Said) -> String {
 mod tests {
     use uuid::Uuid;
 
-    use super::{Event, Letter, Said, pause_after};
+    use super::{Event, Letter, Said};
     use crate::review::Happening;
     use crate::{ReviewId, ThreadId};
 
@@ -281,11 +261,5 @@ mod tests {
             said.suggests = true;
         }
         assert!(commented.text(URL).contains("> (suggests another value)\n"));
-    }
-
-    #[test]
-    fn pauses_grow_up_to_two_hours() {
-        let pauses: Vec<_> = (1..6).map(pause_after).collect();
-        assert_eq!(pauses, [60, 300, 1_800, 7_200, 7_200]);
     }
 }

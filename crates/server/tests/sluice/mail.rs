@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 
 use crate::app::{TestApp, eventually, text};
-use crate::document::{document, wire};
+use crate::document::{document, webhook, wire};
 use crate::post_office::PostOffice;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -20,6 +20,7 @@ const PUBLIC_URL: &str = "https://sluice.ours.example";
 const SECRET: &str = "rather-secret";
 /// [`SECRET`] with its user, as AUTH PLAIN sends it.
 const SECRET_IN_BASE64: &str = "AG1haWxlcgByYXRoZXItc2VjcmV0";
+const ADMIN: &str = "admin@ours.example";
 const READER: &str = "reader@ours.example";
 const COLLABORATOR: &str = "collaborator@ours.example";
 
@@ -124,6 +125,72 @@ async fn who_is_asked_gets_a_letter_that_leads_to_the_review() {
     mailer.await.expect("it ends by itself");
     assert_eq!(outbox(&app, READER).await.0, "sent");
     assert_eq!(office.letters(READER).len(), 2, "each is told once");
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_published_is_told_once_that_an_integration_fails_and_once_that_it_works_again() {
+    let (app, office) = (TestApp::start().await, PostOffice::open().await);
+    // Fails when the caller sends no total.
+    let values = json!({ "values": { "total": "{{ trigger.body.total }}" } });
+    let steps = webhook(&[("set", "Keep total", values)]);
+    let (integration, path) = app.publish(&steps).await;
+    let stop = Stop::new();
+    let mailer = mailer(&app, &office, &stop);
+    let run = async |body: &Value| {
+        let answer = app.anonymous.post_json(&path, body).await;
+        app.ended(&answer.json()["run"], SOON).await
+    };
+    let bad = json!({ "other": "not for letters" });
+    let good = json!({ "total": 12 });
+    let failed = run(&bad).await;
+    assert_eq!(failed["summary"]["state"], "failed", "{failed}");
+    let detail = app
+        .admin
+        .must("read_integration", json!({ "id": integration }))
+        .await;
+    assert_eq!(
+        detail["summary"]["failing"]["first"], failed["summary"]["id"],
+        "{detail}"
+    );
+    let arrived = async || office.letters(ADMIN).pop();
+    let letter = eventually("the letter arrives", SOON, arrived).await;
+    assert!(
+        letter.header("Subject").starts_with("[Ours] "),
+        "{}",
+        letter.message
+    );
+    let thread = format!("<integration.{integration}@sluice.ours.example>");
+    assert_eq!(letter.header("References"), thread);
+    let said = letter.message.replace("=\n", "").replace("=3D", "=");
+    assert!(said.contains("\nStep: Keep total\n"), "{said}");
+    assert!(
+        said.contains("\nReason: Step `Keep total` failed: "),
+        "{said}"
+    );
+    let link = format!(
+        "\nRun: {PUBLIC_URL}/runs/{}\n",
+        text(&failed["summary"]["id"])
+    );
+    assert!(said.contains(&link), "{said}");
+    assert!(!said.contains("not for letters"), "{said}");
+
+    run(&bad).await;
+    let mended = run(&good).await;
+    assert_eq!(mended["summary"]["state"], "succeeded", "{mended}");
+    run(&good).await;
+    let told = async || office.letters(ADMIN).into_iter().nth(1);
+    let answer = eventually("the recovery is told", SOON, told).await;
+    assert_eq!(answer.header("References"), thread);
+    let link = format!("/runs/{}\n", text(&mended["summary"]["id"]));
+    assert!(
+        answer.message.replace("=\n", "").contains(&link),
+        "{}",
+        answer.message
+    );
+    stop.give();
+    mailer.await.expect("it ends by itself");
+    assert_eq!(office.letters(ADMIN).len(), 2, "each is told once");
     app.end().await;
 }
 

@@ -217,6 +217,8 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         | "invitations"
         | "read_network"
         | "callable"
+        | "wants_alerts"
+        | "read_retention"
         | "connections"
         | "connection_uses"
         | "inbox"
@@ -341,6 +343,8 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
             json!({ "id": connection, "is_test": false, "origin": "http://127.0.0.1:1", "path": "/" }),
             ours,
         ),
+        "set_wants_alerts" => (json!({ "wants": true }), own),
+        "set_retention" => (json!({ "days": 30 }), own),
         "set_network" => (json!({ "allowed": [] }), own),
         "runs" => (
             json!({ "integration": null, "state": null, "before": null }),

@@ -4,7 +4,7 @@ use domain::IntegrationId;
 use domain::account::Me;
 use domain::limit::RUNS_COUNTED;
 use domain::policy::Act;
-use domain::throttle::{Throttle, check_at_once};
+use domain::throttle::{Held, Throttle, check_at_once};
 use serde_json::json;
 
 use super::{changed, exists};
@@ -157,4 +157,25 @@ pub(super) async fn read(tx: &mut Tx, me: &Me, id: IntegrationId) -> Result<Thro
         waiting: number(row.waiting)?,
         begun: number(row.begun)?,
     })
+}
+
+/// Returns what keeps runs of an integration from beginning at this moment.
+pub(crate) async fn held(tx: &mut Tx, me: &Me, id: IntegrationId) -> Result<Option<Held>> {
+    // A place whose run is gone from the queue was left behind, and counts for nobody.
+    let row = sqlx::query!(
+        r#"select at_once, paused_at,
+                (select count(*) from throttle_place join run_queue using (run_id)
+                 where throttle_place.integration_id = $2)::integer as "places!"
+           from throttle where organization_id = $1 and integration_id = $2"#,
+        me.organization.0,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    if let Some(at) = row.paused_at {
+        return Ok(Some(Held::Paused(timestamp::read(at))));
+    }
+    let limit = row.at_once.filter(|at_once| row.places >= *at_once);
+    Ok(limit.map(number).transpose()?.map(Held::Limit))
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use domain::alert::QUIET_SECONDS;
 use domain::run::RunState;
 use domain::{IntegrationId, OrganizationId, RunId};
 use engine::port::Lease;
@@ -78,6 +79,11 @@ impl<'w> Columns<'w> {
     /// Writes rows that end their runs. Most runs have no other write, so this is the shortest way:
     /// their places in the queue are not locked first, but deleted at once. Runs that wait for them
     /// go on.
+    ///
+    /// An integration whose runs begin to end badly is failing from then on, until one succeeds;
+    /// of runs that end together the bad ones count as the last. Whoever finds the row of another
+    /// who writes it at this moment waits, and then finds that it was written: so the letters about
+    /// it are written once.
     pub(super) async fn end(&self, connection: &mut PgConnection) -> Result<Held, sqlx::Error> {
         let rows = sqlx::query!(
             r#"with write as (
@@ -98,7 +104,7 @@ impl<'w> Columns<'w> {
                         result = held.result::json
                    from held where run.run_id = held.run_id
                    returning run.run_id, fence, organization_id, integration_id, records,
-                        is_test, run.state, case when resumed_at is null
+                        is_test, run.state, run.error, case when resumed_at is null
                             then extract(epoch from now() - created_at) * 1000 end as latency_ms,
                         case when caller_waits then caller_id end as waiting_id
                ), woken as (
@@ -113,6 +119,70 @@ impl<'w> Columns<'w> {
                    insert into run_record (run_id, organization_id, records)
                    select run_id, organization_id, records::json from told
                    where records is not null
+               ), bad as (
+                   select distinct on (integration_id) run_id, integration_id, organization_id,
+                        error
+                   from told
+                   where not is_test and state in ('failed', 'in_doubt', 'quarantined')
+                   order by integration_id, run_id
+               ), began as (
+                   insert into failing (integration_id, organization_id, since, run_id, alert_at)
+                   select integration_id, organization_id, now(), run_id, now() from bad
+                   where not exists (
+                       select from failing
+                       where failing.integration_id = bad.integration_id and since is not null
+                   )
+                   order by integration_id
+                   on conflict (integration_id) do update
+                   set since = excluded.since, run_id = excluded.run_id,
+                        alert_at = greatest(excluded.alert_at,
+                            failing.alerted_at + make_interval(secs => $7))
+                   where failing.since is null
+                   returning integration_id, run_id, since, alert_at
+               ), good as (
+                   select distinct on (integration_id) run_id, integration_id from told
+                   where not is_test and state = 'succeeded'
+                        and integration_id not in (select integration_id from bad)
+                   order by integration_id, run_id
+               ), mended as (
+                   select failing.integration_id, good.run_id, failing.since,
+                        failing.alert_at <= now() as was_told
+                   from failing join good using (integration_id)
+                   where failing.since is not null
+                   order by failing.integration_id
+                   for update of failing
+               ), recovered as (
+                   update failing
+                   set since = null,
+                        alerted_at = case when was_told then alert_at else alerted_at end
+                   from mended where failing.integration_id = mended.integration_id
+               ), taken_back as (
+                   delete from alert using mended
+                   where alert.integration_id = mended.integration_id and not was_told
+                        and kind = 'failing' and alert.since = mended.since
+               ), due as (
+                   select integration_id, run_id, since, 'failing' as kind,
+                        left(error, 1000) as reason,
+                        alert_at as due_at
+                   from began join bad using (integration_id, run_id)
+                   union all
+                   select integration_id, run_id, since, 'recovered', null, now()
+                   from mended where was_told
+               ), alerted as (
+                   insert into alert (organization_id, account_id, integration_id, kind, run_id,
+                        reason, since)
+                   select member.organization_id, member.account_id, due.integration_id, kind,
+                        due.run_id, reason, since
+                   from due
+                   join integration using (integration_id)
+                   left join version on version_id = live_version_id
+                   join member on member.organization_id = integration.organization_id
+                   where wants_alerts and (role = 'admin' or account_id = published_by)
+                   returning alert_id, organization_id, integration_id
+               ), mailed as (
+                   insert into mail (mail_id, organization_id, alert_id, next_attempt)
+                   select alert_id, organization_id, alert_id, due_at
+                   from alerted join due using (integration_id)
                )
                select run_id as "run_id!", fence as "fence!",
                     organization_id as "organization_id!", integration_id as "integration_id!",
@@ -126,6 +196,7 @@ impl<'w> Columns<'w> {
             &self.states as &[Option<&str>],
             &self.errors as &[Option<&str>],
             &self.results as &[Option<&str>],
+            f64::from(QUIET_SECONDS),
         )
         .fetch_all(connection)
         .await?;

@@ -67,7 +67,7 @@ async fn persist_and_tell(
     live.tell_all(held.leases.values().copied());
     live.tell_all(held.started.iter().copied());
     if held.wakes {
-        live.wake_workers();
+        live.wake_all_workers();
     }
     for write in writes {
         let result = if held.leases.contains_key(&write.lease) {

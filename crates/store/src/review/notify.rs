@@ -61,8 +61,8 @@ pub(crate) async fn tell(
                where member.organization_id = $1
                returning notification_id, account_id
            ), mailed as (
-               insert into mail (notification_id, organization_id)
-               select notification_id, $1 from told
+               insert into mail (mail_id, notification_id, organization_id)
+               select notification_id, notification_id, $1 from told
            )
            select account_id as "account_id!" from told"#,
         me.organization.0,

@@ -2,6 +2,7 @@
 //! the verbs guard. One binary, so that it is linked once.
 
 mod account;
+mod alert;
 mod border;
 mod calling;
 mod connection;
@@ -18,6 +19,7 @@ mod policy;
 mod presence;
 mod queue;
 mod resume;
+mod retention;
 mod review;
 mod roll_back;
 mod run;

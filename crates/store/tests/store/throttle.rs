@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::account::{Me, Role};
 use domain::run::{ResumeOn, RunState};
@@ -421,5 +422,68 @@ async fn an_organization_with_many_lines_gets_no_more_than_one_with_a_single_lin
         .iter()
         .filter(|run| run.organization == outsider.organization);
     assert_eq!((claimed.len(), share.count()), (20, 10));
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_run_that_is_held_back_says_by_what(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let (integration, route) = world.hook().await;
+    let held = async |run: RunId| {
+        let detail = world.store.run(&world.admin, run).await;
+        detail.expect("it is there").held
+    };
+    let first = accept(&world, &route, None).await;
+    assert_eq!(held(first).await, None, "it waits for a worker only");
+    limit(&world, integration, Some(1)).await;
+    let second = accept(&world, &route, None).await;
+    assert_eq!(held(second).await, None, "a place is free");
+    let claimed = claim(&world.store, 5).await;
+    assert_eq!(runs(&claimed), [first]);
+    assert_eq!(held(first).await, None, "it has begun");
+    assert_eq!(held(second).await, Some(throttle::Held::Limit(1)));
+    pause(&world, integration, true).await;
+    let paused = held(second).await;
+    assert!(
+        matches!(paused, Some(throttle::Held::Paused(_))),
+        "{paused:?}"
+    );
+    pause(&world, integration, false).await;
+    finish(&world, claimed[0].lease, RunState::Succeeded).await;
+    assert_eq!(held(second).await, None);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_place_that_one_process_gives_back_wakes_the_workers_of_another(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (integration, route) = world.hook().await;
+    limit(&world, integration, Some(1)).await;
+    let (first, second) = (
+        accept(&world, &route, None).await,
+        accept(&world, &route, None).await,
+    );
+    let claimed = claim(&world.store, 5).await;
+    assert_eq!(runs(&claimed), [first]);
+    let other = world.other_process().await;
+    // Processes hear of things in order: once it hears this, it has heard all that came before.
+    let mut heard = other.listen();
+    let renamed = world
+        .store
+        .rename_integration(&world.admin, integration, "Heard");
+    renamed.await.expect("an Admin may");
+    let told = domain::live::Changed::Integration(integration);
+    while heard.recv().await.expect("it is told").what != told {}
+    other.wait_for_work(Duration::ZERO).await;
+
+    finish(&world, claimed[0].lease, RunState::Succeeded).await;
+    let an_hour = Duration::from_secs(3_600);
+    let woken = tokio::time::timeout(Duration::from_secs(60), other.wait_for_work(an_hour));
+    woken.await.expect("it is woken");
+    assert_eq!(runs(&claim(&other, 5).await), [second]);
+    other.close().await;
     world.end().await;
 }

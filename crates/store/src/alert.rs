@@ -1,0 +1,173 @@
+//! Alerts: who wants them, and the letters that say them. They are written by the journal, with
+//! the end of the run that they are about.
+
+use domain::account::Me;
+use domain::alert::{Kind, Letter};
+use domain::policy::Act;
+use domain::run::ended_at;
+use domain::{IntegrationId, RunId};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::outbox::{Claim, Claimed, Row};
+use crate::{LETTER_LEASE, Result, Store, Tx, audit, document, run, timestamp};
+
+/// An alert that belongs to this process until [`LETTER_LEASE`] is over.
+pub type ClaimedAlert = Claimed<Letter>;
+
+impl Store {
+    /// Returns whether `me` is told when integrations begin to fail, and recover: all of them as an
+    /// Admin, else those whose live version `me` published.
+    ///
+    /// # Errors
+    /// When the session ended.
+    pub async fn wants_alerts(&self, me: &Me) -> Result<bool> {
+        let mut tx = self.begin(me, Act::See).await?;
+        let wants = sqlx::query_scalar!(
+            "select wants_alerts from member where organization_id = $1 and account_id = $2",
+            me.organization.0,
+            me.account.0,
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        Ok(wants)
+    }
+
+    /// Says whether `me` is to be told when integrations begin to fail, and recover. What waits to
+    /// be sent is not sent either.
+    ///
+    /// # Errors
+    /// When the session ended.
+    pub async fn set_wants_alerts(&self, me: &Me, wants: bool) -> Result<()> {
+        let mut tx = self.begin(me, Act::See).await?;
+        sqlx::query!(
+            "update member set wants_alerts = $3 where organization_id = $1 and account_id = $2",
+            me.organization.0,
+            me.account.0,
+            wants,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let detail = json!({ "wants": wants });
+        audit::note(&mut tx, me, "member.alerts", me.account.0, detail).await?;
+        self.commit(tx, Vec::new()).await
+    }
+
+    /// Claims the alert that is due for the longest time. What someone does not want any more, or
+    /// gets as a member no more, is not sent.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_alert(&self) -> Result<Option<ClaimedAlert>> {
+        let Some(mut tx) = self.begin_claim().await? else {
+            return Ok(None);
+        };
+        forget_needless(&mut tx).await?;
+        let claim = claim(&mut tx).await?;
+        let read = match &claim {
+            Some(claim) => read(&mut tx, claim).await?,
+            None => None,
+        };
+        self.commit_claim(tx, claim, read).await
+    }
+}
+
+/// Takes out of the outbox what is due, and is for someone who does not want it or left.
+async fn forget_needless(tx: &mut Tx) -> Result<()> {
+    sqlx::query!(
+        "delete from mail using alert
+         where mail.alert_id = alert.alert_id and state = 'waiting' and next_attempt <= now()
+            and not exists (
+                select from member
+                where member.organization_id = alert.organization_id
+                    and member.account_id = alert.account_id and wants_alerts
+            )",
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn claim(tx: &mut Tx) -> Result<Option<Claim>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "with due as (
+             select mail_id from mail
+             where state = 'waiting' and next_attempt <= now() and alert_id is not null
+             order by next_attempt limit 1
+             for update skip locked
+         )
+         update mail set attempts = attempts + 1,
+                next_attempt = now() + make_interval(secs => $1)
+         from due where mail.mail_id = due.mail_id
+         returning mail.mail_id, attempts, next_attempt",
+        LETTER_LEASE.as_secs_f64(),
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Claim::of(&rows)
+}
+
+/// Reads what an alert says; `None` when it cannot be read.
+async fn read(tx: &mut Tx, claim: &Claim) -> Result<Option<(Uuid, String, Letter)>> {
+    let row = sqlx::query!(
+        r#"select alert.alert_id, kind, run_id, reason, since, integration_id,
+                integration.name as integration_name, organization.name as organization_name,
+                account.name as account_name, account.email
+           from mail
+           join alert using (alert_id)
+           join integration using (integration_id)
+           join organization on organization.organization_id = alert.organization_id
+           join account using (account_id)
+           where mail_id = any($1)"#,
+        &claim.mails,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let Some(kind) = Kind::from_key(&row.kind) else {
+        return Ok(None);
+    };
+    let step = match kind {
+        Kind::Failing => step(tx, row.run_id).await?,
+        Kind::Recovered => None,
+    };
+    let letter = Letter {
+        kind,
+        organization: row.organization_name,
+        to: row.account_name,
+        integration: IntegrationId(row.integration_id),
+        name: row.integration_name,
+        run: RunId(row.run_id),
+        step,
+        reason: row.reason.unwrap_or_default(),
+        since: timestamp::text(timestamp::read(row.since)),
+    };
+    Ok(Some((row.alert_id, row.email, letter)))
+}
+
+/// Returns the name of the step at which a run ended; `None` when it is not recorded, or the run
+/// goes on meanwhile.
+async fn step(tx: &mut Tx, run: Uuid) -> Result<Option<String>> {
+    let row = sqlx::query!(
+        r#"select body,
+                (select json_agg(records order by seq) from run_record
+                 where run_record.run_id = run.run_id) as records
+           from run
+           join document on document.organization_id = run.organization_id
+                and document.hash = run.hash
+           where run_id = $1"#,
+        run,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let records = match row.records {
+        Some(Value::Array(rows)) => run::fold(rows)?,
+        _ => Vec::new(),
+    };
+    let document = document::read(row.body)?;
+    let ended = ended_at(&records, &document).pop();
+    let step = ended.and_then(|record| document.steps.get(&record.path.step));
+    Ok(step.map(|step| step.name.clone()))
+}
