@@ -238,8 +238,8 @@ test("a drag scrolls at the edge, through a flow that is longer than the screen"
   await mouse.move(goal.x, Math.min(goal.y, box.y + box.height - 80), { steps: 2 });
   await mouse.up();
   await builder.saved();
-  const order = await builder.order();
-  expect(order.indexOf("Step 1")).toBeGreaterThan(0);
+  // Before it is drawn in its new place, the card that is dragged is the first in the page.
+  await expect.poll(async () => (await builder.order()).indexOf("Step 1")).toBeGreaterThan(0);
   await expect(builder.card("Step 1")).toBeInViewport();
 });
 

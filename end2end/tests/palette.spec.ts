@@ -48,10 +48,13 @@ test("the command palette does what is typed, and offers what was done last", as
   await box.press("Escape");
   await expect(box).toBeHidden();
 
+  // Integrations are asked for when the palette opens.
   await find("palette elsew");
+  await expect(options.first()).toContainText("Palette elsewhere");
   await box.press("Enter");
   await expect(page.getByRole("heading", { name: "Palette elsewhere" })).toBeVisible();
   await find("runs");
+  await expect(options.first()).toContainText("Runs");
   await box.press("Enter");
   await expect(page).toHaveURL(/\/runs$/);
 });

@@ -6,6 +6,7 @@ test("an Admin sets how long runs are kept, and is asked before older ones go", 
   const page = await signedIn("admin");
   await page.goto("/");
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Retention" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Retention");
   const kept = page.getByRole("main").getByRole("status");
   await expect(kept).toHaveText("Runs are kept for 30 days after they ended.");
   const days = page.getByRole("textbox", { name: /^Days to keep runs/ });
