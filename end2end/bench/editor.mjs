@@ -51,11 +51,15 @@ async function work(page) {
   const { keyboard } = page;
   const flow = page.locator("#flow");
   const middle = await flow.boundingBox();
-  await flow.evaluate((flow) => flow.scrollTo({ top: flow.scrollHeight / 2 }));
+  await flow.evaluate((flow) => flow.scrollTo({ top: flow.scrollHeight / 2, left: (flow.scrollWidth - flow.clientWidth) / 2 }));
   await settled(page);
   const cards = page.locator(".step-item > .card > .card-main");
-  const inView = await cards.evaluateAll((all, { y, height }) => {
-    const seen = (card) => { const box = card.getBoundingClientRect(); return box.top > y + 60 && box.bottom < y + height - 80 && box.left > 0 && box.right < 1000; };
+  // Lanes stand side by side: the middle of a wide flow may be empty.
+  await cards.last().evaluate((card) => card.scrollIntoView({ block: "center", inline: "center" }));
+  await settled(page);
+  const inView = await cards.evaluateAll((all, { x, y, width, height }) => {
+    const right = x + width;
+    const seen = (card) => { const box = card.getBoundingClientRect(); return box.top > y + 60 && box.bottom < y + height - 80 && box.left > 0 && box.right < right; };
     return all.filter(seen).map((card) => card.id);
   }, middle);
   for (let at = 0; at < CLICKS; at += 1) {
