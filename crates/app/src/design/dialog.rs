@@ -39,8 +39,11 @@ pub fn Dialog(
             } else if !is_open && dialog.open() {
                 dialog.close();
             }
+            hold_page();
         });
     });
+    // A dialog can go with the screen that it is on, without being closed.
+    on_cleanup(|| request_animation_frame(hold_page));
     let close = move || {
         (!firm).then(|| {
             view! {
@@ -61,7 +64,10 @@ pub fn Dialog(
             class="dialog"
             class:wide=wide
             aria-labelledby=heading.get_value()
-            on:close=move |_| open.set(false)
+            on:close=move |_| {
+                open.set(false);
+                hold_page();
+            }
             on:cancel=move |event: leptos::ev::Event| {
                 if firm {
                     event.prevent_default();
@@ -83,4 +89,18 @@ pub fn Dialog(
             }}
         </dialog>
     }
+}
+
+/// Keeps the page from scrolling under an open dialog, and lets it once none is.
+///
+/// Not a rule of style that asks whether the page has a dialog somewhere: a browser would look at
+/// the page anew with everything that is drawn.
+fn hold_page() {
+    let Some(root) = document().document_element() else {
+        return;
+    };
+    let is_held = document()
+        .query_selector("dialog:modal")
+        .is_ok_and(|modal| modal.is_some());
+    let _ = root.class_list().toggle_with_force("is-held", is_held);
 }

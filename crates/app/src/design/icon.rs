@@ -14,12 +14,8 @@ pub fn Icon(
     name: String,
 ) -> impl IntoView {
     view! {
-        <svg
-            class="icon"
-            viewBox="0 0 24 24"
-            aria-hidden="true"
-            focusable="false"
-            inner_html=shapes::shapes(&name)
-        ></svg>
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+            <path d=shapes::path(&name)></path>
+        </svg>
     }
 }

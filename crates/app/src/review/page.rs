@@ -155,6 +155,9 @@ fn desk_view(desk: Desk, review: Load<Review>) -> AnyView {
         <a href=format!("/integrations/{integration}")>{name}</a>
     }
     .into_any();
+    let is_wide = Memo::new(move |_| {
+        desk.links.tab.get() == Tab::Changes && desk.view.get() == View::Canvas
+    });
     view! {
         <div class="review">
             <Page
@@ -164,7 +167,7 @@ fn desk_view(desk: Desk, review: Load<Review>) -> AnyView {
                 actions=header::actions(desk)
             >
                 {trouble} {header::standing(desk)} {tabs(desk)}
-                <div class="review-body">
+                <div class="review-body" class:is-wide=move || is_wide.get()>
                     <div class="review-main">{content(desk)}</div>
                     {rail::view(desk)}
                 </div>

@@ -16,7 +16,7 @@ use crate::{change, design};
 /// once and no frame waits for what is out of view.
 const AT_ONCE: usize = 16;
 /// Lines that each pause adds: so few that they fit between two frames.
-const PER_PAUSE: usize = 4;
+const PER_PAUSE: usize = 2;
 /// Deepest indentation that is drawn.
 const DEEPEST: usize = 16;
 
