@@ -9,6 +9,7 @@ pub mod dialog;
 pub mod field;
 mod focus;
 pub mod icon;
+mod in_place;
 pub mod json;
 pub mod load;
 pub mod markdown;
@@ -27,6 +28,7 @@ use leptos::prelude::*;
 pub use copy::copy_button;
 pub use focus::{focus_now, focus_soon};
 pub(crate) use focus::{is_typed_in, keeping_focus};
+pub(crate) use in_place::in_place;
 
 /// How long to wait where the browser tells of no pause.
 const UNTOLD_PAUSE: Duration = Duration::from_millis(120);

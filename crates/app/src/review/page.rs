@@ -155,9 +155,8 @@ fn desk_view(desk: Desk, review: Load<Review>) -> AnyView {
         <a href=format!("/integrations/{integration}")>{name}</a>
     }
     .into_any();
-    let is_wide = Memo::new(move |_| {
-        desk.links.tab.get() == Tab::Changes && desk.view.get() == View::Canvas
-    });
+    let is_wide =
+        Memo::new(move |_| desk.links.tab.get() == Tab::Changes && desk.view.get() == View::Canvas);
     view! {
         <div class="review">
             <Page

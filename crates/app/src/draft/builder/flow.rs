@@ -11,6 +11,7 @@ use super::super::selection::Selection;
 use super::canvas::{Detail, Placed, at, gestures, minimap, tools};
 use super::{Builder, card, keys, picker};
 use crate::design::icon::Icon;
+use crate::design::in_place;
 
 /// The element id of a gap's "+".
 pub(super) fn gap_id(gap: Gap) -> String {
@@ -136,15 +137,30 @@ fn list(builder: Builder, list: ListRef) -> AnyView {
         let is_shown = canvas.detail.get() == Detail::Full && rect.meets(canvas.window.get());
         is_shown.then_some(rect)
     });
-    view! {
-        <ol class="steps" aria-label=label>
-            {move || first.get().map(|rect| view! {
-                <li class="gap-item">{gap(builder, start, Signal::stored(rect))}</li>
-            })}
-            <For each=move || steps.get() key=|id| *id children=move |id| item(builder, list, id) />
-        </ol>
-    }
-    .into_any()
+    let shows_first = Memo::new(move |_| first.get().is_some());
+    let items = move || {
+        let gap = shows_first.get().then_some(Item::FirstGap);
+        let steps = steps.get().into_iter().map(Item::Step);
+        gap.into_iter().chain(steps).collect()
+    };
+    let node = NodeRef::<leptos::html::Ol>::new();
+    in_place(node, items, move |one| match one {
+        Item::FirstGap => {
+            let rect = Signal::derive(move || first.get().unwrap_or_default());
+            view! { <li class="gap-item">{gap(builder, start, rect)}</li> }.into_any()
+        }
+        Item::Step(id) => item(builder, list, id).into_any(),
+    });
+    view! { <ol node_ref=node class="steps" aria-label=label></ol> }.into_any()
+}
+
+/// What a list of steps has in it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Item {
+    /// The gap before its first step.
+    FirstGap,
+    /// A step with the gap behind it.
+    Step(StepId),
 }
 
 fn item(builder: Builder, list: ListRef, id: StepId) -> impl IntoView {
@@ -196,7 +212,9 @@ fn lanes(builder: Builder, id: StepId) -> impl IntoView {
         }
         .into_any()
     };
-    view! { <For each=move || lanes.get() key=|list| *list children=one /> }
+    let node = NodeRef::<leptos::html::Div>::new();
+    in_place(node, move || lanes.get(), one);
+    view! { <div node_ref=node class="step-lanes"></div> }
 }
 
 /// Returns the name of a lane; told when its step changes.

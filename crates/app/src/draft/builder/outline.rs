@@ -13,6 +13,7 @@ use leptos::prelude::*;
 use super::super::selection::Selection;
 use super::Builder;
 use crate::design::icon::Icon;
+use crate::design::in_place;
 
 /// Height of a row, in pixels; the style has the same.
 const ROW: f64 = 30.0;
@@ -175,6 +176,12 @@ fn tree(builder: Builder) -> impl IntoView {
                 .collect::<Vec<_>>()
         })
     });
+    let list = NodeRef::<Div>::new();
+    in_place(
+        list,
+        move || drawn.get(),
+        move |(place, row)| item(builder, place, row).into_any(),
+    );
     let is_drawn = move |of: Of| drawn.with(|rows| rows.iter().any(|(_, row)| row.of == of));
     view! {
         <div
@@ -195,8 +202,7 @@ fn tree(builder: Builder) -> impl IntoView {
                 }
             }
         >
-            <div class="outline-rows" role="presentation" style:block-size=move || format!("{}px", pixels(all.with(Vec::len)))>
-                <For each=move || drawn.get() key=|drawn| *drawn children=move |(place, row)| item(builder, place, row) />
+            <div node_ref=list class="outline-rows" role="presentation" style:block-size=move || format!("{}px", pixels(all.with(Vec::len)))>
             </div>
         </div>
         {move || all.with(Vec::is_empty).then(|| view! {
