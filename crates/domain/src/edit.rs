@@ -19,7 +19,7 @@ use crate::document::{ErrorPolicy, Lane, ListRef, Place, Settings, Step, Trigger
 use crate::{LaneId, StepId};
 
 pub use apply::apply;
-pub(crate) use references::rename_in_value;
+pub(crate) use references::{rename_in_value, rewritten};
 
 /// One change that a person makes to a document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

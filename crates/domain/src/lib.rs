@@ -15,6 +15,7 @@ pub mod connection;
 pub mod document;
 pub mod draft;
 pub mod edit;
+pub mod extract;
 pub mod id;
 pub mod integration;
 pub mod layout;

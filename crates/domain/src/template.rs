@@ -36,8 +36,10 @@ pub use json_text::JsonText;
 pub(crate) use json_text::check as check_json_text;
 pub use marks::{Mark, Marked, marks};
 pub use preview::{Preview, Reads, preview};
+pub(crate) use scan::{
+    Anew, Read, Rename, has_expressions, read, read_condition, renamed_text, rewritten_text,
+};
 pub use scan::{Call, Reference, Scanned, check, check_condition, rename_step, scan};
-pub(crate) use scan::{Read, Rename, has_expressions, read, read_condition, renamed_text};
 pub use scope::Scope;
 pub use value::ValueTemplate;
 

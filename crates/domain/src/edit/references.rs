@@ -1,4 +1,4 @@
-//! Renames that references follow.
+//! Rewriting of what steps refer to: renames that references follow, and steps that go elsewhere.
 
 use serde_json::{Map, Value};
 
@@ -7,15 +7,25 @@ use crate::document::{Step, Trigger};
 use crate::schema::{FieldKind, Schema};
 use crate::template::{Rename, renamed_text};
 
+/// Returns the text as it shall be, or `None` when it stays as it is. The flag says that all of it
+/// is an expression: a condition.
+pub(crate) type Rewrite<'a> = &'a dyn Fn(&str, bool) -> Option<String>;
+
 /// Returns the step with its references renamed, or `None` when none of them is.
 pub(crate) fn renamed(step: &Step, rename: &Rename<'_>) -> Option<Step> {
+    rewritten(step, &|text, is_condition| {
+        renamed_text(text, is_condition, rename)
+    })
+}
+
+/// Returns the step with its texts rewritten, or `None` when all of them stay.
+pub(crate) fn rewritten(step: &Step, rewrite: Rewrite<'_>) -> Option<Step> {
     let schema = catalog::action(&step.kind).map(|action| &action.input);
-    let config = rename_in_config(&step.config, schema, rename);
-    let lanes = step.lanes.iter().map(|lane| {
-        lane.when
-            .as_deref()
-            .and_then(|w| renamed_text(w, true, rename))
-    });
+    let config = rewrite_in_config(&step.config, schema, rewrite);
+    let lanes = step
+        .lanes
+        .iter()
+        .map(|lane| lane.when.as_deref().and_then(|when| rewrite(when, true)));
     let lanes: Vec<Option<String>> = lanes.collect();
     if config.is_none() && lanes.iter().all(Option::is_none) {
         return None;
@@ -67,19 +77,8 @@ pub(crate) fn rename_in_config(
     schema: Option<&Schema>,
     rename: &Rename<'_>,
 ) -> Option<Map<String, Value>> {
-    let is_condition = |name: &str| {
-        let field = schema.and_then(|schema| schema.field(name));
-        field.is_some_and(|field| field.kind == FieldKind::Condition)
-    };
-    let mut renamed = None;
-    for (name, value) in config {
-        if let Some(value) = rename_in_value(value, rename, is_condition(name)) {
-            renamed
-                .get_or_insert_with(|| config.clone())
-                .insert(name.clone(), value);
-        }
-    }
-    renamed
+    let rename = |text: &str, is_condition: bool| renamed_text(text, is_condition, rename);
+    rewrite_in_config(config, schema, &rename)
 }
 
 /// Returns a value with its references renamed, or `None` when none of them is.
@@ -88,27 +87,52 @@ pub(crate) fn rename_in_value(
     rename: &Rename<'_>,
     is_condition: bool,
 ) -> Option<Value> {
+    let rename = |text: &str, is_condition: bool| renamed_text(text, is_condition, rename);
+    rewrite_in_value(value, &rename, is_condition)
+}
+
+fn rewrite_in_config(
+    config: &Map<String, Value>,
+    schema: Option<&Schema>,
+    rewrite: Rewrite<'_>,
+) -> Option<Map<String, Value>> {
+    let is_condition = |name: &str| {
+        let field = schema.and_then(|schema| schema.field(name));
+        field.is_some_and(|field| field.kind == FieldKind::Condition)
+    };
+    let mut rewritten = None;
+    for (name, value) in config {
+        if let Some(value) = rewrite_in_value(value, rewrite, is_condition(name)) {
+            rewritten
+                .get_or_insert_with(|| config.clone())
+                .insert(name.clone(), value);
+        }
+    }
+    rewritten
+}
+
+fn rewrite_in_value(value: &Value, rewrite: Rewrite<'_>, is_condition: bool) -> Option<Value> {
     match value {
-        Value::String(text) => renamed_text(text, is_condition, rename).map(Value::String),
+        Value::String(text) => rewrite(text, is_condition).map(Value::String),
         Value::Array(items) => {
-            let mut renamed = None;
+            let mut rewritten = None;
             for (index, item) in items.iter().enumerate() {
-                if let Some(item) = rename_in_value(item, rename, false) {
-                    renamed.get_or_insert_with(|| items.clone())[index] = item;
+                if let Some(item) = rewrite_in_value(item, rewrite, false) {
+                    rewritten.get_or_insert_with(|| items.clone())[index] = item;
                 }
             }
-            renamed.map(Value::Array)
+            rewritten.map(Value::Array)
         }
         Value::Object(map) => {
-            let mut renamed = None;
+            let mut rewritten = None;
             for (key, item) in map {
-                if let Some(item) = rename_in_value(item, rename, false) {
-                    renamed
+                if let Some(item) = rewrite_in_value(item, rewrite, false) {
+                    rewritten
                         .get_or_insert_with(|| map.clone())
                         .insert(key.clone(), item);
                 }
             }
-            renamed.map(Value::Object)
+            rewritten.map(Value::Object)
         }
         _ => None,
     }

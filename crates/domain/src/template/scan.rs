@@ -375,6 +375,30 @@ pub(crate) fn renamed_text(text: &str, is_condition: bool, rename: &Rename<'_>) 
     if !rename.concerns(text) {
         return None;
     }
+    rewritten_text(text, is_condition, |names| match names {
+        ["steps", slug, ..] => (rename.of)(slug).map(|to| Anew::Second(to.to_owned())),
+        _ => None,
+    })
+}
+
+/// What a reference turns into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Anew {
+    /// Its first name becomes this path.
+    First(String),
+    /// Its second name becomes this one.
+    Second(String),
+    /// Its first and its second name become this path.
+    Both(String),
+}
+
+/// Returns the text with its references turned into what is said of their names, or `None` when
+/// none of them is. Reaches as far as [`rename_step`] does.
+pub(crate) fn rewritten_text(
+    text: &str,
+    is_condition: bool,
+    mut anew: impl FnMut(&[&str]) -> Option<Anew>,
+) -> Option<String> {
     let mut found = Found::default();
     if is_condition && !text.trim_start().starts_with("{{") {
         let _ = grammar::read(text, 0, &mut found);
@@ -384,20 +408,32 @@ pub(crate) fn renamed_text(text: &str, is_condition: bool, rename: &Rename<'_>) 
             let _ = grammar::read(&text[..piece.inner.end], piece.inner.start, &mut found);
         }
     }
-    let mut renamed = String::new();
+    let mut rewritten = String::new();
     let mut end_of_last = 0;
     for (names, mention) in found.references() {
-        if let (["steps", slug, ..], Some(second)) = (names, &mention.second)
-            && let Some(to) = (rename.of)(slug)
-        {
-            renamed.push_str(&text[end_of_last..second.start]);
-            renamed.push_str(to);
-            end_of_last = second.end;
-        }
+        let start = mention.at.start;
+        let first = names.first().map_or(0, |name| name.len());
+        let (at, to) = match (anew(names), &mention.second) {
+            (Some(Anew::First(to)), _) => (start..start + first, to),
+            (Some(Anew::Second(to)), Some(second)) => (second.clone(), to),
+            (Some(Anew::Both(to)), Some(second)) => (start..behind(text, second.end), to),
+            _ => continue,
+        };
+        rewritten.push_str(&text[end_of_last..at.start]);
+        rewritten.push_str(&to);
+        end_of_last = at.end;
     }
     if end_of_last == 0 {
         return None;
     }
-    renamed.push_str(&text[end_of_last..]);
-    Some(renamed)
+    rewritten.push_str(&text[end_of_last..]);
+    Some(rewritten)
+}
+
+/// Returns where a name ends with what closes it: the quote and the bracket of `steps["order"]`.
+fn behind(text: &str, name_end: usize) -> usize {
+    let rest = &text[name_end..];
+    rest.strip_prefix(['"', '\''])
+        .and_then(|rest| rest.trim_start().strip_prefix(']'))
+        .map_or(name_end, |rest| text.len() - rest.len())
 }
