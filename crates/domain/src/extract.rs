@@ -27,8 +27,9 @@ pub struct Extraction {
     pub inputs: Vec<(String, String)>,
     /// The slugs of the steps whose outputs are used behind the call.
     pub results: Vec<String>,
+    /// The steps as they were.
+    steps: Vec<Step>,
     roots: Vec<StepId>,
-    at: Place,
     result: Outcome,
 }
 
@@ -135,7 +136,7 @@ pub fn extract(
     step_id: impl FnOnce() -> StepId,
 ) -> Result<Extraction, Refusal> {
     let roots = several::roots(document, chosen);
-    let at = together(document, &roots)?;
+    together(document, &roots)?;
     let inside: BTreeSet<StepId> = roots
         .iter()
         .flat_map(|root| document.subtree(*root))
@@ -187,22 +188,27 @@ pub fn extract(
         document: extracted,
         inputs,
         results: used,
+        steps: content(document, &roots).cloned().collect(),
         roots,
-        at,
         result,
     })
 }
 
 impl Extraction {
     /// Returns the act that puts a step in place of the steps, which calls the integration that
-    /// they became, and lets what used their outputs use its result.
+    /// they became, and lets what used their outputs use its result; `None` when the steps are not
+    /// there any more as they were read.
     pub fn replacing(
         &self,
         document: &Document,
         integration: IntegrationId,
         name: &str,
         step_id: StepId,
-    ) -> Edit {
+    ) -> Option<Edit> {
+        let at = together(document, &self.roots).ok()?;
+        if !content(document, &self.roots).eq(&self.steps) {
+            return None;
+        }
         let inside: BTreeSet<StepId> = self
             .roots
             .iter()
@@ -233,7 +239,7 @@ impl Extraction {
             }
             edits.push(Edit::Insert {
                 steps: vec![step],
-                at: self.at,
+                at,
             });
         }
         for step in rest {
@@ -253,8 +259,14 @@ impl Extraction {
             });
             edits.extend(rewritten.iter().flat_map(|now| differing(step, now)));
         }
-        Edit::Batch { edits }
+        Some(Edit::Batch { edits })
     }
+}
+
+/// Returns steps with everything in them, in the order of reading.
+fn content<'a>(document: &'a Document, roots: &'a [StepId]) -> impl Iterator<Item = &'a Step> {
+    let ids = roots.iter().flat_map(|root| document.subtree(*root));
+    ids.filter_map(|id| document.steps.get(&id))
 }
 
 /// Returns the place of steps that stand one behind the other.

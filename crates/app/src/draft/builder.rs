@@ -6,6 +6,7 @@ mod card;
 mod clipboard;
 mod dialogs;
 mod drag;
+mod extract;
 mod flow;
 mod keys;
 mod lanes;
@@ -61,6 +62,8 @@ pub(super) struct Builder {
     publishing: RwSignal<bool>,
     /// Whether the dialog is open in which a review is asked for.
     asking_review: RwSignal<bool>,
+    /// Whether the dialog is open in which steps become an integration of their own.
+    extracting: RwSignal<bool>,
     /// Whether the list of problems is open.
     problems_open: RwSignal<bool>,
     outline: outline::Outline,
@@ -97,6 +100,7 @@ impl Builder {
             review: RwSignal::new(None),
             publishing: RwSignal::new(false),
             asking_review: RwSignal::new(false),
+            extracting: RwSignal::new(false),
             problems_open: RwSignal::new(false),
             outline: outline::Outline::new(),
             merging: RwSignal::new(false),
@@ -288,6 +292,7 @@ fn builder_view(builder: Builder) -> impl IntoView {
             {testing::drawer(builder)}
             {picker::view(builder)}
             {dialogs::view(builder, builder.merging, |dialogs| dialogs.merge)}
+            {dialogs::view(builder, builder.extracting, |dialogs| dialogs.extract)}
             <p class="visually-hidden" aria-live="assertive">{move || builder.announcement.get()}</p>
         </main>
     }

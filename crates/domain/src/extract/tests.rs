@@ -106,7 +106,9 @@ fn steps_become_an_integration_that_is_given_what_they_used_and_gives_what_is_us
         headers: trigger.headers of the calling run\nrun: run of the calling run";
     assert_eq!(new.trigger.config["expects"], expects);
 
-    let edit = extraction.replacing(&document, called(), "Add up", id(CALL));
+    let edit = extraction
+        .replacing(&document, called(), "Add up", id(CALL))
+        .expect("nothing changed");
     apply(&mut document, &edit).expect("it fits");
     assert_eq!(document.flow, [id(1), id(CALL), id(5)]);
     let input = json!({
@@ -128,7 +130,9 @@ fn where_only_the_last_step_is_used_its_output_is_the_result() {
     let extraction = extract(&document, &[id(4)], || unreachable!("nothing is gathered"));
     let extraction = extraction.expect("it stands alone");
     assert_eq!(extraction.document.flow, [id(4)]);
-    let edit = extraction.replacing(&document, called(), "Sum", id(CALL));
+    let edit = extraction
+        .replacing(&document, called(), "Sum", id(CALL))
+        .expect("nothing changed");
     apply(&mut document, &edit).expect("it fits");
     let message = "{{ steps.sum.result.all }} of {{ steps.each.count }}: {{ steps.order.status }}";
     assert_eq!(config(&document, "tell")["message"], message);
@@ -143,7 +147,9 @@ fn in_a_loop_that_stays_the_item_is_given() {
         "by": "{{ trigger.body.run.id }}",
     });
     assert_eq!(config(&extraction.document, "line")["values"], line);
-    let edit = extraction.replacing(&document, called(), "Line", id(CALL));
+    let edit = extraction
+        .replacing(&document, called(), "Line", id(CALL))
+        .expect("nothing changed");
     apply(&mut document, &edit).expect("it fits");
     let input = json!({"order": "{{ steps.order }}", "item": "{{ item }}", "run": "{{ run }}"});
     assert_eq!(config(&document, "line")["input"], input);
@@ -212,7 +218,7 @@ proptest! {
             });
         }
         let mut rest = document.clone();
-        let edit = extraction.replacing(&document, called(), "The call", id(CALL));
+        let edit = extraction.replacing(&document, called(), "The call", id(CALL)).expect("nothing changed");
         let change = apply(&mut rest, &edit).expect("it fits");
         prop_assert_eq!(rest.steps.len() + extraction.document.steps.len(),
             document.steps.len() + 1 + usize::from(extraction.result == Outcome::BySlug));
@@ -220,6 +226,7 @@ proptest! {
             prop_assert!(Checked::of(&rest).is_sound());
             prop_assert!(Checked::of(&extraction.document).is_sound());
         }
+        prop_assert_eq!(extraction.replacing(&rest, called(), "Again", id(CALL + 2)), None);
         apply(&mut rest, &change.inverse).expect("it can be taken back");
         prop_assert_eq!(rest, document);
     }

@@ -1,5 +1,5 @@
-//! The dialogs in which documents are compared: to ask for a review, to publish, to bring up to
-//! date.
+//! The dialogs in which documents are compared or made of others: to ask for a review, to publish,
+//! to bring up to date, to extract.
 //!
 //! Their code (the changes, the merge, Markdown) is a part of the module by itself: most visits of
 //! the builder open none of them.
@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::wasm_split::{SplitLoaderError, wasm_split};
 
-use super::{Builder, merge, publish, review};
+use super::{Builder, extract, merge, publish, review};
 use crate::design::toast;
 use crate::fault::Fault;
 
@@ -21,6 +21,8 @@ pub(super) struct Dialogs {
     pub(super) publish: Draw,
     /// Brings up to date with what is live.
     pub(super) merge: Draw,
+    /// Makes steps an integration of their own.
+    pub(super) extract: Draw,
 }
 
 type Draw = fn(Builder, RwSignal<bool>) -> AnyView;
@@ -32,6 +34,7 @@ pub(super) fn dialogs() -> Result<Dialogs, SplitLoaderError> {
         create: review::create::dialog,
         publish: publish::dialog,
         merge: merge::dialog,
+        extract: extract::dialog,
     })
 }
 

@@ -112,6 +112,7 @@ pub(super) fn on_card(builder: Builder, what: Selection, event: &KeyboardEvent) 
             builder.editor.selection.set_all(all);
             builder.show(builder.editor.selection.get_untracked());
         }
+        ("e", Selection::Step(_)) if is_plain(event) && may_edit => builder.extracting.set(true),
         ("f", Selection::Step(id)) if is_plain(event) => {
             let is_container = |step: &domain::document::Step| !step.lanes.is_empty();
             let step =

@@ -223,6 +223,7 @@ fn step_actions(builder: Builder, id: StepId) -> impl IntoView {
             {button("Move up", "arrow-up", nudge(false))}
             {button("Move down", "arrow-down", nudge(true))}
             {button("Duplicate", "copy", Callback::new(move |()| builder.explain(editor.duplicate(id).map(drop))))}
+            {button("Extract into a new integration", "workflow", Callback::new(move |()| builder.extracting.set(true)))}
             {button("Delete step", "trash", Callback::new(move |()| {
                 builder.explain(editor.delete(id));
                 builder.announce("Step deleted. Ctrl+Z brings it back.");

@@ -65,6 +65,9 @@ fn selected(builder: Builder) -> impl IntoView {
                     <button type="button" class="button quiet" on:click=move |_| keys::duplicate_chosen(builder)>
                         <Icon name="copy" /> "Duplicate"
                     </button>
+                    <button type="button" class="button quiet" on:click=move |_| builder.extracting.set(true)>
+                        <Icon name="workflow" /> "Extract"
+                    </button>
                     <button type="button" class="button quiet" on:click=move |_| keys::delete_chosen(builder)>
                         <Icon name="trash" /> "Delete"
                     </button>
