@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod change;
 pub mod clipboard;
 pub mod connection;
+pub mod delivery;
 pub mod document;
 pub mod draft;
 pub mod edit;

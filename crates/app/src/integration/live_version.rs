@@ -1,5 +1,6 @@
 //! What is live of an integration: how it is started, and with what.
 
+use domain::delivery::{KEPT_DAYS, Source};
 use domain::integration::{IntegrationDetail, LiveVersion, Version};
 use domain::signing::Signature;
 use domain::{IntegrationId, catalog};
@@ -114,6 +115,16 @@ fn webhook(
             }
         }
     });
+    let repeated = move || {
+        let found = version.with(|version| Source::of(&version.document).says());
+        match found {
+            Some(place) => format!(
+                "The sender's event id is {place}. A delivery whose id was accepted in the last {KEPT_DAYS} days starts no second run, and is answered like the first one."
+            ),
+            None => "Each delivery starts a run, also when its sender repeats one. Say in the trigger of a draft where the sender's event id is, and repeats are known."
+                .to_owned(),
+        }
+    };
     view! {
         <div class="stack">
             <div>
@@ -133,6 +144,10 @@ fn webhook(
                 </div>
             </div>
             {signing::section(id, signature)}
+            <div>
+                <h3>"Repeated deliveries"</h3>
+                <p class="quiet-text">{repeated}</p>
+            </div>
         </div>
     }
     .into_any()

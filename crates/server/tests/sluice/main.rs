@@ -7,6 +7,7 @@ mod app;
 mod call;
 mod client;
 mod connection;
+mod delivery;
 mod document;
 mod faults;
 mod mail;

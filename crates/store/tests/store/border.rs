@@ -65,6 +65,7 @@ async fn fill(world: &World) {
     let incoming = Incoming {
         route,
         payload: json!({}),
+        delivery: Some("evt_1".to_owned()),
         hand_to: Some(worker),
     };
     let lease = store
@@ -120,6 +121,7 @@ async fn fill_throttle(world: &World) {
     let incoming = Incoming {
         route,
         payload: json!({}),
+        delivery: None,
         hand_to: None,
     };
     world.store.accept(incoming).await.expect("room");

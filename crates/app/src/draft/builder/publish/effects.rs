@@ -1,6 +1,7 @@
 //! What publishing does to what starts the integration, and to runs under way.
 
 use domain::Document;
+use domain::delivery::Source;
 use domain::draft::PublishPlan;
 use leptos::prelude::*;
 use serde_json::Value;
@@ -52,6 +53,7 @@ fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, Stri
                 "webhook",
                 "The address of the webhook stays the same.".to_owned(),
             ));
+            lines.extend(deliveries(live, draft));
         }
         ("webhook", _) => lines.push((
             "webhook",
@@ -113,6 +115,21 @@ fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, Stri
         _ => {}
     }
     lines
+}
+
+/// Says what changes about deliveries that come again, if something does.
+fn deliveries(live: Option<&Document>, draft: &Document) -> Option<(&'static str, String)> {
+    let (was, is) = (Source::of(live?), Source::of(draft));
+    if was == is {
+        return None;
+    }
+    let said = match is.says() {
+        None => "Repeated deliveries are not known any more: each starts a run.".to_owned(),
+        Some(place) => format!(
+            "The sender's event id is {place}: a delivery that comes again starts no second run. Ids that are known already stay known."
+        ),
+    };
+    Some(("copy", said))
 }
 
 fn runs(under_way: u32, live: u32) -> String {
