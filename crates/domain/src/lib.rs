@@ -25,6 +25,7 @@ pub mod live;
 pub mod merge;
 pub mod payload;
 pub mod policy;
+pub mod poll;
 pub mod presence;
 pub mod probe;
 pub mod reach;

@@ -21,7 +21,7 @@ use crate::review::notify::{self, Message};
 use crate::review::standing::{self, close, set_state};
 use crate::review::{self, Agreed};
 use crate::{
-    Error, Refusal, Result, Store, Tx, audit, document, number, schedule, stored, timestamp,
+    Error, Refusal, Result, Store, Tx, audit, document, number, poll, schedule, stored, timestamp,
 };
 
 impl Store {
@@ -267,6 +267,7 @@ impl New<'_> {
         .execute(&mut **tx)
         .await?;
         schedule::set(tx, me.organization, self.integration).await?;
+        poll::set(tx, me.organization, self.integration).await?;
         Ok(version)
     }
 

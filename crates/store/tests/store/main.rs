@@ -17,6 +17,7 @@ mod live;
 mod member;
 mod merge;
 mod policy;
+mod poll;
 mod presence;
 mod queue;
 mod resume;
