@@ -183,6 +183,17 @@ impl Poll {
         request
     }
 
+    /// Returns the address that is asked.
+    pub fn url(&self) -> &str {
+        let url = self.request.get("url").and_then(Value::as_str);
+        url.unwrap_or_default()
+    }
+
+    /// Returns whether a cursor is sent.
+    pub fn has_cursor(&self) -> bool {
+        self.cursor.is_some()
+    }
+
     /// Returns the connection that the request is sent with.
     pub fn connection(&self) -> Option<ConnectionId> {
         let connection = self.request.get("connection").and_then(Value::as_str)?;

@@ -6,7 +6,7 @@ use domain::Timestamp;
 use domain::poll::{Found, Poll};
 use serde_json::Value;
 
-use crate::port::{Call, Credentials, Failure, Network, Outside, Retry};
+use crate::port::{Call, Clients, Credentials, Failure, Network, Outside, Retry};
 
 /// Why there is no answer that could be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,19 @@ pub async fn ask(
     let output = output.map_err(unanswered)?;
     let found = poll.read(output.get("body").unwrap_or(&Value::Null), cursor);
     found.map_err(|refusal| Unanswered::saying(refusal.to_string()))
+}
+
+/// Sends the first request of a poll, as a draft wants to see it.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn once(
+    network: &Network,
+    poll: &Poll,
+    credentials: Option<Credentials>,
+    now: Timestamp,
+) -> Result<Found, Unanswered> {
+    ask(&Clients::default(), network, poll, None, credentials, now).await
 }
 
 /// What is said of a step's request is true of this one, but there is no step.

@@ -118,6 +118,8 @@ functions! {
     open member::WithdrawInvitation: Access::May(Act::ManageMembers),
     open network::ReadNetwork: Access::May(Act::See),
     open network::SetNetwork: Access::May(Act::ManageNetwork),
+    open poll::RestartPoll: Access::May(Act::Operate),
+    open poll::PollOnce: Access::May(Act::Test),
     open presence::Here: Access::May(Act::See),
     open retention::ReadRetention: Access::May(Act::See),
     open retention::SetRetention: Access::May(Act::ManageRetention),

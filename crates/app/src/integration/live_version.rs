@@ -11,6 +11,7 @@ use crate::design::copy::copy_button;
 use crate::design::icon::Icon;
 use crate::design::load::{load, loaded};
 use crate::design::time::Ago;
+use crate::poll::standing;
 use crate::{session, version};
 
 /// Draws the section.
@@ -48,6 +49,7 @@ fn started(id: IntegrationId, live: LiveVersion, detail: Signal<IntegrationDetai
     let how = match live.trigger.as_str() {
         "webhook" => loaded(content, move |version| webhook(id, detail, version)),
         "schedule" => loaded(content, move |version| scheduled(detail, version)),
+        "poll" => loaded(content, move |version| standing::section(id, detail, version)),
         "manual" => run_now::section(id, detail),
         "call" => view! {
             <p class="quiet-text">

@@ -45,7 +45,7 @@ fn of(id: IntegrationId) -> AnyView {
     let detail = load(None, move || Box::pin(api::read_integration(id)));
     let runs = load(None, move || Box::pin(run::api::runs(Some(id), None, None)));
     live::use_changes(move |changed| match changed {
-        Changed::Integration(other) if other == id => detail.soon(),
+        Changed::Integration(other) | Changed::Polled(other) if other == id => detail.soon(),
         Changed::Draft(..) => detail.soon(),
         Changed::Run(_, other) if other == id => {
             runs.soon();

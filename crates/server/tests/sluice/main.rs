@@ -14,6 +14,7 @@ mod mail;
 mod metrics;
 mod page;
 mod permission;
+mod poll;
 mod post_office;
 mod process;
 mod signature;

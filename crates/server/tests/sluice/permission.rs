@@ -343,6 +343,8 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
             json!({ "id": connection, "is_test": false, "origin": "http://127.0.0.1:1", "path": "/" }),
             ours,
         ),
+        "restart_poll" => (json!({ "id": integration, "from": "now" }), ours),
+        "poll_once" => (json!({ "id": draft }), ours),
         "set_wants_alerts" => (json!({ "wants": true }), own),
         "set_retention" => (json!({ "days": 30 }), own),
         "set_network" => (json!({ "allowed": [] }), own),

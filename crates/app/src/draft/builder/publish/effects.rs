@@ -3,6 +3,7 @@
 use domain::Document;
 use domain::delivery::Source;
 use domain::draft::PublishPlan;
+use domain::poll::Poll;
 use leptos::prelude::*;
 use serde_json::Value;
 
@@ -93,6 +94,18 @@ fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, Stri
         _ => {}
     }
     match (was, is) {
+        ("poll", "poll") => lines.push((
+            "repeat",
+            "Polling goes on where it is: what has started a run stays known, also when it asks elsewhere. To begin anew, use “Start over” on the integration's page.".to_owned(),
+        )),
+        ("poll", _) => lines.push((
+            "repeat",
+            "Polling ends. What is known is kept, in case it goes on.".to_owned(),
+        )),
+        (_, "poll") => lines.push(("repeat", poll_begins(draft))),
+        _ => {}
+    }
+    match (was, is) {
         (_, "manual") if was != "manual" => {
             lines.push((
                 "hand",
@@ -115,6 +128,18 @@ fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, Stri
         _ => {}
     }
     lines
+}
+
+fn poll_begins(draft: &Document) -> String {
+    let poll = Poll::of(draft);
+    let every = poll.as_ref().map_or(0, |poll| poll.every_minutes);
+    let first = match poll.is_some_and(|poll| poll.starts_with_all) {
+        true => "The first poll starts a run for each item in the list.",
+        false => "The first poll starts nothing: what is in the list then is old.",
+    };
+    format!(
+        "Polling begins, every {every} minutes. {first} Where it polled before, it goes on there."
+    )
 }
 
 /// Says what changes about deliveries that come again, if something does.
