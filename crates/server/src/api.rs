@@ -76,6 +76,7 @@ functions! {
     open alert::WantsAlerts: Access::May(Act::See),
     open alert::SetWantsAlerts: Access::May(Act::See),
     open call::Callable: Access::May(Act::See),
+    open call::Callers: Access::May(Act::See),
     open connection::Connections: Access::May(Act::See),
     open connection::ConnectionUses: Access::May(Act::EditDraft),
     open connection::CreateConnection: Access::May(Act::ManageSecrets),

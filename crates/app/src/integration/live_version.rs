@@ -7,6 +7,7 @@ use domain::{IntegrationId, catalog};
 use leptos::prelude::*;
 
 use super::{run_now, schedule, signing};
+use crate::call::callers;
 use crate::design::copy::copy_button;
 use crate::design::icon::Icon;
 use crate::design::load::{load, loaded};
@@ -49,14 +50,11 @@ fn started(id: IntegrationId, live: LiveVersion, detail: Signal<IntegrationDetai
     let how = match live.trigger.as_str() {
         "webhook" => loaded(content, move |version| webhook(id, detail, version)),
         "schedule" => loaded(content, move |version| scheduled(detail, version)),
-        "poll" => loaded(content, move |version| standing::section(id, detail, version)),
+        "poll" => loaded(content, move |version| {
+            standing::section(id, detail, version)
+        }),
         "manual" => run_now::section(id, detail),
-        "call" => view! {
-            <p class="quiet-text">
-                "Other integrations start it with the step “Call integration”. Their runs and those of this one link to each other."
-            </p>
-        }
-        .into_any(),
+        "call" => callers::section(id),
         _ => ().into_any(),
     };
     view! {

@@ -327,7 +327,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         "set_enabled" => (json!({ "id": integration, "enabled": true }), ours),
         "set_at_once" => (json!({ "id": integration, "at_once": null }), ours),
         "set_paused" => (json!({ "id": integration, "paused": false }), ours),
-        "signing_secrets" => (json!({ "id": integration }), ours),
+        "signing_secrets" | "callers" => (json!({ "id": integration }), ours),
         "keep_signing_secret" => (json!({ "id": integration, "given": null }), ours),
         "remove_signing_secret" => (json!({ "id": integration, "secret": secret }), ours),
         "start_manual" => (json!({ "id": integration, "payload": {} }), ours),

@@ -4,6 +4,7 @@
 mod account;
 mod alert;
 mod border;
+mod callers;
 mod calling;
 mod connection;
 mod delivery;

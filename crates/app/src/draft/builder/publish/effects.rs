@@ -1,6 +1,7 @@
 //! What publishing does to what starts the integration, and to runs under way.
 
 use domain::Document;
+use domain::call::Caller;
 use domain::delivery::Source;
 use domain::draft::PublishPlan;
 use domain::poll::Poll;
@@ -13,7 +14,7 @@ use crate::integration::schedule::NextFires;
 /// Draws what will happen, a line each.
 pub(super) fn list(plan: &PublishPlan, draft: &Document) -> AnyView {
     let live = plan.live_document.as_ref();
-    let mut lines = trigger(live, draft);
+    let mut lines = trigger(plan, draft);
     if let Some(number) = plan.live {
         lines.push(("play", runs(plan.runs_under_way, number)));
     }
@@ -44,7 +45,8 @@ fn text(document: &Document, field: &str) -> String {
     value.unwrap_or_default().to_owned()
 }
 
-fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, String)> {
+fn trigger(plan: &PublishPlan, draft: &Document) -> Vec<(&'static str, String)> {
+    let live = plan.live_document.as_ref();
     let was = live.map_or("", |live| live.trigger.kind.as_str());
     let is = draft.trigger.kind.as_str();
     let mut lines = Vec::new();
@@ -117,17 +119,24 @@ fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, Stri
             "workflow",
             "Other integrations can call it from then on.".to_owned(),
         )),
-        ("call", _) => lines.push((
-            "workflow",
-            "It cannot be called any more: steps of other integrations that call it fail."
-                .to_owned(),
-        )),
+        ("call", _) => lines.push(("workflow", not_called(&plan.callers))),
         ("manual", "manual") => {
             lines.push(("hand", "It is still started by hand.".to_owned()));
         }
         _ => {}
     }
     lines
+}
+
+fn not_called(callers: &[Caller]) -> String {
+    match Caller::names(callers) {
+        names if names.is_empty() => {
+            "It cannot be called any more. Nothing that is live calls it.".to_owned()
+        }
+        names => format!(
+            "It cannot be called any more, but {names} still does: that step fails from then on. Change it first."
+        ),
+    }
 }
 
 fn poll_begins(draft: &Document) -> String {
