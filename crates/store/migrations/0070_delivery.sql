@@ -29,3 +29,34 @@ alter table event add column delivery_name text;
 
 -- Where a version's webhook finds that name: a domain::delivery::Source, null for nowhere.
 alter table version add column delivery_source json;
+
+-- Takes deliveries of named events (null for one without a name) and returns those that started no
+-- run, each with the run of an earlier delivery of its event. Of several of one event the first is
+-- kept; whoever brings the same name at the same time waits here for whoever came first. Names are
+-- locked in order, so that nobody waits in a circle. A function, so that the statement that accepts
+-- events does not even open the table when no event has a name.
+create function deliver(integrations uuid[], organizations uuid[], names text[], runs uuid[])
+    returns table (run_id uuid, first_id uuid) language plpgsql volatile as $$
+#variable_conflict use_column
+begin
+    return query
+        with given as (
+            select * from unnest(integrations, organizations, names, runs)
+                as given (integration_id, organization_id, name, run_id)
+            where name is not null
+        ), delivered as (
+            insert into delivery (integration_id, name, organization_id, run_id, repeats)
+            select integration_id, name, organization_id,
+                (array_agg(run_id order by run_id))[1], count(*) - 1
+            from given
+            group by integration_id, name, organization_id
+            order by integration_id, name
+            on conflict (integration_id, name)
+                do update set repeats = delivery.repeats + excluded.repeats + 1
+            returning integration_id, name, run_id
+        )
+        select given.run_id, delivered.run_id
+        from given join delivered using (integration_id, name)
+        where given.run_id <> delivered.run_id;
+end
+$$;

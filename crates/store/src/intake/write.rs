@@ -124,10 +124,9 @@ struct Written {
 /// handed to a worker is claimed by it from the start, unless its integration is throttled. Others
 /// ring for any worker.
 ///
-/// Of several deliveries of one event the first is written. Whoever writes the same name at the
-/// same time waits here for whoever came first, and then finds its row; names are locked in order,
-/// after the throttles, so that nobody waits in a circle. Events without a name touch no row of
-/// `delivery`.
+/// Of several deliveries of one event the first is written: see `deliver` in the migrations. It is
+/// called after the throttles were locked, so that nobody waits in a circle, and only when an event
+/// has a name: others cost nothing more.
 async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written, sqlx::Error> {
     let ids: Vec<_> = events.iter().map(|event| event.event).collect();
     let runs: Vec<_> = events.iter().map(|event| event.run.0).collect();
@@ -167,21 +166,9 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                select throttled(array(
                    select distinct integration_id from given where worker is not null
                )) as integration_id
-           ), delivered as (
-               insert into delivery (integration_id, name, organization_id, run_id, repeats)
-               select integration_id, name, organization_id,
-                    (array_agg(run_id order by run_id))[1], count(*) - 1
-               from given
-               where name is not null and (select count(*) from throttled) >= 0
-               group by integration_id, name, organization_id
-               order by integration_id, name
-               on conflict (integration_id, name)
-                    do update set repeats = delivery.repeats + excluded.repeats + 1
-               returning integration_id, name, run_id
            ), repeated as materialized (
-               select given.run_id, delivered.run_id as first
-               from given join delivered using (integration_id, name)
-               where given.run_id <> delivered.run_id
+               select run_id, first_id from deliver($4, $3, $10, $2)
+               where $11 and (select count(*) from throttled) >= 0
            ), incoming as materialized (
                select event_id, run_id, organization_id, integration_id, hash, version_number,
                     payload, name, case when throttled.integration_id is null then worker end as worker,
@@ -213,7 +200,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
            )
            select now() as "now!", array(select run_id from incoming where is_held) as "held!",
                 array(select run_id from repeated order by run_id) as "repeated!",
-                array(select first from repeated order by run_id) as "firsts!"
+                array(select first_id from repeated order by run_id) as "firsts!"
            from (select count(*) from rung) as done"#,
         &ids,
         &runs,
@@ -225,6 +212,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
         &workers as &[Option<uuid::Uuid>],
         LEASE.as_secs_f64(),
         &deliveries as &[Option<&str>],
+        deliveries.iter().any(Option::is_some),
     )
     .fetch_one(connection)
     .await?;
