@@ -2,6 +2,8 @@
 
 pub mod api;
 #[cfg(feature = "csr")]
+pub(crate) mod callers;
+#[cfg(feature = "csr")]
 pub(crate) mod known;
 #[cfg(feature = "csr")]
 pub(crate) mod link;

@@ -27,6 +27,7 @@ pub mod member;
 pub mod network;
 #[cfg(feature = "csr")]
 mod palette;
+pub mod poll;
 pub mod presence;
 pub mod retention;
 pub mod review;

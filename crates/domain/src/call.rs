@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::document::{Document, Step};
 use crate::run::{RunState, StepPath, StepRecord};
 use crate::schema::FieldKind;
-use crate::{IntegrationId, RunId, Timestamp, catalog, limit};
+use crate::{DraftId, IntegrationId, RunId, Timestamp, catalog, limit};
 
 /// The key of the step that calls.
 pub const STEP: &str = "integration.call";
@@ -32,6 +32,33 @@ pub struct Choice {
     pub closed: Option<String>,
     /// What its live version says that it expects; empty for nothing.
     pub expects: String,
+}
+
+/// Most callers that are listed.
+pub const CALLERS: usize = 100;
+
+/// What calls an integration: what is live of another one, or an open draft.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The integration that calls.
+    pub integration: IntegrationId,
+    /// Its name.
+    pub name: String,
+    /// The draft and its title; `None` for what is live.
+    pub draft: Option<(DraftId, String)>,
+}
+
+impl Caller {
+    /// Names those that are live, each once: “A”, “B” and “C”; empty when none is.
+    pub fn names(callers: &[Self]) -> String {
+        let live = callers.iter().filter(|caller| caller.draft.is_none());
+        let names: Vec<String> = live.map(|caller| format!("“{}”", caller.name)).collect();
+        match names.split_last() {
+            None => String::new(),
+            Some((only, [])) => only.clone(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        }
+    }
 }
 
 /// A run at the other end of a call.
@@ -272,6 +299,24 @@ mod tests {
             facts(limit::CALL_DEPTH, false, false),
             Err(Refusal::TooDeep)
         );
+    }
+
+    #[test]
+    fn callers_that_are_live_are_named() {
+        let caller = |name: &str, draft: bool| Caller {
+            integration: id(1),
+            name: name.to_owned(),
+            draft: draft.then(|| (DraftId::new(Uuid::nil()), "Next".to_owned())),
+        };
+        let all = [
+            caller("A", false),
+            caller("A", true),
+            caller("B", false),
+            caller("C", false),
+        ];
+        let names = |count: usize| Caller::names(&all[..count]);
+        assert_eq!([names(0), names(2)], ["", "“A”"]);
+        assert_eq!(names(4), "“A”, “B” and “C”");
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub use origin::origin;
 
 use crate::catalog;
 use crate::document::{Document, Step};
+use crate::poll::Poll;
 use crate::schema::FieldKind;
 use crate::{ConnectionId, DraftId, IntegrationId, Timestamp};
 
@@ -263,9 +264,16 @@ pub fn field_of(kind: &str) -> Option<&'static str> {
     Some(&field.name)
 }
 
-/// Returns the connections that a document names, each with the name of the first step that does.
+/// Returns the connection that the trigger of a document names, if it names one.
+pub fn of_trigger(document: &Document) -> Option<ConnectionId> {
+    Poll::of(document)?.connection()
+}
+
+/// Returns the connections that a document names, each with the name of the first step that does;
+/// the trigger goes before the steps.
 pub fn named_in(document: &Document) -> BTreeMap<ConnectionId, String> {
-    let mut named = BTreeMap::new();
+    let trigger = of_trigger(document).map(|id| (id, "Trigger".to_owned()));
+    let mut named: BTreeMap<_, _> = trigger.into_iter().collect();
     for (_, step) in document.walk() {
         if let Some(id) = of_step(step) {
             named.entry(id).or_insert_with(|| step.name.clone());

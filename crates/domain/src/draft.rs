@@ -5,6 +5,7 @@ use serde_json::Value;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::call::Caller;
 use crate::edit::{self, Edit};
 use crate::policy::Act;
 use crate::review::Check;
@@ -278,6 +279,8 @@ pub struct PublishPlan {
     pub live_document: Option<Document>,
     /// How many live runs are queued or under way; they finish on the version they started with.
     pub runs_under_way: u32,
+    /// What calls it, as long as calls start what is live; 100 at most.
+    pub callers: Vec<Caller>,
     /// How many events came in per hour of the day, in UTC, over the last 28 days.
     pub hourly_events: [u32; 24],
 }

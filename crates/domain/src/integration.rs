@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::draft::DraftSummary;
+use crate::poll::Polling;
 use crate::review::Override;
 use crate::run::RunState;
 use crate::throttle::Throttle;
@@ -91,6 +92,8 @@ pub struct IntegrationDetail {
     pub webhook_path: Option<String>,
     /// The next times at which the live version's schedule fires, when it has one.
     pub next_fires: Vec<Timestamp>,
+    /// How its polling goes, when the live version polls.
+    pub polling: Option<Polling>,
     /// What holds its runs back, and how many there are now.
     pub throttle: Throttle,
 }

@@ -16,6 +16,8 @@ pub enum Changed {
     Run(RunId, IntegrationId),
     /// An integration's name, live version, drafts or state changed.
     Integration(IntegrationId),
+    /// What is live of an integration was polled, or could not be.
+    Polled(IntegrationId),
     /// A test event was caught for a draft.
     Caught(DraftId),
     /// An output was pinned in a draft, or a pin taken off.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::{Called, Linked};
+use crate::delivery::Delivery;
 use crate::document::{Document, OnError};
 use crate::throttle::Held;
 use crate::{DocumentHash, DraftId, EventId, IntegrationId, RunId, StepId, Timestamp};
@@ -303,6 +304,8 @@ pub struct RunDetail {
     pub records: Vec<StepRecord>,
     /// The run that called it, if one did.
     pub caller: Option<Linked>,
+    /// What its sender calls the event, and how often it came; `None` when nobody looked for that.
+    pub delivery: Option<Delivery>,
     /// The runs that its steps called, in the order in which they were started; the first of them
     /// when there are more than [`crate::limit::CALLS_LISTED`].
     pub calls: Vec<Called>,

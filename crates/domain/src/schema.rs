@@ -96,6 +96,10 @@ pub enum Format {
     TimeZone,
     /// HTTP statuses such as `2xx, 404, 500-502`.
     StatusSet,
+    /// The name of an HTTP header.
+    HeaderName,
+    /// A JSON Pointer (RFC 6901).
+    JsonPointer,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +221,8 @@ fn kind(property: &Value) -> FieldKind {
                 "cron" => Some(Format::Cron),
                 "time-zone" => Some(Format::TimeZone),
                 "status-set" => Some(Format::StatusSet),
+                "header-name" => Some(Format::HeaderName),
+                "json-pointer" => Some(Format::JsonPointer),
                 _ => None,
             },
             max: property

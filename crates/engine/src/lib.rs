@@ -6,6 +6,7 @@
 
 mod execute;
 mod network;
+pub mod poll;
 pub mod port;
 mod program;
 pub mod schedule;

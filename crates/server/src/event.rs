@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use domain::payload::JsonRefusal;
-use domain::{limit, payload};
+use domain::{delivery, limit, payload};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -22,22 +22,6 @@ use crate::answer;
 const DRAINED: usize = 32 * 1024 * 1024;
 /// How long a caller may take to send a body.
 const SENDING: Duration = Duration::from_secs(30);
-
-/// Headers that stay here: they are secrets, or say how the call reached us.
-const HIDDEN: [&str; 12] = [
-    "authorization",
-    "connection",
-    "cookie",
-    "forwarded",
-    "keep-alive",
-    "proxy-authorization",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-real-ip",
-    "x-client-ip",
-];
 
 /// A call whose body has arrived, as bytes.
 pub(crate) struct Call {
@@ -166,7 +150,7 @@ pub(crate) fn no_json(refusal: &JsonRefusal) -> Response {
 fn headers(all: &HeaderMap) -> Map<String, Value> {
     let mut shown = Map::new();
     for name in all.keys() {
-        if HIDDEN.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-") {
+        if delivery::is_withheld(name.as_str()) {
             continue;
         }
         let values = all.get_all(name).iter();

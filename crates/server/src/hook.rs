@@ -63,8 +63,8 @@ pub(crate) async fn call(
     // In a task of its own: a caller that hangs up must not take an event with it that is just
     // being kept, and handed to our worker.
     let accepted = tokio::spawn(accept(web.clone(), route.clone(), payload)).await;
-    let run = match accepted {
-        Ok(Ok(run)) => run,
+    let (run, repeats) = match accepted {
+        Ok(Ok(accepted)) => accepted,
         Ok(Err(store::Error::Refused(Refusal::Disabled))) => return unknown(&web, caller),
         Ok(Err(error)) => return failed(error),
         Err(ended) => match ended.try_into_panic() {
@@ -73,33 +73,36 @@ pub(crate) async fn call(
         },
     };
     if route.responds {
-        respond(&web, &route, run).await
+        respond(&web, &route, run, repeats).await
     } else {
         answer::json(StatusCode::ACCEPTED, &json!({ "run": run }))
     }
 }
 
 /// Makes an event durable, and hands its run to the worker of this process when that has room.
+/// Returns its run, and whether that was started by an earlier delivery of the same event.
 async fn accept(
     web: Arc<Web>,
     route: Arc<HookRoute>,
     payload: Value,
-) -> Result<RunId, store::Error> {
+) -> Result<(RunId, bool), store::Error> {
     let place = web
         .worker
         .as_ref()
         .and_then(|worker| Some((worker, worker.reserve()?)));
     let hand_to = place.as_ref().map(|(worker, _)| worker.id());
+    let delivery = route.delivery.read(&payload);
     let incoming = Incoming {
         route,
         payload,
+        delivery,
         hand_to,
     };
     let accepted = web.store.accept(incoming).await?;
     if let (Some((worker, slot)), Some(claimed)) = (place, accepted.claimed) {
         worker.run(claimed, slot);
     }
-    Ok(accepted.run)
+    Ok((accepted.run, accepted.repeats))
 }
 
 /// Answers a call that its sender did not sign, or not as the integration asks for.
@@ -164,22 +167,28 @@ fn again() -> Response {
     )
 }
 
-/// Waits for the run's Respond step and passes its answer on.
-async fn respond(web: &Web, route: &HookRoute, run: RunId) -> Response {
-    let mut waiting = web.answers.wait(run);
+/// Waits for the run's Respond step and passes its answer on. A delivery that repeats another one
+/// gets the same answer, from the database: at the desk, that one may be waiting.
+async fn respond(web: &Web, route: &HookRoute, run: RunId, repeats: bool) -> Response {
     let waited = async {
+        if repeats {
+            return elsewhere(web, route, run, Duration::ZERO).await;
+        }
+        let mut waiting = web.answers.wait(run);
         tokio::select! {
-            Some(reply) = waiting.reply() => reply,
-            reply = elsewhere(web, route, run) => reply,
+            Some(reply) = waiting.reply() => Some(reply),
+            reply = elsewhere(web, route, run, ASK) => reply,
         }
     };
     match tokio::time::timeout(WAIT, waited).await {
-        Ok(Reply::Answer(given)) => pass_on(given),
-        Ok(Reply::Ended(RunState::Succeeded)) => answer::json(
+        // The event was accepted once; nothing is gained by sending it again.
+        Ok(None) => answer::json(StatusCode::OK, &json!({ "run": run })),
+        Ok(Some(Reply::Answer(given))) => pass_on(given),
+        Ok(Some(Reply::Ended(RunState::Succeeded))) => answer::json(
             StatusCode::OK,
             &json!({ "run": run, "state": RunState::Succeeded }),
         ),
-        Ok(Reply::Ended(state)) => answer::json(
+        Ok(Some(Reply::Ended(state))) => answer::json(
             StatusCode::INTERNAL_SERVER_ERROR,
             &json!({
                 "code": "run/no-answer",
@@ -199,19 +208,21 @@ async fn respond(web: &Web, route: &HookRoute, run: RunId) -> Response {
     }
 }
 
-/// Asks the database after a run that may be executed by another process.
-async fn elsewhere(web: &Web, route: &HookRoute, run: RunId) -> Reply {
+/// Asks the database after a run that another process may execute, after a while the first time.
+/// `None` when the run is not kept any more.
+async fn elsewhere(web: &Web, route: &HookRoute, run: RunId, after: Duration) -> Option<Reply> {
+    tokio::time::sleep(after).await;
     let mut ask = tokio::time::interval(ASK);
-    ask.tick().await;
     loop {
         ask.tick().await;
         match web.store.reply(route.organization, run).await {
-            Ok(Some(store::Reply::Responded(fields))) => {
+            Ok(store::Reply::Responded(fields)) => {
                 let given = engine::answer(&fields);
-                return given.map_or(Reply::Ended(RunState::Failed), Reply::Answer);
+                return Some(given.map_or(Reply::Ended(RunState::Failed), Reply::Answer));
             }
-            Ok(Some(store::Reply::Ended(state))) => return Reply::Ended(state),
-            Ok(None) => {}
+            Ok(store::Reply::Ended(state)) => return Some(Reply::Ended(state)),
+            Ok(store::Reply::Pending) => {}
+            Ok(store::Reply::Gone) => return None,
             Err(error) => tracing::debug!(%error, "a run could not be asked after"),
         }
     }

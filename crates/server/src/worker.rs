@@ -4,6 +4,7 @@
 //! others are claimed from the queue in batches. A lease that is not ours any more stops its
 //! run at once; what it did is in the journal, and whoever has it now goes on from there.
 
+mod poll;
 mod program;
 mod retention;
 mod schedule;
@@ -136,6 +137,7 @@ impl Worker {
             tokio::spawn(self.clone().keep_leases()),
             tokio::spawn(self.clone().hear_cancellations()),
             tokio::spawn(schedule::fire(self.store.clone())),
+            tokio::spawn(poll::keep(self.store.clone())),
             tokio::spawn(retention::keep(self.store.clone())),
             tokio::spawn(self.clone().stay_alive()),
             tokio::spawn(self.clone().free_runs_of_dead()),

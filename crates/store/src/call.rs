@@ -1,13 +1,13 @@
 //! Calls: what can be called, and which runs called which.
 
 use domain::account::Me;
-use domain::call::{self, Called, Choice, Facts, Linked};
+use domain::call::{self, Called, Caller, Choice, Facts, Linked};
 use domain::policy::Act;
-use domain::{DocumentHash, IntegrationId, RunId, limit};
+use domain::{DocumentHash, DraftId, IntegrationId, RunId, limit};
 use engine::port::{Callee, Directory, Finding, Uncallable};
 use serde_json::Value;
 
-use crate::{Error, Result, Store, Tx, number, run};
+use crate::{Error, Result, Store, Tx, document, integration, number, run};
 
 impl Directory for Store {
     fn callee(&self, run: RunId, called: IntegrationId, waits: bool) -> Finding<'_> {
@@ -115,6 +115,57 @@ impl Store {
         });
         Ok(choices.collect())
     }
+}
+
+impl Store {
+    /// Returns what calls an integration: what is live of others, then open drafts, by name; 100
+    /// at most.
+    ///
+    /// # Errors
+    /// When there is no such integration in the organization.
+    pub async fn callers(&self, me: &Me, called: IntegrationId) -> Result<Vec<Caller>> {
+        let mut tx = self.begin(me, Act::See).await?;
+        integration::exists(&mut tx, me, called).await?;
+        callers(&mut tx, me, called).await
+    }
+}
+
+/// Returns what calls an integration, as [`Store::callers`] does.
+pub(crate) async fn callers(tx: &mut Tx, me: &Me, called: IntegrationId) -> Result<Vec<Caller>> {
+    let rows = sqlx::query!(
+        r#"with naming as (
+               select integration.integration_id, null::uuid as draft_id, null::text as title, body
+               from integration
+               join version on version_id = live_version_id
+               join document on document.organization_id = $1 and document.hash = version.hash
+               where integration.organization_id = $1 and body::text like '%' || $2 || '%'
+               union all
+               select integration_id, draft_id, title, document from draft
+               where organization_id = $1 and state not in ('published', 'discarded')
+                    and document::text like '%' || $2 || '%'
+           )
+           select naming.integration_id as "integration_id!", name, draft_id, title,
+                body as "body!"
+           from naming join integration using (integration_id)
+           order by draft_id is not null, lower(name), integration_id, lower(title), draft_id"#,
+        me.organization.0,
+        called.to_string(),
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut callers = Vec::new();
+    for row in rows {
+        // The id may stand in a text, too.
+        let is_called = call::named_in(&document::read(row.body)?).contains_key(&called);
+        if is_called && callers.len() < call::CALLERS {
+            callers.push(Caller {
+                integration: IntegrationId(row.integration_id),
+                name: row.name,
+                draft: row.draft_id.map(DraftId).zip(row.title),
+            });
+        }
+    }
+    Ok(callers)
 }
 
 /// Returns the run that called a run, if one did.

@@ -1,6 +1,6 @@
 //! Drafts: started, saved a revision at a time, renamed, thrown away.
 
-mod caught;
+pub(crate) mod caught;
 pub(crate) mod history;
 mod merge;
 pub(crate) mod pin;

@@ -1,7 +1,9 @@
 //! Why a verb did not do what it was asked.
 
 use domain::run::RunState;
-use domain::{account, connection, draft, limit, policy, retention, review, signing, throttle};
+use domain::{
+    account, connection, draft, limit, policy, poll, retention, review, signing, throttle,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -69,6 +71,9 @@ pub enum Refusal {
     /// The draft does not allow it.
     #[error(transparent)]
     Draft(#[from] draft::Refusal),
+    /// Polling does not begin anew, or is not tried.
+    #[error(transparent)]
+    Poll(#[from] poll::Refusal),
     /// Runs are not kept for so long.
     #[error(transparent)]
     Retention(#[from] retention::Refusal),
@@ -181,6 +186,11 @@ impl Refusal {
                 draft::Refusal::TooLarge { .. } => "draft/too-large",
             },
             Refusal::Connection(refusal) => refusal.code(),
+            Refusal::Poll(refusal) => match refusal {
+                poll::Refusal::OtherTrigger => "poll/other-trigger",
+                poll::Refusal::CursorNotTaken => "poll/cursor",
+                _ => "poll/answer",
+            },
             Refusal::Retention(retention::Refusal::Days) => "organization/retention-days",
             Refusal::Review(refusal) => refusal.code(),
             Refusal::Signing(refusal) => match refusal {
@@ -231,6 +241,7 @@ impl Refusal {
             | Refusal::AlreadyMember
             | Refusal::LastAdmin
             | Refusal::NotManual
+            | Refusal::Poll(poll::Refusal::OtherTrigger)
             | Refusal::NotPublished
             | Refusal::Disabled
             | Refusal::LiveAlready(_)
@@ -242,6 +253,7 @@ impl Refusal {
             | Refusal::Draft(_)
             | Refusal::Signing(signing::Refusal::Malformed)
             | Refusal::Throttle(_)
+            | Refusal::Poll(_)
             | Refusal::Retention(_)
             | Refusal::NetworkRange(_)
             | Refusal::PayloadTooDeep

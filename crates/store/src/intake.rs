@@ -37,15 +37,20 @@ pub struct Incoming {
     pub route: Arc<HookRoute>,
     /// What expressions see as `trigger`.
     pub payload: Value,
+    /// What its sender calls it, as [`HookRoute::delivery`] reads that: an event that was accepted
+    /// under the same name starts no second run.
+    pub delivery: Option<String>,
     /// The worker of this process, when it has room: it gets the run at once, past the queue.
     pub hand_to: Option<WorkerId>,
 }
 
-/// A run that was accepted and will be executed.
+/// What came of an event.
 #[derive(Clone, Debug)]
 pub struct Accepted {
-    /// The run.
+    /// The run that was started for it.
     pub run: RunId,
+    /// Whether an earlier delivery of the same event started that run.
+    pub repeats: bool,
     /// The claim, when it was handed to a worker: not when the integration is throttled.
     pub claimed: Option<ClaimedRun>,
 }
@@ -63,6 +68,8 @@ struct Kept {
     at: Timestamp,
     /// Whether its run belongs to the worker that it was to be handed to.
     is_handed: bool,
+    /// The run of an earlier delivery of the same event; then this one started none.
+    repeats: Option<RunId>,
 }
 
 /// An event on its way.
@@ -72,6 +79,7 @@ struct Event {
     run: RunId,
     route: Arc<HookRoute>,
     payload: String,
+    delivery: Option<String>,
     hand_to: Option<WorkerId>,
     done: oneshot::Sender<Result<Kept, String>>,
     _room: OwnedSemaphorePermit,
@@ -92,6 +100,7 @@ impl Intake {
         &self,
         route: Arc<HookRoute>,
         payload: String,
+        delivery: Option<String>,
         hand_to: Option<WorkerId>,
     ) -> Result<(RunId, oneshot::Receiver<Result<Kept, String>>)> {
         let kib = u32::try_from(payload.len().div_ceil(1_024)).unwrap_or(u32::MAX);
@@ -105,6 +114,7 @@ impl Intake {
             run,
             route,
             payload,
+            delivery,
             hand_to,
             done,
             _room: room,
@@ -117,7 +127,8 @@ impl Intake {
 }
 
 impl Store {
-    /// Accepts an event: when this returns, its run is durable and will be executed.
+    /// Accepts an event: when this returns, its run is durable and will be executed. An event that
+    /// was accepted before under the same name is only counted, however many come at once.
     ///
     /// # Errors
     /// When the payload is too large or too deep, the integration is disabled, more is coming in than can be written (try again in a
@@ -127,13 +138,18 @@ impl Store {
         let Incoming {
             route,
             payload,
+            delivery,
             hand_to,
         } = incoming;
         if !route.enabled {
             return Err(Refusal::Disabled.into());
         }
         let text = check::payload(&payload)?;
-        let (run, durable) = self.inner.intake.send(Arc::clone(&route), text, hand_to)?;
+        let on_the_way = self
+            .inner
+            .intake
+            .send(Arc::clone(&route), text, delivery, hand_to)?;
+        let (run, durable) = on_the_way;
         let closed = || sqlx::Error::PoolClosed;
         let kept = durable
             .await
@@ -153,6 +169,10 @@ impl Store {
             returned: None,
             network: route.network.clone(),
         });
-        Ok(Accepted { run, claimed })
+        Ok(Accepted {
+            run: kept.repeats.unwrap_or(run),
+            repeats: kept.repeats.is_some(),
+            claimed,
+        })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use domain::account::{self, Me};
 use domain::draft::{self, DraftSummary};
 use domain::integration::{Failing, IntegrationDetail, IntegrationSummary, LiveVersion};
-use domain::policy::Act;
+use domain::policy::{self, Act};
 use domain::run::RunState;
 use domain::{Document, DraftId, IntegrationId, RunId, Timestamp, VersionId};
 use serde_json::json;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::draft::NewDraft;
 use crate::live::{Changed, What};
-use crate::{Error, Result, Store, Tx, audit, schedule, timestamp, token, version};
+use crate::{Error, Result, Store, Tx, audit, poll, schedule, timestamp, token, version};
 
 /// How many states of past runs a line shows.
 const RECENT_RUNS: i64 = 20;
@@ -38,7 +38,8 @@ impl Store {
     /// # Errors
     /// When there is none with this id in the organization.
     pub async fn integration(&self, me: &Me, id: IntegrationId) -> Result<IntegrationDetail> {
-        let mut tx = self.begin(me, Act::See).await?;
+        let (mut tx, role) = self.enter(me).await?;
+        policy::allow(role, Act::See)?;
         let summary = summaries(&mut tx, me, Some(id))
             .await?
             .pop()
@@ -69,6 +70,7 @@ impl Store {
             versions,
             webhook_path: is_webhook.then(|| format!("/hooks/{}", row.webhook_token)),
             next_fires,
+            polling: poll::read(&mut tx, me, role, id).await?,
             throttle: throttle::read(&mut tx, me, id).await?,
         })
     }
@@ -150,7 +152,7 @@ impl Store {
     }
 
     /// Says whether triggers start an integration. Runs that have begun go on. A schedule goes on
-    /// from now: what it missed meanwhile is not made up for.
+    /// from now: what it missed meanwhile is not made up for. Polling goes on where it was.
     ///
     /// # Errors
     /// When the role does not allow it, or there is no such integration.
@@ -168,6 +170,7 @@ impl Store {
             return Err(Error::NotFound);
         }
         schedule::set(&mut tx, me.organization, id).await?;
+        poll::set(&mut tx, me.organization, id).await?;
         let act = if enabled {
             "integration.enable"
         } else {

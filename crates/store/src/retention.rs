@@ -5,6 +5,7 @@
 //! oldest runs first, and touches no row that the queue or the journal writes.
 
 use domain::account::Me;
+use domain::delivery::KEPT_DAYS;
 use domain::policy::Act;
 use domain::retention::check_days;
 use serde_json::json;
@@ -150,6 +151,28 @@ impl Store {
             runs,
             next: Some(place.behind(&looked)),
         })
+    }
+
+    /// Forgets up to 500 names of deliveries that are older than they are kept
+    /// ([`KEPT_DAYS`]). Returns how many there were; when there are 500, there may be more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget_deliveries(&self) -> Result<u64> {
+        let deleted = sqlx::query!(
+            "delete from delivery using (
+                 select integration_id, name from delivery
+                 where at < now() - make_interval(days => $1)
+                 order by at limit $2
+                 for update skip locked
+             ) as old
+             where delivery.integration_id = old.integration_id and delivery.name = old.name",
+            KEPT_DAYS,
+            AT_ONCE,
+        )
+        .execute(&self.inner.system)
+        .await?;
+        Ok(deleted.rows_affected())
     }
 }
 

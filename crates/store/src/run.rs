@@ -9,6 +9,7 @@ mod start;
 use std::collections::HashMap;
 
 use domain::account::Me;
+use domain::delivery::Delivery;
 use domain::policy::{self, Act};
 use domain::run::{RunDetail, RunOf, RunState, RunSummary, StepPath, StepRecord};
 use domain::{DocumentHash, DraftId, EventId, IntegrationId, RunId};
@@ -147,14 +148,17 @@ impl Store {
 
 async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetail> {
     let row = sqlx::query!(
-        r#"select run_id, run.integration_id, integration.name as integration_name,
+        r#"select run.run_id, run.integration_id, integration.name as integration_name,
                 version_number, draft_id, draft_revision, state, run.created_at, started_at,
-                finished_at, error, event_id, run.hash, body, event.payload
+                finished_at, error, event_id, run.hash, body, event.payload,
+                delivery_name, delivery.repeats as "repeats?"
            from run
            join integration using (integration_id)
            join event using (event_id)
            join document on document.organization_id = $1 and document.hash = run.hash
-           where run.organization_id = $1 and run_id = $2"#,
+           left join delivery on delivery.integration_id = run.integration_id
+                and delivery.name = delivery_name
+           where run.organization_id = $1 and run.run_id = $2"#,
         me.organization.0,
         id.0,
     )
@@ -197,6 +201,12 @@ async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetai
         }
         _ => None,
     };
+    let delivery = row.delivery_name.map(|id| {
+        Ok::<_, Error>(Delivery {
+            id: shown.then_some(id),
+            repeats: number(row.repeats.unwrap_or(0))?,
+        })
+    });
     Ok(RunDetail {
         summary,
         held,
@@ -207,6 +217,7 @@ async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetai
         records,
         caller,
         calls,
+        delivery: delivery.transpose()?,
         payloads_hidden: !shown,
     })
 }

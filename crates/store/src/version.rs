@@ -4,6 +4,7 @@ mod plan;
 mod roll_back;
 
 use domain::account::Me;
+use domain::delivery::Source;
 use domain::draft::{self, DraftState};
 use domain::integration::{Version, VersionSummary};
 use domain::policy::Act;
@@ -20,7 +21,7 @@ use crate::review::notify::{self, Message};
 use crate::review::standing::{self, close, set_state};
 use crate::review::{self, Agreed};
 use crate::{
-    Error, Refusal, Result, Store, Tx, audit, document, number, schedule, stored, timestamp,
+    Error, Refusal, Result, Store, Tx, audit, document, number, poll, schedule, stored, timestamp,
 };
 
 impl Store {
@@ -266,6 +267,7 @@ impl New<'_> {
         .execute(&mut **tx)
         .await?;
         schedule::set(tx, me.organization, self.integration).await?;
+        poll::set(tx, me.organization, self.integration).await?;
         Ok(version)
     }
 
@@ -276,10 +278,11 @@ impl New<'_> {
         let row = sqlx::query!(
             "insert into version (version_id, organization_id, integration_id, number, hash,
                     trigger, method, responds, steps, title, note, draft_id, published_by,
-                    review_id, rolled_back_from, override_by, override_reason, signature)
+                    review_id, rolled_back_from, override_by, override_reason, signature,
+                    delivery_source)
              values ($1, $2, $3,
                     1 + coalesce((select max(number) from version where integration_id = $3), 0),
-                    $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                    $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
              returning version_id, number, published_at, steps",
             Uuid::now_v7(),
             me.organization.0,
@@ -298,6 +301,7 @@ impl New<'_> {
             override_by,
             self.reason,
             Signature::of(document).key(),
+            delivery_source(document),
         )
         .fetch_one(&mut **tx)
         .await?;
@@ -328,6 +332,12 @@ fn method(document: &Document) -> Option<&str> {
         .get("method")
         .and_then(Value::as_str);
     method.filter(|_| document.trigger.kind == "webhook")
+}
+
+/// Returns where the document's webhook finds what a sender calls an event; `None` for nowhere.
+fn delivery_source(document: &Document) -> Option<Value> {
+    let source = Source::of(document);
+    (source != Source::Nowhere).then(|| json!(source))
 }
 
 /// Returns the versions of an integration, newest first.

@@ -1,15 +1,18 @@
 //! What is live of an integration: how it is started, and with what.
 
+use domain::delivery::{KEPT_DAYS, Source};
 use domain::integration::{IntegrationDetail, LiveVersion, Version};
 use domain::signing::Signature;
 use domain::{IntegrationId, catalog};
 use leptos::prelude::*;
 
 use super::{run_now, schedule, signing};
+use crate::call::callers;
 use crate::design::copy::copy_button;
 use crate::design::icon::Icon;
 use crate::design::load::{load, loaded};
 use crate::design::time::Ago;
+use crate::poll::standing;
 use crate::{session, version};
 
 /// Draws the section.
@@ -47,13 +50,11 @@ fn started(id: IntegrationId, live: LiveVersion, detail: Signal<IntegrationDetai
     let how = match live.trigger.as_str() {
         "webhook" => loaded(content, move |version| webhook(id, detail, version)),
         "schedule" => loaded(content, move |version| scheduled(detail, version)),
+        "poll" => loaded(content, move |version| {
+            standing::section(id, detail, version)
+        }),
         "manual" => run_now::section(id, detail),
-        "call" => view! {
-            <p class="quiet-text">
-                "Other integrations start it with the step “Call integration”. Their runs and those of this one link to each other."
-            </p>
-        }
-        .into_any(),
+        "call" => callers::section(id),
         _ => ().into_any(),
     };
     view! {
@@ -114,6 +115,16 @@ fn webhook(
             }
         }
     });
+    let repeated = move || {
+        let found = version.with(|version| Source::of(&version.document).says());
+        match found {
+            Some(place) => format!(
+                "The sender's event id is {place}. A delivery whose id was accepted in the last {KEPT_DAYS} days starts no second run, and is answered like the first one."
+            ),
+            None => "Each delivery starts a run, also when its sender repeats one. Say in the trigger of a draft where the sender's event id is, and repeats are known."
+                .to_owned(),
+        }
+    };
     view! {
         <div class="stack">
             <div>
@@ -133,6 +144,10 @@ fn webhook(
                 </div>
             </div>
             {signing::section(id, signature)}
+            <div>
+                <h3>"Repeated deliveries"</h3>
+                <p class="quiet-text">{repeated}</p>
+            </div>
         </div>
     }
     .into_any()

@@ -2,6 +2,7 @@
 
 use domain::IntegrationId;
 use domain::account::check_name;
+use domain::call::TRIGGER;
 use domain::integration::{Failing, IntegrationDetail, IntegrationSummary};
 use domain::live::Changed;
 use domain::policy::Act;
@@ -11,6 +12,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::use_params_map;
 
 use super::{api, drafts, list, live_version, throttle};
+use crate::call::callers;
 use crate::design::action::{ActionButton, refusal};
 use crate::design::dialog::Dialog;
 use crate::design::field::TextField;
@@ -45,7 +47,7 @@ fn of(id: IntegrationId) -> AnyView {
     let detail = load(None, move || Box::pin(api::read_integration(id)));
     let runs = load(None, move || Box::pin(run::api::runs(Some(id), None, None)));
     live::use_changes(move |changed| match changed {
-        Changed::Integration(other) if other == id => detail.soon(),
+        Changed::Integration(other) | Changed::Polled(other) if other == id => detail.soon(),
         Changed::Draft(..) => detail.soon(),
         Changed::Run(_, other) if other == id => {
             runs.soon();
@@ -87,14 +89,14 @@ fn actions(
             return;
         }
         let enabled = !summary.with_untracked(|s| s.as_ref().is_some_and(|s| s.enabled));
-        spawn_local(async move {
-            match api::set_enabled(id, enabled).await {
-                Ok(()) if enabled => toast::say("Enabled: its trigger starts it again."),
-                Ok(()) => toast::say("Disabled: its trigger does not start it any more."),
-                Err(fault) => toast::say_fault(&fault),
-            }
-            detail.again();
+        let is_called = summary.with_untracked(|s| {
+            let live = s.as_ref().and_then(|s| s.live.as_ref());
+            live.is_some_and(|live| live.trigger == TRIGGER)
         });
+        match is_called && !enabled {
+            true => callers::unless_called(id, move || set_enabled(id, enabled, detail)),
+            false => set_enabled(id, enabled, detail),
+        }
     };
     let switch = move || {
         is_live().then(|| {
@@ -123,6 +125,17 @@ fn actions(
         {rename(id, summary, detail)}
     }
     .into_any()
+}
+
+fn set_enabled(id: IntegrationId, enabled: bool, detail: Load<IntegrationDetail>) {
+    spawn_local(async move {
+        match api::set_enabled(id, enabled).await {
+            Ok(()) if enabled => toast::say("Enabled: its trigger starts it again."),
+            Ok(()) => toast::say("Disabled: its trigger does not start it any more."),
+            Err(fault) => toast::say_fault(&fault),
+        }
+        detail.again();
+    });
 }
 
 fn rename(

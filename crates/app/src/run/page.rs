@@ -3,6 +3,7 @@
 use domain::RunId;
 use domain::account::Role;
 use domain::call::Linked;
+use domain::delivery::Delivery;
 use domain::live::Changed;
 use domain::policy::{self, Act};
 use domain::run::{RunDetail, RunOf, RunSummary};
@@ -142,6 +143,7 @@ fn cancel(id: RunId, summary: Memo<Option<RunSummary>>, detail: Load<RunDetail>)
 fn content(detail: Signal<RunDetail>) -> AnyView {
     let summary = Memo::new(move |_| detail.with(|detail| detail.summary.clone()));
     let caller = Memo::new(move |_| detail.with(|detail| detail.caller.clone()));
+    let delivery = Memo::new(move |_| detail.with(|detail| detail.delivery.clone()));
     let listed = Memo::new(move |_| detail.with(|detail| detail.calls.len()));
     let payload = Memo::new(move |_| detail.with(|detail| detail.payload.clone()));
     let is_hidden = Memo::new(move |_| detail.with(|detail| detail.payloads_hidden));
@@ -168,7 +170,7 @@ fn content(detail: Signal<RunDetail>) -> AnyView {
     };
     view! {
         {waits}
-        {move || facts(&summary.get(), caller.get().as_ref())}
+        {move || facts(&summary.get(), caller.get().as_ref(), delivery.get())}
         {hidden}
         {came_in}
         <section aria-labelledby="steps">
@@ -180,7 +182,7 @@ fn content(detail: Signal<RunDetail>) -> AnyView {
     .into_any()
 }
 
-fn facts(run: &RunSummary, caller: Option<&Linked>) -> AnyView {
+fn facts(run: &RunSummary, caller: Option<&Linked>, delivery: Option<Delivery>) -> AnyView {
     let what = match run.of {
         RunOf::Version(number) => view! {
             <a href=format!("/integrations/{}/versions/{number}", run.integration)>
@@ -217,8 +219,22 @@ fn facts(run: &RunSummary, caller: Option<&Linked>) -> AnyView {
                         <dt>"Took"</dt>
                         <dd>{took}</dd>
                     }
-                })}
+                })} {delivery.map(delivered)}
         </dl>
+    }
+    .into_any()
+}
+
+/// Draws what its sender calls the event, and how often it came.
+fn delivered(delivery: Delivery) -> AnyView {
+    let again = match delivery.repeats {
+        0 => "came once".to_owned(),
+        1 => "1 repeated delivery, which started no run".to_owned(),
+        count => format!("{count} repeated deliveries, which started no run"),
+    };
+    view! {
+        <dt>"Event id"</dt>
+        <dd>{delivery.id.map(|id| view! { <code>{id}</code> " · " })} {again}</dd>
     }
     .into_any()
 }

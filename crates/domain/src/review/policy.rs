@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Person, Refusal};
-use crate::connection::of_step;
+use crate::connection::{of_step, of_trigger};
 use crate::document::Step;
 use crate::{ConnectionId, Document, IntegrationId};
 
@@ -114,7 +114,7 @@ pub struct IntegrationPolicy {
 pub struct Touched {
     /// The kinds of the steps that it adds, deletes or modifies.
     pub kinds: BTreeSet<String>,
-    /// The connections that these steps use, before it or after it.
+    /// The connections that these steps, or a trigger that it changes, use before it or after it.
     pub connections: BTreeSet<ConnectionId>,
 }
 
@@ -132,6 +132,10 @@ impl Touched {
                 }
                 None => touched.add(step),
             }
+        }
+        let triggers = [before, after].map(of_trigger);
+        if before.trigger != after.trigger {
+            touched.connections.extend(triggers.into_iter().flatten());
         }
         let added = after
             .steps

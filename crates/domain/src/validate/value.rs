@@ -8,7 +8,7 @@ use super::collector::Collector;
 use super::content::{is_blank, longer};
 use crate::payload::JsonRefusal;
 use crate::schema::{Field, FieldKind, Format};
-use crate::{ConnectionId, IntegrationId, call, limit, schedule, template};
+use crate::{ConnectionId, IntegrationId, call, delivery, limit, schedule, template};
 
 pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'static Field, value: &'a Value) {
     match (&field.kind, value) {
@@ -235,6 +235,15 @@ fn check_format(found: &mut Collector<'_>, format: Format, text: &str) {
                 template::short(text)
             ),
             "Write numbers, ranges or classes with commas between them, such as 2xx, 404.",
+        ),
+        Format::HeaderName => {
+            if let Err(message) = delivery::check_header(text) {
+                found.say(message, "Write the name of one header, such as webhook-id.");
+            }
+        }
+        Format::JsonPointer if !delivery::is_pointer(text.trim()) => found.say(
+            format!("`{}` is not a JSON Pointer.", template::short(text)),
+            "Write a slash before each name, such as /event/id.",
         ),
         _ => {}
     }

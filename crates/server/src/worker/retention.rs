@@ -1,5 +1,5 @@
-//! Deletes runs that are older than what their organization keeps. Every process may do so: one
-//! does at a time.
+//! Deletes runs that are older than what their organization keeps, and the names of old deliveries.
+//! Every process may do so: one does at a time.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,8 @@ use store::Store;
 const LOOK: Duration = Duration::from_secs(10 * 60);
 /// The shortest rest between two steps.
 const REST: Duration = Duration::from_millis(20);
+/// So many deliveries forgotten at once mean that there may be more.
+const MANY: u64 = 500;
 
 /// Deletes until the task is ended. Rests twice as long as it works, so that whoever claims and
 /// finishes runs has the disk for most of the time.
@@ -36,6 +38,23 @@ pub(super) async fn keep(store: Store) {
         if runs > 0 {
             tracing::info!(runs, "old runs were deleted");
         }
+        forget_deliveries(&store).await;
+        forget_deliveries(&store).await;
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Forgets the names of old deliveries, in steps of the same kind.
+async fn forget_deliveries(store: &Store) {
+    loop {
+        let begun = Instant::now();
+        match store.forget_deliveries().await {
+            Ok(MANY..) => tokio::time::sleep((begun.elapsed() * 2).max(REST)).await,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, "old deliveries could not be forgotten");
+                return;
+            }
+        }
     }
 }

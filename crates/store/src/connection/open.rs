@@ -100,7 +100,7 @@ impl Store {
     }
 
     /// Opens a connection: with its secrets for tests when it is one and there are any.
-    async fn open_connection(
+    pub(crate) async fn open_connection(
         &self,
         connection: &mut PgConnection,
         organization: OrganizationId,

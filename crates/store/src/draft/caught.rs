@@ -7,7 +7,7 @@ use domain::{DraftId, OrganizationId};
 use serde_json::Value;
 
 use crate::live::{Changed, What};
-use crate::{Error, Result, Store, timestamp, token};
+use crate::{Error, Result, Store, Tx, timestamp, token};
 
 /// How many are kept per draft, the newest.
 const KEPT: i64 = 20;
@@ -33,27 +33,12 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(draft) = draft else { return Ok(false) };
-        sqlx::query!(
-            "insert into caught_event (draft_id, organization_id, payload)
-             values ($1, $2, $3::text::json)",
-            draft.draft_id,
-            draft.organization_id,
-            payload.to_string(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "delete from caught_event where draft_id = $1 and caught_event_id <= (
-                select caught_event_id from caught_event where draft_id = $1
-                order by caught_event_id desc offset $2 limit 1
-             )",
-            draft.draft_id,
-            KEPT,
-        )
-        .execute(&mut *tx)
-        .await?;
-        let organization = OrganizationId(draft.organization_id);
-        let what = What::Caught(DraftId(draft.draft_id));
+        let (id, organization) = (
+            DraftId(draft.draft_id),
+            OrganizationId(draft.organization_id),
+        );
+        keep(&mut tx, organization, id, &payload.to_string()).await?;
+        let what = What::Caught(id);
         self.commit(tx, vec![Changed { organization, what }])
             .await?;
         Ok(true)
@@ -92,4 +77,33 @@ impl Store {
         });
         Ok(events.collect())
     }
+}
+
+/// Keeps a test event of a draft, whose row is locked, and forgets the oldest of too many.
+pub(crate) async fn keep(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    draft: DraftId,
+    payload: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into caught_event (draft_id, organization_id, payload)
+         values ($1, $2, $3::text::json)",
+        draft.0,
+        organization.0,
+        payload,
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "delete from caught_event where draft_id = $1 and caught_event_id <= (
+            select caught_event_id from caught_event where draft_id = $1
+            order by caught_event_id desc offset $2 limit 1
+         )",
+        draft.0,
+        KEPT,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }

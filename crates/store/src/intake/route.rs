@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::delivery::Source;
 use domain::signing::Signature;
 use domain::{DocumentHash, IntegrationId, OrganizationId};
 use engine::port::Network;
@@ -35,6 +36,8 @@ pub struct HookRoute {
     pub signature: Signature,
     /// The secrets that they may be signed with; empty when they are not signed.
     pub keys: Vec<SigningKey>,
+    /// Where what their sender calls an event is found.
+    pub delivery: Source,
     /// What the integration may reach.
     pub network: Network,
 }
@@ -90,7 +93,7 @@ impl Store {
         }
         let row = sqlx::query!(
             "select integration.organization_id, integration.integration_id, enabled,
-                    number, hash, method, responds, signature, network
+                    number, hash, method, responds, signature, delivery_source, network
              from integration
              join version on version_id = live_version_id
              join organization on organization.organization_id = integration.organization_id
@@ -109,7 +112,9 @@ impl Store {
             Signature::None => Vec::new(),
             _ => self.signing_keys(organization, integration).await?,
         };
+        let delivery = row.delivery_source.map(serde_json::from_value).transpose();
         let route = Arc::new(HookRoute {
+            delivery: delivery.map_err(sqlx::Error::decode)?.unwrap_or_default(),
             organization,
             integration,
             signature,

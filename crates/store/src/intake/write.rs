@@ -1,6 +1,6 @@
 //! The task that writes events and their runs.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use domain::{RunId, Timestamp};
 use sqlx::PgPool;
@@ -65,15 +65,21 @@ async fn persist(events: Vec<Event>, connection: &mut OwnConnection, live: &Tell
     };
     match written {
         Ok(written) => {
-            let is_handed =
-                |event: &Event| event.hand_to.is_some() && !written.held.contains(&event.run);
-            if !events.iter().all(is_handed) {
+            let is_handed = |event: &Event| {
+                event.hand_to.is_some()
+                    && !written.held.contains(&event.run)
+                    && !written.repeated.contains_key(&event.run)
+            };
+            let wants_nobody =
+                |event: &Event| is_handed(event) || written.repeated.contains_key(&event.run);
+            if !events.iter().all(wants_nobody) {
                 live.wake_workers();
             }
             for event in events {
                 let kept = Kept {
                     at: written.at,
                     is_handed: is_handed(&event),
+                    repeats: written.repeated.get(&event.run).copied(),
                 };
                 tell(event, kept, live);
             }
@@ -96,7 +102,8 @@ async fn persist(events: Vec<Event>, connection: &mut OwnConnection, live: &Tell
 }
 
 fn tell(event: Event, kept: Kept, live: &Teller) {
-    let what = What::Run(event.run, event.route.integration);
+    let run = kept.repeats.unwrap_or(event.run);
+    let what = What::Run(run, event.route.integration);
     live.tell_all([Changed {
         organization: event.route.organization,
         what,
@@ -109,11 +116,17 @@ struct Written {
     at: Timestamp,
     /// The runs that were to be handed over, but wait for their turn: they are throttled.
     held: HashSet<RunId>,
+    /// The runs that were not started, each with that of an earlier delivery of the same event.
+    repeated: HashMap<RunId, RunId>,
 }
 
 /// Writes events, their runs and their places in the queue; returns when that was. A run that is
 /// handed to a worker is claimed by it from the start, unless its integration is throttled. Others
 /// ring for any worker.
+///
+/// Of several deliveries of one event the first is written: see `deliver` in the migrations. It is
+/// called after the throttles were locked, so that nobody waits in a circle, and only when an event
+/// has a name: others cost nothing more.
 async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written, sqlx::Error> {
     let ids: Vec<_> = events.iter().map(|event| event.event).collect();
     let runs: Vec<_> = events.iter().map(|event| event.run.0).collect();
@@ -139,24 +152,33 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
         .iter()
         .map(|event| event.hand_to.map(|worker| worker.0))
         .collect();
+    let deliveries: Vec<_> = events
+        .iter()
+        .map(|event| event.delivery.as_deref())
+        .collect();
     let written = sqlx::query!(
         r#"with given as (
                select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[],
-                    $6::integer[], $7::text[], $8::uuid[])
+                    $6::integer[], $7::text[], $8::uuid[], $10::text[])
                     as given (event_id, run_id, organization_id, integration_id, hash,
-                        version_number, payload, worker)
+                        version_number, payload, worker, name)
            ), throttled as materialized (
                select throttled(array(
                    select distinct integration_id from given where worker is not null
                )) as integration_id
+           ), repeated as materialized (
+               select run_id, first_id from deliver($4, $3, $10, $2)
+               where $11 and (select count(*) from throttled) >= 0
            ), incoming as materialized (
                select event_id, run_id, organization_id, integration_id, hash, version_number,
-                    payload, case when throttled.integration_id is null then worker end as worker,
+                    payload, name, case when throttled.integration_id is null then worker end as worker,
                     worker is not null and throttled.integration_id is not null as is_held
                from given left join throttled using (integration_id)
+               where run_id not in (select run_id from repeated)
            ), kept as (
-               insert into event (event_id, organization_id, integration_id, kind, payload)
-               select event_id, organization_id, integration_id, 'webhook', payload::json
+               insert into event (event_id, organization_id, integration_id, kind, payload,
+                    delivery_name)
+               select event_id, organization_id, integration_id, 'webhook', payload::json, name
                from incoming
            ), begun as (
                insert into run (run_id, organization_id, integration_id, event_id, hash, is_test,
@@ -176,7 +198,9 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                    select from incoming where worker is null
                )
            )
-           select now() as "now!", array(select run_id from incoming where is_held) as "held!"
+           select now() as "now!", array(select run_id from incoming where is_held) as "held!",
+                array(select run_id from repeated order by run_id) as "repeated!",
+                array(select first_id from repeated order by run_id) as "firsts!"
            from (select count(*) from rung) as done"#,
         &ids,
         &runs,
@@ -187,11 +211,19 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
         &payloads as &[&str],
         &workers as &[Option<uuid::Uuid>],
         LEASE.as_secs_f64(),
+        &deliveries as &[Option<&str>],
+        deliveries.iter().any(Option::is_some),
     )
     .fetch_one(connection)
     .await?;
     Ok(Written {
         at: timestamp::read(written.now),
         held: written.held.into_iter().map(RunId).collect(),
+        repeated: written
+            .repeated
+            .into_iter()
+            .map(RunId)
+            .zip(written.firsts.into_iter().map(RunId))
+            .collect(),
     })
 }

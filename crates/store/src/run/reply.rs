@@ -14,15 +14,19 @@ pub enum Reply {
     Responded(Map<String, Value>),
     /// It is over, and none did.
     Ended(RunState),
+    /// It goes on, and none did yet.
+    Pending,
+    /// It is not kept any more.
+    Gone,
 }
 
 impl Store {
-    /// Returns what a run has for the caller of its webhook, as far as that is durable; `None`
-    /// while it has nothing. For the machinery: asks for no member's rights.
+    /// Returns what a run has for the caller of its webhook, as far as that is durable. For the
+    /// machinery: asks for no member's rights.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn reply(&self, organization: OrganizationId, run: RunId) -> Result<Option<Reply>> {
+    pub async fn reply(&self, organization: OrganizationId, run: RunId) -> Result<Reply> {
         let row = sqlx::query!(
             r#"select state, body,
                     (select json_agg(records order by seq) from run_record
@@ -35,7 +39,9 @@ impl Store {
         )
         .fetch_optional(&self.inner.system)
         .await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else {
+            return Ok(Reply::Gone);
+        };
         let document = document::read(row.body)?;
         let rows = match row.records {
             Some(Value::Array(rows)) => rows,
@@ -54,8 +60,9 @@ impl Store {
         });
         let state = state(&row.state)?;
         Ok(match responded {
-            Some(fields) => Some(Reply::Responded(fields)),
-            None => state.is_finished().then_some(Reply::Ended(state)),
+            Some(fields) => Reply::Responded(fields),
+            None if state.is_finished() => Reply::Ended(state),
+            None => Reply::Pending,
         })
     }
 }

@@ -4,7 +4,7 @@ use domain::account::Me;
 use domain::draft::PublishPlan;
 use domain::policy::Act;
 use domain::review::check;
-use domain::{DraftId, IntegrationId};
+use domain::{DraftId, IntegrationId, call};
 use uuid::Uuid;
 
 use crate::review::standing;
@@ -36,7 +36,15 @@ impl Store {
             Some(live) => Some(version::document(&mut tx, me, integration, live).await?),
             None => None,
         };
+        let is_called = live_document
+            .as_ref()
+            .is_some_and(|live| live.trigger.kind == call::TRIGGER);
+        let callers = match is_called {
+            true => crate::call::callers(&mut tx, me, integration).await?,
+            false => Vec::new(),
+        };
         Ok(PublishPlan {
+            callers,
             revision: facts.revision,
             checks: check::checks(facts),
             review: seen.subject.review.map(|review| review.id),

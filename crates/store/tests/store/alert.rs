@@ -22,6 +22,7 @@ async fn begun(store: &Store, route: &Arc<HookRoute>) -> ClaimedRun {
     let incoming = Incoming {
         route: route.clone(),
         payload: json!({ "secret": "not in a letter" }),
+        delivery: None,
         hand_to: Some(WorkerId::random()),
     };
     let accepted = store.accept(incoming).await.expect("there is room");

@@ -61,10 +61,12 @@ async fn fill(world: &World) {
     let later = domain::Timestamp(store.now().await.expect("it answers").0 + 60_000);
     store.due(later).await.expect("it answers");
     fill_throttle(world).await;
+    fill_poll(world).await;
     let worker = store::WorkerId::random();
     let incoming = Incoming {
         route,
         payload: json!({}),
+        delivery: Some("evt_1".to_owned()),
         hand_to: Some(worker),
     };
     let lease = store
@@ -112,6 +114,25 @@ async fn fill_merge(world: &World) {
     brought.expect("nothing is in conflict");
 }
 
+/// Polls an integration, so that an item is known.
+async fn fill_poll(world: &World) {
+    let mut document = clean("poll");
+    let url = json!("https://api.example.com/orders");
+    document.trigger.config.insert("url".to_owned(), url);
+    world.publish(document).await;
+    let claims = world.store.claim_polls(1).await.expect("it answers");
+    let items = vec![domain::poll::Item {
+        id: "1".to_owned(),
+        value: json!({ "id": 1 }),
+    }];
+    let found = domain::poll::Found {
+        items,
+        cursor: None,
+    };
+    let taken = world.store.polled(&claims[0], Ok(found)).await;
+    taken.expect("it answers");
+}
+
 /// Puts rows into the tables of what holds runs back; a run of it is under way.
 async fn fill_throttle(world: &World) {
     let (integration, route) = world.hook().await;
@@ -120,6 +141,7 @@ async fn fill_throttle(world: &World) {
     let incoming = Incoming {
         route,
         payload: json!({}),
+        delivery: None,
         hand_to: None,
     };
     world.store.accept(incoming).await.expect("room");

@@ -43,6 +43,7 @@ impl Stage {
         let incoming = Incoming {
             route: self.world.route(self.caller).await,
             payload: json!({}),
+            delivery: None,
             hand_to: None,
         };
         self.world
@@ -229,6 +230,7 @@ async fn callers_and_called_runs_of_one_batch_all_come_to_their_end(
         stage.world.store.accept(Incoming {
             route,
             payload,
+            delivery: None,
             hand_to: None,
         })
     });

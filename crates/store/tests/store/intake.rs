@@ -24,6 +24,7 @@ async fn every_accepted_event_is_a_run_also_of_hundreds_at_once(
         world.store.accept(Incoming {
             route: route.clone(),
             payload,
+            delivery: None,
             hand_to: None,
         })
     });
@@ -69,6 +70,7 @@ async fn a_run_that_is_handed_to_a_worker_is_claimed_by_it_from_the_start(
     let incoming = Incoming {
         route,
         payload: payload.clone(),
+        delivery: None,
         hand_to: Some(WorkerId::random()),
     };
     let accepted = store.accept(incoming).await.expect("there is room");
@@ -111,6 +113,7 @@ async fn an_event_that_the_database_refuses_takes_no_other_with_it(
         world.store.accept(Incoming {
             route: route.clone(),
             payload,
+            delivery: None,
             hand_to: None,
         })
     };
@@ -134,6 +137,7 @@ async fn more_than_can_wait_is_refused_and_not_kept(_: PgPoolOptions, options: P
         world.store.accept(Incoming {
             route: route.clone(),
             payload: payload.clone(),
+            delivery: None,
             hand_to: None,
         })
     });

@@ -27,6 +27,7 @@ async fn the_organization_page_lists_integrations_with_drafts_and_runs(
         let incoming = Incoming {
             route: route.clone(),
             payload: json!({ "body": number }),
+            delivery: None,
             hand_to: None,
         };
         store.accept(incoming).await.expect("there is room");
@@ -173,6 +174,7 @@ async fn a_disabled_integration_keeps_its_route_and_says_so(
     let incoming = Incoming {
         route,
         payload: json!({}),
+        delivery: None,
         hand_to: None,
     };
     assert_eq!(

@@ -37,6 +37,7 @@ async fn handed(world: &World, count: usize) -> Vec<ClaimedRun> {
         world.store.accept(Incoming {
             route: route.clone(),
             payload,
+            delivery: None,
             hand_to: worker,
         })
     });

@@ -43,6 +43,7 @@ async fn what_runs_do_is_told_in_every_process(_: PgPoolOptions, options: PgConn
     let incoming = Incoming {
         route,
         payload: json!({}),
+        delivery: None,
         hand_to: Some(WorkerId::random()),
     };
     let run = world
@@ -85,6 +86,7 @@ async fn a_worker_is_woken_by_what_another_process_queues(
         world.store.accept(Incoming {
             route,
             payload: json!({}),
+            delivery: None,
             hand_to: None
         }),
     );

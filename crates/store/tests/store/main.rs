@@ -4,8 +4,10 @@
 mod account;
 mod alert;
 mod border;
+mod callers;
 mod calling;
 mod connection;
+mod delivery;
 mod draft;
 mod inbox;
 mod intake;
@@ -16,6 +18,7 @@ mod live;
 mod member;
 mod merge;
 mod policy;
+mod poll;
 mod presence;
 mod queue;
 mod resume;

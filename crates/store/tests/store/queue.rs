@@ -22,6 +22,7 @@ async fn queue(world: &World, count: usize) -> HashSet<RunId> {
         world.store.accept(Incoming {
             route: route.clone(),
             payload,
+            delivery: None,
             hand_to: None,
         })
     });

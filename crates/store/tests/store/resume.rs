@@ -31,6 +31,7 @@ async fn start(world: &World, integration: IntegrationId) -> ClaimedRun {
     let incoming = Incoming {
         route: world.route(integration).await,
         payload: json!({}),
+        delivery: None,
         hand_to: Some(WorkerId::random()),
     };
     let accepted = world.store.accept(incoming).await.expect("there is room");

@@ -37,6 +37,7 @@ async fn begun(world: &World, route: &Arc<HookRoute>) -> ClaimedRun {
     let incoming = Incoming {
         route: route.clone(),
         payload: json!({}),
+        delivery: None,
         hand_to: Some(WorkerId::random()),
     };
     let accepted = world.store.accept(incoming).await.expect("there is room");

@@ -448,6 +448,7 @@ async fn a_plan_tells_what_a_publish_would_meet(_: PgPoolOptions, options: PgCon
         let incoming = store::Incoming {
             route: route.clone(),
             payload: serde_json::json!({}),
+            delivery: None,
             hand_to: None,
         };
         store.accept(incoming).await.expect("there is room");

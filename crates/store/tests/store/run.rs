@@ -152,6 +152,7 @@ async fn runs_are_listed_by_pages_integration_and_state(
         let incoming = Incoming {
             route,
             payload: json!({}),
+            delivery: None,
             hand_to: None,
         };
         expected.insert(0, store.accept(incoming).await.expect("there is room").run);
@@ -222,6 +223,7 @@ async fn a_reader_sees_that_a_run_was_but_not_what_it_carried(
     let incoming = Incoming {
         route,
         payload,
+        delivery: None,
         hand_to: Some(WorkerId::random()),
     };
     let claimed = store
@@ -275,6 +277,7 @@ async fn a_canceled_run_is_over_and_its_worker_can_write_no_more(
     let incoming = Incoming {
         route,
         payload: json!({}),
+        delivery: None,
         hand_to: Some(worker),
     };
     let lease = store

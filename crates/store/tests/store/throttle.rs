@@ -28,6 +28,7 @@ async fn accepted(
     let incoming = Incoming {
         route: route.clone(),
         payload: json!({}),
+        delivery: None,
         hand_to,
     };
     let accepted = world.store.accept(incoming).await.expect("there is room");

@@ -306,6 +306,7 @@ fn sample_payload(trigger: &str) -> String {
     let sample = match trigger {
         "webhook" => json!({ "method": "POST", "headers": {}, "query": {}, "body": {} }),
         "schedule" => json!({ "scheduled_at": "2026-01-01T06:00:00Z", "time_zone": "UTC" }),
+        "poll" => json!({ "item": {}, "id": "", "polled_at": "2026-01-01T06:00:00Z" }),
         "call" => json!({ "body": {}, "caller": { "integration": "", "run": "" } }),
         _ => json!({ "body": {} }),
     };

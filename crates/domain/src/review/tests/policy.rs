@@ -114,6 +114,14 @@ fn a_step_touches_the_connection_that_it_uses_and_the_one_that_it_used() {
     let id = StepId::new(Uuid::from_u128(1));
     other.steps.get_mut(&id).expect("it is there").notes = "n".to_owned();
     assert_eq!(touched(&uses(Some(1)), &other), [], "another step");
+    let polls = |number| {
+        let mut document = Document::new("poll");
+        let id = json!(connection(number).to_string());
+        document.trigger.config.insert("connection".to_owned(), id);
+        document
+    };
+    assert_eq!(touched(&polls(1), &polls(2)), both, "a trigger");
+    assert_eq!(touched(&polls(1), &polls(1)), []);
 }
 
 #[test]

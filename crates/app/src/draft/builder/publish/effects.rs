@@ -1,7 +1,10 @@
 //! What publishing does to what starts the integration, and to runs under way.
 
 use domain::Document;
+use domain::call::Caller;
+use domain::delivery::Source;
 use domain::draft::PublishPlan;
+use domain::poll::Poll;
 use leptos::prelude::*;
 use serde_json::Value;
 
@@ -11,7 +14,7 @@ use crate::integration::schedule::NextFires;
 /// Draws what will happen, a line each.
 pub(super) fn list(plan: &PublishPlan, draft: &Document) -> AnyView {
     let live = plan.live_document.as_ref();
-    let mut lines = trigger(live, draft);
+    let mut lines = trigger(plan, draft);
     if let Some(number) = plan.live {
         lines.push(("play", runs(plan.runs_under_way, number)));
     }
@@ -42,7 +45,8 @@ fn text(document: &Document, field: &str) -> String {
     value.unwrap_or_default().to_owned()
 }
 
-fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, String)> {
+fn trigger(plan: &PublishPlan, draft: &Document) -> Vec<(&'static str, String)> {
+    let live = plan.live_document.as_ref();
     let was = live.map_or("", |live| live.trigger.kind.as_str());
     let is = draft.trigger.kind.as_str();
     let mut lines = Vec::new();
@@ -52,6 +56,7 @@ fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, Stri
                 "webhook",
                 "The address of the webhook stays the same.".to_owned(),
             ));
+            lines.extend(deliveries(live, draft));
         }
         ("webhook", _) => lines.push((
             "webhook",
@@ -91,6 +96,18 @@ fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, Stri
         _ => {}
     }
     match (was, is) {
+        ("poll", "poll") => lines.push((
+            "repeat",
+            "Polling goes on where it is: what has started a run stays known, also when it asks elsewhere. To begin anew, use “Start over” on the integration's page.".to_owned(),
+        )),
+        ("poll", _) => lines.push((
+            "repeat",
+            "Polling ends. What is known is kept, in case it goes on.".to_owned(),
+        )),
+        (_, "poll") => lines.push(("repeat", poll_begins(draft))),
+        _ => {}
+    }
+    match (was, is) {
         (_, "manual") if was != "manual" => {
             lines.push((
                 "hand",
@@ -102,17 +119,51 @@ fn trigger(live: Option<&Document>, draft: &Document) -> Vec<(&'static str, Stri
             "workflow",
             "Other integrations can call it from then on.".to_owned(),
         )),
-        ("call", _) => lines.push((
-            "workflow",
-            "It cannot be called any more: steps of other integrations that call it fail."
-                .to_owned(),
-        )),
+        ("call", _) => lines.push(("workflow", not_called(&plan.callers))),
         ("manual", "manual") => {
             lines.push(("hand", "It is still started by hand.".to_owned()));
         }
         _ => {}
     }
     lines
+}
+
+fn not_called(callers: &[Caller]) -> String {
+    match Caller::names(callers) {
+        names if names.is_empty() => {
+            "It cannot be called any more. Nothing that is live calls it.".to_owned()
+        }
+        names => format!(
+            "It cannot be called any more, but {names} still does: that step fails from then on. Change it first."
+        ),
+    }
+}
+
+fn poll_begins(draft: &Document) -> String {
+    let poll = Poll::of(draft);
+    let every = poll.as_ref().map_or(0, |poll| poll.every_minutes);
+    let first = match poll.is_some_and(|poll| poll.starts_with_all) {
+        true => "The first poll starts a run for each item in the list.",
+        false => "The first poll starts nothing: what is in the list then is old.",
+    };
+    format!(
+        "Polling begins, every {every} minutes. {first} Where it polled before, it goes on there."
+    )
+}
+
+/// Says what changes about deliveries that come again, if something does.
+fn deliveries(live: Option<&Document>, draft: &Document) -> Option<(&'static str, String)> {
+    let (was, is) = (Source::of(live?), Source::of(draft));
+    if was == is {
+        return None;
+    }
+    let said = match is.says() {
+        None => "Repeated deliveries are not known any more: each starts a run.".to_owned(),
+        Some(place) => format!(
+            "The sender's event id is {place}: a delivery that comes again starts no second run. Ids that are known already stay known."
+        ),
+    };
+    Some(("copy", said))
 }
 
 fn runs(under_way: u32, live: u32) -> String {

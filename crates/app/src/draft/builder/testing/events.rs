@@ -1,7 +1,7 @@
 //! Where a payload comes from besides typing: caught live, or from a past run of what is live.
 
-use domain::RunId;
 use domain::run::RunSummary;
+use domain::{RunId, poll};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -10,39 +10,65 @@ use crate::design::copy::copy_button;
 use crate::design::state::RunStateBadge;
 use crate::design::time::Ago;
 use crate::design::toast;
+use crate::poll::once;
 use crate::run::api::{read_run, runs};
 use crate::session;
 
 /// How many past runs are offered.
 const OFFERED: usize = 20;
 
-/// The events that were caught at the draft's own address.
+/// The events that were caught at the draft's own address, or that its trigger found when it polled.
 pub(super) fn caught(builder: Builder) -> impl IntoView {
-    let tests = builder.tests;
-    let is_webhook = Memo::new(move |_| builder.editor.trigger().kind == "webhook");
-    let address = move || builder.catch_path.with_value(|path| session::address(path));
+    let kind = Memo::new(move |_| builder.editor.trigger().kind);
     move || {
-        is_webhook.get().then(|| view! {
+        match kind.get().as_str() {
+        "webhook" => view! {
             <section class="caught" aria-label="Caught events">
                 <h3>"Catch a real event"</h3>
                 <p class="panel-help">"Send one to this address: it is kept for tests and starts nothing."</p>
-                <p class="address"><code>{address}</code>{copy_button(address(), "Copy the test address")}</p>
-                <ul class="caught-list">
-                    {move || tests.caught.get().into_iter().map(|event| {
-                        let text = serde_json::to_string_pretty(&event.payload).unwrap_or_default();
-                        view! {
-                            <li>
-                                <span>"Caught "<Ago at=event.caught_at /></span>
-                                <button type="button" class="button" on:click=move |_| tests.typed.set(text.clone())>"Use"</button>
-                            </li>
-                        }
-                    }).collect_view()}
-                </ul>
-                {move || tests.caught.with(Vec::is_empty).then(|| view! {
-                    <p class="empty">"Nothing caught yet; this list grows by itself."</p>
-                })}
+                {address(builder)}
+                {list(builder.tests, "Caught ", "Nothing caught yet; this list grows by itself.")}
             </section>
-        })
+        }
+        .into_any(),
+        poll::TRIGGER => view! {
+            <section class="caught" aria-label="Polled items">
+                <h3>"Poll for real items"</h3>
+                <p class="panel-help">"The list is asked for once, with the connection's secrets for tests where there are any. Its first items are kept for tests and start nothing."</p>
+                {once::button(builder.id, Signal::derive(move || builder.saving.is_saved()))}
+                {list(builder.tests, "Polled ", "Nothing polled yet.")}
+            </section>
+        }
+        .into_any(),
+        _ => ().into_any(),
+    }
+    }
+}
+
+fn address(builder: Builder) -> impl IntoView {
+    let address = move || builder.catch_path.with_value(|path| session::address(path));
+    view! {
+        <p class="address"><code>{address}</code>{copy_button(address(), "Copy the test address")}</p>
+    }
+}
+
+/// What was kept, newest first.
+fn list(tests: Tests, how: &'static str, none: &'static str) -> impl IntoView {
+    view! {
+        <ul class="caught-list">
+            {move || tests.caught.get().into_iter().map(|event| {
+                let text = serde_json::to_string_pretty(&event.payload).unwrap_or_default();
+                let id = event.payload.get("id").and_then(|id| id.as_str());
+                let id = id.map(|id| format!(" · {id}"));
+                view! {
+                    <li>
+                        <span>{how}<Ago at=event.caught_at />{id}</span>
+                        <button type="button" class="button" on:click=move |_| tests.typed.set(text.clone())>"Use"</button>
+                    </li>
+                }
+            }).collect_view()}
+        </ul>
+        {move || tests.caught.with(Vec::is_empty).then(|| view! { <p class="empty">{none}</p> })}
     }
 }
 

@@ -1,0 +1,326 @@
+//! Polling: a trigger that asks an address for a list, and starts a run for each new item.
+//!
+//! What an item is called decides whether it is new; a cursor, where the service knows one, only
+//! keeps answers short. Both outlive a publish. An item starts one run as long as it stays in the
+//! list, or is among the [`KEPT`] that came last.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+use crate::delivery::bounded;
+use crate::{ConnectionId, Document, Timestamp, limit};
+
+/// The key of the trigger that polls.
+pub const TRIGGER: &str = "poll";
+/// Most items in one answer; a longer list is not looked at.
+pub const ITEMS: usize = 10_000;
+/// Most runs that one answer starts. What is left is found again by the next poll, which comes at
+/// once, with the same cursor.
+pub const STARTED: usize = 500;
+/// Items that are known besides those that are still in the list.
+pub const KEPT: i64 = 20_000;
+/// Longest wait after failures, in minutes, unless polls are further apart.
+const LONGEST_MINUTES: u32 = 60;
+/// Longest cursor, in bytes as JSON.
+const CURSOR_BYTES: usize = 1_000;
+
+/// What the trigger of a document polls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Poll {
+    /// The fields of an HTTP request: where it goes, with which headers and connection.
+    request: Map<String, Value>,
+    /// Minutes between two polls.
+    pub every_minutes: u32,
+    /// JSON Pointer to the list in the answer.
+    items: String,
+    /// JSON Pointer to what an item is called.
+    id: String,
+    /// Whether the first answer starts runs, or only says what is old.
+    pub starts_with_all: bool,
+    cursor: Option<Cursor>,
+}
+
+/// How a service is asked for what is newer than a value.
+#[derive(Clone, Debug, PartialEq)]
+struct Cursor {
+    /// The query parameter that takes it.
+    parameter: String,
+    /// JSON Pointer to it in an item.
+    place: String,
+    /// What is sent before any item was seen.
+    first: Option<String>,
+}
+
+/// An item of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// What it is called, 255 bytes at most.
+    pub id: String,
+    /// All of it.
+    pub value: Value,
+}
+
+/// What an answer holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Its items in the order of the list, each id once.
+    pub items: Vec<Item>,
+    /// The greatest cursor that was seen, in this answer or before it.
+    pub cursor: Option<Value>,
+}
+
+/// How the polling of an integration goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Polling {
+    /// When it is polled next; `None` while the integration is disabled.
+    pub next_at: Option<Timestamp>,
+    /// When an answer was taken the last time.
+    pub last_at: Option<Timestamp>,
+    /// How many items the last answer held.
+    pub items: u32,
+    /// How many runs were started since it began, or was begun anew.
+    pub started: u64,
+    /// What went wrong with the last poll; `None` when nothing did.
+    pub error: Option<String>,
+    /// How many polls failed, one after the other.
+    pub failures: u32,
+    /// What is sent as the cursor; `None` for nothing, and when the reader may not see payloads.
+    pub cursor: Option<Value>,
+}
+
+/// Where polling begins anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restart {
+    /// What the next answer holds is old; later items start runs.
+    Now,
+    /// All that the next answer holds starts runs, also what has started one before.
+    All,
+    /// The next poll sends this cursor, and all that it is answered starts runs.
+    From(String),
+}
+
+/// Why an answer is not taken. Nothing of it is then.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// It is a text.
+    #[error("The answer is not JSON. Check the URL, or ask for JSON with an Accept header.")]
+    NoJson,
+    /// The pointer leads to no list.
+    #[error("The answer has no list at `{0}`. Check the place of the list.")]
+    NoList(String),
+    /// The answer itself is no list.
+    #[error("The answer is no list. Say at which place in it the list is.")]
+    NotAList,
+    /// More than [`ITEMS`].
+    #[error(
+        "The list has {0} items, but {ITEMS} are looked at. Ask for fewer, for example with a cursor."
+    )]
+    TooMany(usize),
+    /// An item without an id: whether it is new cannot be told.
+    #[error("Item {0} of the list has no id at `{1}`. Check the place of the id.")]
+    NoId(usize, String),
+    /// An item that is too large for a run.
+    #[error("The item `{0}` is larger than {max} MiB, or nested too deep.", max = limit::PAYLOAD_BYTES / 1024 / 1024)]
+    TooLarge(String),
+    /// A cursor that cannot be one.
+    #[error("The cursor of the item `{0}` is no number and no short text.")]
+    NoCursor(String),
+    /// Somebody else's trigger is meant.
+    #[error("This integration does not poll: its live version has another trigger.")]
+    OtherTrigger,
+    /// A cursor was given where none is sent, or none where one is needed.
+    #[error("Give a cursor, of {CURSOR_BYTES} bytes at most, for a trigger that sends one.")]
+    CursorNotTaken,
+}
+
+impl Poll {
+    /// Returns what the trigger of a document polls; `None` when another one starts it.
+    pub fn of(document: &Document) -> Option<Self> {
+        let trigger = &document.trigger;
+        if trigger.kind != TRIGGER {
+            return None;
+        }
+        let text = |field| {
+            let text = trigger.config.get(field).and_then(Value::as_str);
+            text.unwrap_or_default().trim().to_owned()
+        };
+        let request = ["url", "connection", "headers"].into_iter();
+        let request = request.filter_map(|name| {
+            let value = trigger.config.get(name)?;
+            Some((name.to_owned(), value.clone()))
+        });
+        let cursor = (text("asks") == "newer").then(|| Cursor {
+            parameter: text("cursor_parameter"),
+            place: text("cursor"),
+            first: Some(text("cursor_first")).filter(|first| !first.is_empty()),
+        });
+        let every = trigger.config.get("every_minutes").and_then(Value::as_u64);
+        Some(Self {
+            request: request.collect(),
+            every_minutes: u32::try_from(every.unwrap_or(5).max(1)).unwrap_or(u32::MAX),
+            items: text("items"),
+            id: text("id"),
+            starts_with_all: text("start") == "all",
+            cursor,
+        })
+    }
+
+    /// Returns the fields of the request, as an HTTP request step has them, with a cursor.
+    pub fn request(&self, cursor: Option<&Value>) -> Map<String, Value> {
+        let mut request = self.request.clone();
+        if let Some(of) = &self.cursor {
+            let first = || of.first.clone().map(Value::from);
+            if let Some(value) = cursor.cloned().or_else(first) {
+                request.insert("query".to_owned(), json!({ of.parameter.as_str(): value }));
+            }
+        }
+        request
+    }
+
+    /// Returns the address that is asked.
+    pub fn url(&self) -> &str {
+        let url = self.request.get("url").and_then(Value::as_str);
+        url.unwrap_or_default()
+    }
+
+    /// Returns whether a cursor is sent.
+    pub fn has_cursor(&self) -> bool {
+        self.cursor.is_some()
+    }
+
+    /// Returns the connection that the request is sent with.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        let connection = self.request.get("connection").and_then(Value::as_str)?;
+        connection.trim().parse().ok()
+    }
+
+    /// Reads the body of an answer to a request that was sent with a cursor.
+    ///
+    /// # Errors
+    /// When it holds no list, too long a one, or an item of which it cannot be told whether it is
+    /// new.
+    pub fn read(&self, body: &Value, cursor: Option<&Value>) -> Result<Found, Refusal> {
+        if body.is_string() {
+            return Err(Refusal::NoJson);
+        }
+        let list = body.pointer(&self.items).and_then(Value::as_array);
+        let list = list.ok_or_else(|| match self.items.as_str() {
+            "" => Refusal::NotAList,
+            place => Refusal::NoList(place.to_owned()),
+        })?;
+        if list.len() > ITEMS {
+            return Err(Refusal::TooMany(list.len()));
+        }
+        let mut found = Found {
+            items: Vec::with_capacity(list.len()),
+            cursor: cursor.cloned(),
+        };
+        let mut seen = HashSet::new();
+        for (index, value) in list.iter().enumerate() {
+            let id = id_of(value, &self.id);
+            let id = id.ok_or_else(|| Refusal::NoId(index + 1, self.id.clone()))?;
+            if let Some(of) = &self.cursor {
+                found.cursor = greatest(found.cursor, value.pointer(&of.place), &id)?;
+            }
+            if seen.insert(id.clone()) {
+                let value = value.clone();
+                found.items.push(Item { id, value });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the minutes until the next poll after so many failures in a row: longer with each,
+    /// up to an hour.
+    pub fn pause_minutes(&self, failures: u32) -> u32 {
+        let longer = self.every_minutes.saturating_mul(1 << failures.min(10));
+        longer.min(LONGEST_MINUTES.max(self.every_minutes))
+    }
+
+    /// Returns the cursor that polling begins anew with.
+    ///
+    /// # Errors
+    /// When a cursor is given, but is none, or none is sent.
+    pub fn restarted(&self, restart: &Restart) -> Result<Option<Value>, Refusal> {
+        match restart {
+            Restart::Now | Restart::All => Ok(None),
+            Restart::From(text) => {
+                let text = text.trim();
+                let fits = !text.is_empty() && text.len() <= CURSOR_BYTES && !text.contains('\0');
+                if !fits || self.cursor.is_none() {
+                    return Err(Refusal::CursorNotTaken);
+                }
+                Ok(Some(Value::from(text)))
+            }
+        }
+    }
+
+    /// Says how items are told apart and asked for, for the page of an integration.
+    pub fn says(&self) -> String {
+        let cursor = self.cursor.as_ref().map_or_else(String::new, |cursor| {
+            let (parameter, place) = (&cursor.parameter, &cursor.place);
+            format!(" The greatest {place} is sent as {parameter}.")
+        });
+        format!("Items are told apart by {}.{cursor}", self.id)
+    }
+}
+
+/// Returns what an item gives to the steps, as `trigger`.
+pub fn payload(item: &Item, polled_at: &str) -> Value {
+    json!({ "item": item.value, "id": item.id, "polled_at": polled_at })
+}
+
+fn id_of(item: &Value, place: &str) -> Option<String> {
+    let id = match item.pointer(place)? {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(bounded(id)).filter(|id| !id.is_empty())
+}
+
+/// Returns the greater of two cursors: numbers by value, texts as they sort, a number before a
+/// text. An item without one changes nothing.
+fn greatest(
+    before: Option<Value>,
+    new: Option<&Value>,
+    id: &str,
+) -> Result<Option<Value>, Refusal> {
+    let new = match new {
+        None | Some(Value::Null) => return Ok(before),
+        Some(new @ (Value::Number(_) | Value::String(_))) => new,
+        Some(_) => return Err(Refusal::NoCursor(id.to_owned())),
+    };
+    if new.to_string().len() > CURSOR_BYTES || new.as_str().is_some_and(|t| t.contains('\0')) {
+        return Err(Refusal::NoCursor(id.to_owned()));
+    }
+    let is_greater = before.as_ref().is_none_or(|before| {
+        let order = match (before, new) {
+            (Value::Number(one), Value::Number(other)) => {
+                let exact = one.as_i64().zip(other.as_i64());
+                exact.map_or_else(
+                    || one.as_f64().partial_cmp(&other.as_f64()),
+                    |(one, other)| Some(one.cmp(&other)),
+                )
+            }
+            (Value::String(one), Value::String(other)) => Some(one.cmp(other)),
+            (Value::Number(_), _) => Some(Ordering::Less),
+            _ => Some(Ordering::Greater),
+        };
+        order == Some(Ordering::Less)
+    });
+    Ok(if is_greater {
+        Some(new.clone())
+    } else {
+        before
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! What is polled, what an answer holds, and when a poll comes again.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn poll(fields: Value) -> Poll {
+    let mut document = Document::new(TRIGGER);
+    let fields = fields.as_object().expect("fields").clone();
+    document.trigger.config.extend(fields);
+    Poll::of(&document).expect("it polls")
+}
+
+fn ids(found: &Found) -> Vec<&str> {
+    found.items.iter().map(|item| item.id.as_str()).collect()
+}
+
+#[test]
+fn the_list_is_found_and_each_item_in_it_once() {
+    let body = json!({ "page": { "orders": [
+        { "id": 1 }, { "id": "b " }, { "id": 1, "n": 2 },
+    ]}});
+    let found = poll(json!({ "items": "/page/orders" })).read(&body, None);
+    let found = found.expect("it is a list");
+    assert_eq!(ids(&found), ["1", "b"]);
+    assert_eq!(found.items[0].value, json!({ "id": 1 }));
+    let found = poll(json!({ "id": "" })).read(&json!(["x", 7]), None);
+    assert_eq!(ids(&found.expect("texts are items, too")), ["x", "7"]);
+}
+
+#[test]
+fn an_answer_of_which_it_cannot_be_told_what_is_new_is_refused_whole() {
+    let many: Vec<Value> = (0..=ITEMS).map(|id| json!({ "id": id })).collect();
+    let table = [
+        (json!({}), json!("<html>"), Refusal::NoJson),
+        (json!({}), json!({ "orders": [] }), Refusal::NotAList),
+        (
+            json!({ "items": "/orders" }),
+            json!({ "orders": {} }),
+            Refusal::NoList("/orders".to_owned()),
+        ),
+        (json!({}), json!(many), Refusal::TooMany(ITEMS + 1)),
+        (
+            json!({}),
+            json!([{ "id": 1 }, { "name": "x" }]),
+            Refusal::NoId(2, "/id".to_owned()),
+        ),
+        (
+            json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/at" }),
+            json!([{ "id": 1, "at": {} }]),
+            Refusal::NoCursor("1".to_owned()),
+        ),
+    ];
+    for (fields, body, refusal) in table {
+        assert_eq!(poll(fields).read(&body, None), Err(refusal));
+    }
+}
+
+#[test]
+fn the_cursor_is_the_greatest_that_was_seen_and_never_goes_back() {
+    let by_time = poll(json!({
+        "asks": "newer", "cursor_parameter": "since", "cursor": "/at", "cursor_first": "2026-01-01T00:00:00Z",
+    }));
+    assert_eq!(
+        by_time.request(None)["query"],
+        json!({ "since": "2026-01-01T00:00:00Z" })
+    );
+    let table = [
+        (json!([]), None, None),
+        (
+            json!([{ "id": 1, "at": "2026-03-01" }, { "id": 2, "at": "2026-02-01" }]),
+            None,
+            Some(json!("2026-03-01")),
+        ),
+        (
+            json!([{ "id": 1, "at": "2026-03-01" }, { "id": 2 }]),
+            Some(json!("2026-04-01")),
+            Some(json!("2026-04-01")),
+        ),
+        (
+            json!([{ "id": 1, "at": 10 }]),
+            Some(json!(9)),
+            Some(json!(10)),
+        ),
+        (
+            json!([{ "id": 1, "at": 9.5 }]),
+            Some(json!(10)),
+            Some(json!(10)),
+        ),
+    ];
+    for (body, before, expected) in table {
+        let found = by_time.read(&body, before.as_ref()).expect("a list");
+        assert_eq!(found.cursor, expected, "{body} after {before:?}");
+    }
+    let sent = by_time.request(Some(&json!(10)));
+    assert_eq!(sent["query"], json!({ "since": 10 }));
+    // Where the whole list is asked for, there is no cursor.
+    let without = poll(json!({}));
+    let found = without.read(&json!([{ "id": 1, "updated_at": 3 }]), None);
+    assert_eq!(found.expect("a list").cursor, None);
+    assert_eq!(without.request(None).get("query"), None);
+}
+
+#[test]
+fn after_failures_polls_are_further_apart_but_not_for_ever() {
+    let pauses = |every: u32| {
+        let poll = poll(json!({ "every_minutes": every }));
+        [0, 1, 2, 5, 50].map(|failures| poll.pause_minutes(failures))
+    };
+    assert_eq!(pauses(5), [5, 10, 20, 60, 60]);
+    assert_eq!(pauses(1), [1, 2, 4, 32, 60]);
+    assert_eq!(pauses(1_440), [1_440; 5]);
+}
+
+#[test]
+fn polling_begins_anew_at_a_cursor_only_where_one_is_sent() {
+    let with = poll(json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/at" }));
+    let from = |text: &str| Restart::From(text.to_owned());
+    assert_eq!(with.restarted(&Restart::All), Ok(None));
+    assert_eq!(with.restarted(&from(" 2026 ")), Ok(Some(json!("2026"))));
+    assert_eq!(with.restarted(&from(" ")), Err(Refusal::CursorNotTaken));
+    let without = poll(json!({}));
+    assert_eq!(without.restarted(&from("1")), Err(Refusal::CursorNotTaken));
+}
+
+#[test]
+fn another_trigger_polls_nothing() {
+    assert_eq!(Poll::of(&Document::new("schedule")), None);
+}

@@ -1,0 +1,74 @@
+//! Asks for the lists of triggers that poll. Every process may do so: a poll is claimed by one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::poll::Found;
+use engine::poll::{Unanswered, ask};
+use engine::port::{Clients, Clock, Credentials, SystemClock};
+use store::{ClaimedPoll, Store, Taken};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Most polls of this process at once.
+const AT_ONCE: usize = 16;
+/// How often is looked for what is due.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Polls until the task is ended. What is on its way then is dropped, and asked for again by
+/// another process.
+pub(super) async fn keep(store: Store) {
+    let clients = Arc::new(Clients::default());
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut polls = JoinSet::new();
+    loop {
+        while polls.try_join_next().is_some() {}
+        match store.claim_polls(places.available_permits()).await {
+            Ok(claims) => {
+                for claim in claims {
+                    let Ok(place) = places.clone().acquire_owned().await else {
+                        return;
+                    };
+                    let (store, clients) = (store.clone(), clients.clone());
+                    polls.spawn(async move {
+                        once(&store, &clients, &claim).await;
+                        drop(place);
+                    });
+                }
+            }
+            Err(error) => tracing::warn!(%error, "polls could not be looked at"),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn once(store: &Store, clients: &Clients, claim: &ClaimedPoll) {
+    let taken = match store.poll_credentials(claim).await {
+        Ok(opened) => {
+            let answer = match opened {
+                Ok(credentials) => answer(clients, claim, credentials).await,
+                Err(closed) => Err(closed),
+            };
+            store.polled(claim, answer).await
+        }
+        Err(error) => Err(error),
+    };
+    match taken {
+        Ok(Taken::Runs(_) | Taken::Failed) => {}
+        Ok(Taken::Stale) => {
+            tracing::info!(integration = %claim.integration, "a poll was too slow, or is not wanted any more");
+        }
+        // Nothing was taken: it is asked for again when the claim ends.
+        Err(error) => tracing::warn!(%error, "the answer to a poll could not be kept"),
+    }
+}
+
+async fn answer(
+    clients: &Clients,
+    claim: &ClaimedPoll,
+    credentials: Option<Credentials>,
+) -> Result<Found, Unanswered> {
+    let (poll, cursor) = (&claim.poll, claim.cursor.as_ref());
+    let now = SystemClock.now();
+    ask(clients, &claim.network, poll, cursor, credentials, now).await
+}

@@ -1,0 +1,216 @@
+//! Polling: claimed by one process at a time, and each answer taken whole or not at all.
+//!
+//! The items that are new, their runs and the cursor are written in one transaction. A process
+//! that ends between asking and writing has changed nothing: another asks again, with the same
+//! cursor. One that was too slow is refused by its fence.
+
+mod begin;
+mod take;
+
+use domain::account::Me;
+use domain::policy::{self, Act};
+use domain::poll::{Item, Poll, Polling};
+use domain::{DocumentHash, DraftId, IntegrationId, OrganizationId, poll};
+use engine::poll::Unanswered;
+use engine::port::{Credentials, Network};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::live::{Changed, What};
+use crate::run::check;
+use crate::{Error, Refusal, Result, Store, Tx, document, number, organization, timestamp};
+
+pub(crate) use begin::set;
+pub use take::Taken;
+
+/// How long a claim holds, in seconds: longer than the request and taking its answer.
+const LEASE_SECONDS: f64 = 60.0;
+/// Items of a poll in the builder that are offered as test events.
+const CAUGHT: usize = 5;
+
+/// A poll that is due, and that no other process is at.
+#[derive(Clone, Debug)]
+pub struct ClaimedPoll {
+    /// The integration.
+    pub integration: IntegrationId,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// What is polled.
+    pub poll: Poll,
+    /// The cursor to send.
+    pub cursor: Option<Value>,
+    /// What it may reach.
+    pub network: Network,
+    fence: i64,
+    version: i32,
+    hash: DocumentHash,
+}
+
+impl Store {
+    /// Claims up to `most` polls that are due, those that wait longest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_polls(&self, most: usize) -> Result<Vec<ClaimedPoll>> {
+        let rows = sqlx::query!(
+            r#"with due as (
+                   select integration_id from poll
+                   where next_at <= now() and (lease_until is null or lease_until <= now())
+                   order by next_at limit $1
+                   for update skip locked
+               ), claimed as (
+                   update poll
+                   set fence = fence + 1, lease_until = now() + make_interval(secs => $2)
+                   from due where poll.integration_id = due.integration_id
+                   returning poll.integration_id, poll.organization_id, fence, cursor
+               )
+               select claimed.integration_id, claimed.organization_id, fence, cursor, number,
+                    version.hash, body, network
+               from claimed
+               join integration on integration.integration_id = claimed.integration_id
+               join version on version_id = live_version_id
+               join document on document.organization_id = claimed.organization_id
+                    and document.hash = version.hash
+               join organization on organization.organization_id = claimed.organization_id"#,
+            i64::try_from(most).unwrap_or(i64::MAX),
+            LEASE_SECONDS,
+        )
+        .fetch_all(&self.inner.system)
+        .await?;
+        let claims = rows.into_iter().map(|row| {
+            let poll = Poll::of(&document::read(row.body)?);
+            let poll = poll.ok_or_else(|| sqlx::Error::Decode("another trigger is live".into()))?;
+            Ok(ClaimedPoll {
+                integration: IntegrationId(row.integration_id),
+                organization: OrganizationId(row.organization_id),
+                poll,
+                cursor: row.cursor,
+                network: organization::read_network(row.network)?,
+                fence: row.fence,
+                version: row.number,
+                hash: DocumentHash(row.hash),
+            })
+        });
+        claims.collect()
+    }
+
+    /// Opens the connection of a claimed poll, if it names one; `None` when that is gone. Else says
+    /// why it does not open.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn poll_credentials(
+        &self,
+        claim: &ClaimedPoll,
+    ) -> Result<std::result::Result<Option<Credentials>, Unanswered>> {
+        let mut system = self.inner.system.acquire().await?;
+        let (organization, poll) = (claim.organization, &claim.poll);
+        let opened = self.credentials_of(&mut system, organization, poll, false);
+        match opened.await {
+            Ok(credentials) => Ok(Ok(credentials)),
+            Err(Error::Refused(refusal)) => Ok(Err(Unanswered::saying(refusal.to_string()))),
+            Err(Error::Unavailable(error @ sqlx::Error::Decode(_))) => {
+                tracing::error!(%error, integration = %claim.integration, "a connection does not open");
+                Ok(Err(Unanswered::saying(
+                    "The connection of the trigger does not open. An Admin types its secrets again.",
+                )))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn credentials_of(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        organization: OrganizationId,
+        poll: &Poll,
+        is_test: bool,
+    ) -> Result<Option<Credentials>> {
+        let Some(id) = poll.connection() else {
+            return Ok(None);
+        };
+        let opened = self.open_connection(connection, organization, id, is_test);
+        match opened.await {
+            Ok(credentials) => Ok(Some(credentials)),
+            Err(Error::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns what a draft's trigger polls, to try it: with the connection's secrets for tests
+    /// where there are any, and the organization's network.
+    ///
+    /// # Errors
+    /// When the role does not allow it, there is no such draft, it does not poll, or its connection
+    /// does not open.
+    pub async fn poll_to_try(
+        &self,
+        me: &Me,
+        draft: DraftId,
+    ) -> Result<(Poll, Option<Credentials>, Network)> {
+        let mut tx = self.begin(me, Act::Test).await?;
+        let locked = crate::draft::lock(&mut tx, me, draft).await?.open()?;
+        let poll = Poll::of(&locked.document);
+        let poll = poll.ok_or(Refusal::Poll(poll::Refusal::OtherTrigger))?;
+        let credentials = self
+            .credentials_of(&mut tx, me.organization, &poll, true)
+            .await?;
+        tx.commit().await?;
+        Ok((poll, credentials, self.network(me).await?))
+    }
+
+    /// Keeps the first items of an answer as test events of a draft. Starts nothing, and does not
+    /// touch what is known of what is live.
+    ///
+    /// # Errors
+    /// When the role does not allow it, there is no such draft, or an item is too large.
+    pub async fn catch_items(&self, me: &Me, draft: DraftId, items: &[Item]) -> Result<()> {
+        let mut tx = self.begin(me, Act::Test).await?;
+        crate::draft::lock(&mut tx, me, draft).await?.open()?;
+        let at = timestamp::text(self.now().await?);
+        // The newest is shown first, so the first of the list is written last.
+        for item in items.iter().take(CAUGHT).rev() {
+            let payload = check::payload(&poll::payload(item, &at))?;
+            crate::draft::caught::keep(&mut tx, me.organization, draft, &payload).await?;
+        }
+        let changed = Changed {
+            organization: me.organization,
+            what: What::Caught(draft),
+        };
+        self.commit(tx, vec![changed]).await
+    }
+}
+
+/// Returns how the polling of an integration goes, when what is live of it polls.
+pub(crate) async fn read(
+    tx: &mut Tx,
+    me: &Me,
+    role: domain::account::Role,
+    integration: IntegrationId,
+) -> Result<Option<Polling>> {
+    let shown = policy::allow(role, Act::SeePayloads).is_ok();
+    let row = sqlx::query!(
+        "select next_at, last_at, items, started, error, failures, cursor
+         from poll
+         join integration using (integration_id)
+         join version on version_id = live_version_id
+         where poll.organization_id = $1 and poll.integration_id = $2 and trigger = 'poll'",
+        me.organization.0,
+        integration.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let read = |at: Option<OffsetDateTime>| at.map(timestamp::read);
+    let polling = row.map(|row| {
+        Ok(Polling {
+            next_at: read(row.next_at),
+            last_at: read(row.last_at),
+            items: number(row.items)?,
+            started: u64::try_from(row.started).unwrap_or_default(),
+            error: row.error,
+            failures: number(row.failures)?,
+            cursor: row.cursor.filter(|_| shown),
+        })
+    });
+    polling.transpose()
+}

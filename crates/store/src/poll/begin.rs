@@ -1,0 +1,95 @@
+//! When polling begins, goes on, and begins anew.
+
+use domain::account::Me;
+use domain::policy::Act;
+use domain::poll::{Poll, Refusal, Restart};
+use domain::{IntegrationId, OrganizationId};
+use serde_json::{Value, json};
+
+use crate::{Error, Result, Store, Tx, audit, document, integration};
+
+impl Store {
+    /// Lets the polling of an integration begin anew: what it knows is forgotten.
+    ///
+    /// # Errors
+    /// When the role does not allow it, there is no such integration, what is live of it does not
+    /// poll, or a cursor is given that is none.
+    pub async fn restart_poll(&self, me: &Me, id: IntegrationId, restart: Restart) -> Result<()> {
+        let mut tx = self.begin(me, Act::Operate).await?;
+        let found = sqlx::query!(
+            r#"select enabled, body as "body?"
+               from integration
+               left join version on version_id = live_version_id and trigger = 'poll'
+               left join document on document.organization_id = $1
+                    and document.hash = version.hash
+               where integration.organization_id = $1 and integration.integration_id = $2
+               for no key update of integration"#,
+            me.organization.0,
+            id.0,
+        )
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(Error::NotFound)?;
+        let live = found.body.map(document::read).transpose()?;
+        let poll = live.as_ref().and_then(Poll::of);
+        let poll = poll.ok_or(crate::Refusal::Poll(Refusal::OtherTrigger))?;
+        let cursor = poll.restarted(&restart).map_err(crate::Refusal::Poll)?;
+        sqlx::query!(
+            "update poll
+             set fence = fence + 1, lease_until = null, cursor = $2::text::json,
+                is_begun = false, starts_with_all = $3, started = 0, error = null, failures = 0,
+                next_at = case when $4 then now() end
+             where integration_id = $1",
+            id.0,
+            cursor.as_ref().map(Value::to_string),
+            restart != Restart::Now,
+            found.enabled,
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!("delete from poll_item where integration_id = $1", id.0)
+            .execute(&mut *tx)
+            .await?;
+        let detail = json!({ "from": restart });
+        audit::note(&mut tx, me, "integration.restart_poll", id.0, detail).await?;
+        self.commit(tx, vec![integration::changed(me, id)]).await
+    }
+}
+
+/// Lets polling begin or go on when what is live polls and is enabled, at once; else stops it. What
+/// is known stays known, and answers that are on their way are refused.
+pub(crate) async fn set(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    integration: IntegrationId,
+) -> Result<()> {
+    let polls = sqlx::query_scalar!(
+        r#"select exists (
+               select from integration join version on version_id = live_version_id
+               where integration.integration_id = $1 and enabled and trigger = 'poll'
+           ) as "polls!""#,
+        integration.0,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if polls {
+        sqlx::query!(
+            "insert into poll (integration_id, organization_id, next_at) values ($1, $2, now())
+             on conflict (integration_id) do update
+                set next_at = now(), fence = poll.fence + 1, lease_until = null, failures = 0",
+            integration.0,
+            organization.0,
+        )
+        .execute(&mut **tx)
+        .await?;
+    } else {
+        sqlx::query!(
+            "update poll set next_at = null, fence = fence + 1, lease_until = null
+             where integration_id = $1",
+            integration.0,
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,333 @@
+//! Polling: each item starts one run, by whichever process, and whatever ends in between.
+
+use domain::draft::Draft;
+use domain::edit::Edit;
+use domain::poll::{Found, Item, Refusal as Polling, Restart, STARTED};
+use domain::{Document, IntegrationId};
+use engine::poll::Unanswered;
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::time::Duration;
+use store::{ClaimedPoll, Refusal, Store, Taken, WorkerId};
+
+use crate::world::{World, assert_denied, assert_not_found, clean, refusal, save_of};
+
+fn polling(fields: Value) -> Document {
+    let mut document = clean("poll");
+    let config = &mut document.trigger.config;
+    config.insert("url".to_owned(), json!("https://api.example.com/orders"));
+    config.extend(fields.as_object().expect("fields").clone());
+    document
+}
+
+/// Returns what an answer with these items holds.
+fn found(ids: impl IntoIterator<Item = u32>, cursor: Value) -> Found {
+    let item = |id: u32| Item {
+        id: id.to_string(),
+        value: json!({ "id": id }),
+    };
+    Found {
+        items: ids.into_iter().map(item).collect(),
+        cursor: Some(cursor).filter(|cursor| !cursor.is_null()),
+    }
+}
+
+async fn claim(store: &Store) -> Option<ClaimedPoll> {
+    let mut claims = store.claim_polls(10).await.expect("it answers");
+    assert!(claims.len() <= 1);
+    claims.pop()
+}
+
+async fn due(world: &World) {
+    let moved = "update poll set next_at = now() where next_at is not null";
+    assert_eq!(world.execute(moved).await, 1);
+}
+
+/// Polls once, and returns how many runs that started.
+async fn once(world: &World, found: Found) -> usize {
+    due(world).await;
+    let claim = claim(&world.store).await.expect("it is due");
+    match world.store.polled(&claim, Ok(found)).await {
+        Ok(Taken::Runs(runs)) => runs.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn started(world: &World) -> i64 {
+    world
+        .count("select count(*) from run join event using (event_id) where kind = 'poll'")
+        .await
+}
+
+#[sqlx::test]
+async fn what_comes_after_the_first_poll_starts_one_run_each(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let integration = world.publish(polling(json!({}))).await;
+    assert_eq!(once(&world, found([1, 2], json!(null))).await, 0);
+    assert_eq!(once(&world, found([1, 2, 3, 4], json!(null))).await, 2);
+    assert_eq!(once(&world, found([4, 3, 2], json!(null))).await, 0);
+    assert_eq!(started(&world).await, 2);
+    let claimed = world.store.claim(WorkerId::random(), 5).await;
+    let payloads: Vec<Value> = claimed
+        .expect("it answers")
+        .into_iter()
+        .map(|run| run.payload)
+        .collect();
+    assert_eq!(payloads[0]["item"], json!({ "id": 3 }));
+    assert_eq!(payloads[1]["id"], "4");
+    let detail = world.store.integration(&world.admin, integration).await;
+    let polling = detail.expect("it is there").polling.expect("it polls");
+    assert_eq!((polling.items, polling.started), (3, 2));
+    assert!(polling.next_at > polling.last_at);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_process_that_ends_before_it_wrote_loses_and_doubles_nothing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let all =
+        json!({ "start": "all", "asks": "newer", "cursor_parameter": "since", "cursor": "/id" });
+    world.publish(polling(all)).await;
+    let other = world.other_process().await;
+    let first = claim(&world.store).await.expect("it is due");
+    // Nobody else polls meanwhile.
+    assert!(claim(&other).await.is_none());
+    // The first was killed or stopped; when its lease ends another asks again, as it did.
+    world
+        .execute("update poll set lease_until = now() - interval '1 second'")
+        .await;
+    let second = claim(&other).await.expect("it is due again");
+    assert_eq!(second.cursor, first.cursor);
+    let taken = other.polled(&second, Ok(found([1, 2], json!(2)))).await;
+    assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 2));
+    // The first wakes up with what it was answered: it is refused.
+    let late = world.store.polled(&first, Ok(found([1, 2, 3], json!(3))));
+    assert!(matches!(late.await, Ok(Taken::Stale)));
+    assert_eq!(started(&world).await, 2);
+    due(&world).await;
+    let third = claim(&world.store).await.expect("it is due");
+    assert_eq!(third.cursor, Some(json!(2)));
+    let taken = world
+        .store
+        .polled(&third, Ok(found([2, 3], json!(3))))
+        .await;
+    assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 1));
+    other.close().await;
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_write_that_fails_leaves_cursor_and_items_as_they_were(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let all =
+        json!({ "start": "all", "asks": "newer", "cursor_parameter": "since", "cursor": "/id" });
+    world.publish(polling(all)).await;
+    // Stands for a process or a database that ends in the middle of the transaction.
+    world
+        .execute("alter table run_queue add constraint stop check (false) not valid")
+        .await;
+    let poll = claim(&world.store).await.expect("it is due");
+    let taken = world.store.polled(&poll, Ok(found([1, 2], json!(2)))).await;
+    assert!(taken.is_err());
+    for query in [
+        "select count(*) from poll_item",
+        "select count(*) from run",
+        "select count(*) from poll where is_begun or cursor is not null",
+    ] {
+        assert_eq!(world.count(query).await, 0, "{query}");
+    }
+    world
+        .execute("alter table run_queue drop constraint stop")
+        .await;
+    let taken = world.store.polled(&poll, Ok(found([1, 2], json!(2)))).await;
+    assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 2));
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_publish_keeps_what_is_known_and_refuses_the_answer_to_an_older_version(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let integration = world.publish(polling(json!({ "start": "all" }))).await;
+    assert_eq!(once(&world, found([1, 2], json!(null))).await, 2);
+    due(&world).await;
+    let under_way = claim(store).await.expect("it is due");
+    let draft = store.start_draft(admin, integration, "Next").await;
+    let draft = draft.expect("an Admin may");
+    let Draft { document, .. } = store.draft(admin, draft).await.expect("it is there");
+    let mut trigger = document.trigger;
+    trigger.config.insert("every_minutes".to_owned(), json!(30));
+    let saved = store.save_draft(admin, draft, save_of(1, vec![Edit::SetTrigger { trigger }]));
+    saved.await.expect("it fits");
+    world.publish_draft(draft, 2).await;
+    let late = store.polled(&under_way, Ok(found([1, 2, 3], json!(null))));
+    assert!(matches!(late.await, Ok(Taken::Stale)));
+    let next = claim(store).await.expect("it is due at once");
+    assert_eq!(next.poll.every_minutes, 30);
+    let taken = store.polled(&next, Ok(found([1, 2, 3], json!(null)))).await;
+    assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 1));
+
+    // While it is disabled nothing is due; what came meanwhile starts when it is enabled.
+    let disabled = store.set_enabled(admin, integration, false).await;
+    disabled.expect("an Admin may");
+    assert!(claim(store).await.is_none());
+    let enabled = store.set_enabled(admin, integration, true).await;
+    enabled.expect("an Admin may");
+    assert_eq!(once(&world, found([2, 3, 4], json!(null))).await, 1);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn of_a_long_list_some_start_at_once_and_the_rest_by_the_next_poll(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    world.publish(polling(json!({ "start": "all" }))).await;
+    let many = u32::try_from(STARTED).expect("it is small") + 20;
+    let list = || found(1..=many, json!(many));
+    assert_eq!(once(&world, list()).await, STARTED);
+    // It is due without anyone moving the clock, and with the cursor that it had.
+    let next = claim(&world.store).await.expect("it is due at once");
+    assert_eq!(next.cursor, None);
+    let taken = world.store.polled(&next, Ok(list())).await;
+    assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 20));
+    assert!(claim(&world.store).await.is_none(), "now it waits");
+    assert_eq!(started(&world).await, i64::from(many));
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn items_are_forgotten_only_when_they_left_the_list(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    world.publish(polling(json!({}))).await;
+    once(&world, found(0..10_000, json!(null))).await;
+    // As if many had come since.
+    world
+        .execute(
+            "insert into poll_item (integration_id, id, organization_id)
+             select integration_id, 'old ' || n, organization_id
+             from poll, generate_series(1, 20000) as n",
+        )
+        .await;
+    assert_eq!(once(&world, found(5_000..10_001, json!(null))).await, 1);
+    for (query, count) in [
+        (
+            "select count(*) from poll_item where id in ('0', '4999')",
+            0,
+        ),
+        (
+            "select count(*) from poll_item where id in ('5000', '9999', '10000')",
+            3,
+        ),
+        ("select count(*) from poll_item", 20_000 + 5_000),
+    ] {
+        assert_eq!(world.count(query).await, count, "{query}");
+    }
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_failure_is_shown_and_tried_later_each_time(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let integration = world.publish(polling(json!({ "every_minutes": 10 }))).await;
+    let fail = async |after: Option<Duration>| {
+        due(&world).await;
+        let poll = claim(&world.store).await.expect("it is due");
+        let unanswered = Unanswered {
+            after,
+            ..Unanswered::saying("It answered 500.")
+        };
+        let taken = world.store.polled(&poll, Err(unanswered)).await;
+        assert!(matches!(taken, Ok(Taken::Failed)));
+        world
+            .count("select round(extract(epoch from next_at - now()) / 60)::bigint from poll")
+            .await
+    };
+    assert_eq!(fail(None).await, 10);
+    assert_eq!(fail(None).await, 20);
+    assert_eq!(fail(Some(Duration::from_secs(3 * 3_600))).await, 180);
+    let read = async || {
+        let detail = world.store.integration(&world.admin, integration).await;
+        detail.expect("it is there").polling.expect("it polls")
+    };
+    let polling = read().await;
+    assert_eq!(polling.failures, 3);
+    assert_eq!(polling.error.as_deref(), Some("It answered 500."));
+    once(&world, found([1], json!(null))).await;
+    let polling = read().await;
+    assert_eq!((polling.failures, polling.error), (0, None));
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn polling_begins_anew_where_it_is_told_to(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let newer = json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/id" });
+    let integration = world.publish(polling(newer)).await;
+    once(&world, found([1, 2], json!(2))).await;
+    let restart = async |restart| {
+        let restarted = store.restart_poll(admin, integration, restart).await;
+        restarted.expect("an Admin may");
+    };
+    restart(Restart::All).await;
+    assert_eq!(once(&world, found([1, 2], json!(2))).await, 2);
+    restart(Restart::Now).await;
+    assert_eq!(once(&world, found([1, 2, 3], json!(3))).await, 0);
+    restart(Restart::From("2".to_owned())).await;
+    let poll = claim(store).await.expect("it is due at once");
+    assert_eq!(poll.cursor, Some(json!("2")));
+    let taken = store.polled(&poll, Ok(found([3], json!(3)))).await;
+    assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 1));
+
+    let reader = world.member(domain::account::Role::Reader).await;
+    assert_denied(store.restart_poll(&reader, integration, Restart::Now).await);
+    let outsider = world.outsider().await;
+    let theirs = store.restart_poll(&outsider, integration, Restart::Now);
+    assert_not_found(theirs.await);
+    let (webhook, _): (IntegrationId, _) = world.hook().await;
+    let other = store.restart_poll(admin, webhook, Restart::Now).await;
+    assert_eq!(refusal(other), Refusal::Poll(Polling::OtherTrigger));
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn what_a_draft_is_answered_are_test_events_and_starts_nothing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let (_, draft) = world.draft_of(polling(json!({}))).await;
+    let (poll, credentials, _) = store.poll_to_try(admin, draft).await.expect("an Admin may");
+    assert_eq!(poll.request(None)["url"], "https://api.example.com/orders");
+    assert!(credentials.is_none());
+    let items = found(1..20, json!(null)).items;
+    let kept = store.catch_items(admin, draft, &items).await;
+    kept.expect("an Admin may");
+    let caught = store.caught(admin, draft).await.expect("an Admin may");
+    let ids: Vec<&Value> = caught.iter().map(|event| &event.payload["id"]).collect();
+    assert_eq!(ids, ["1", "2", "3", "4", "5"]);
+    assert_eq!(world.count("select count(*) from run").await, 0);
+    assert_eq!(world.count("select count(*) from poll_item").await, 0);
+    let (_, other) = world.draft_of(clean("webhook")).await;
+    let tried = store.poll_to_try(admin, other).await.map(|_| ());
+    assert_eq!(refusal(tried), Refusal::Poll(Polling::OtherTrigger));
+    world.end().await;
+}
