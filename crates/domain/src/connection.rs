@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use form::{Form, Kept, Secrets, check};
-pub use oauth::{Authorization, CONSENT, ClientAuth, NoToken, OAuth, Standing, TOKEN, Tokens, said};
+pub use oauth::{
+    Answer, Authorization, CONSENT, ClientAuth, NoToken, OAuth, Standing, TOKEN, Tokens, said,
+};
 pub use origin::origin;
 
 use crate::catalog;
@@ -263,6 +265,27 @@ pub enum Refusal {
         "The answer comes from another provider than the one that was asked, so it was not used. Check the issuer and the authorization URL of the connection."
     )]
     OtherIssuer,
+    /// Nobody has consented yet.
+    #[error("Nobody has connected “{0}” yet. An Admin opens Connections and presses Connect.")]
+    Unconnected(String),
+    /// The provider takes the consent no more.
+    #[error(
+        "“{name}” has to be connected again: the provider does not accept it any more. An Admin opens Connections and presses Connect again. The provider said: {why}"
+    )]
+    ConsentEnded {
+        /// The connection.
+        name: String,
+        /// What the provider said.
+        why: String,
+    },
+    /// There is no token, but there may be one later.
+    #[error("There is no token for “{name}” just now. {why}")]
+    TokenLater {
+        /// The connection.
+        name: String,
+        /// What went wrong.
+        why: String,
+    },
     /// The provider refused.
     #[error("The provider did not connect “{name}”: {why}")]
     NotConnected {
@@ -302,13 +325,22 @@ impl Refusal {
             Refusal::StrayConsent => "connection/stray-consent",
             Refusal::OtherIssuer => "connection/other-issuer",
             Refusal::NotConnected { .. } => "connection/not-connected",
+            Refusal::Unconnected(_) => "connection/unconnected",
+            Refusal::ConsentEnded { .. } => "connection/consent-ended",
+            Refusal::TokenLater { .. } => "connection/token-later",
         }
     }
 
     /// Returns the HTTP status that says the same.
     pub fn status(&self) -> u16 {
         match self {
-            Refusal::NameTaken | Refusal::TooMany | Refusal::InUse(_) | Refusal::Gone(_) => 409,
+            Refusal::NameTaken
+            | Refusal::TooMany
+            | Refusal::InUse(_)
+            | Refusal::Gone(_)
+            | Refusal::Unconnected(_)
+            | Refusal::ConsentEnded { .. } => 409,
+            Refusal::TokenLater { .. } => 503,
             _ => 422,
         }
     }

@@ -81,6 +81,9 @@ struct Inner {
     system: PgPool,
     passwords: password::Passwords,
     vault: vault::Vault,
+    /// By which providers of tokens are asked.
+    clients: engine::port::Clients,
+    renewals: connection::token::Renewals,
     live: live::Live,
     routes: intake::Routes,
     intake: intake::Intake,
@@ -136,6 +139,8 @@ impl Store {
                 system,
                 passwords: password::Passwords::new(),
                 vault: vault::Vault::default(),
+                clients: engine::port::Clients::default(),
+                renewals: connection::token::Renewals::default(),
                 live,
                 routes: intake::Routes::default(),
                 intake,
@@ -184,8 +189,10 @@ impl Store {
         Ok(timestamp::read(now.fetch_one(&self.inner.system).await?))
     }
 
-    /// Closes all connections, after what is being written is written.
+    /// Closes all connections, after what is being written is written. A token that a provider is
+    /// just giving is waited for: it may be the only one that is good from then on.
     pub async fn close(&self) {
+        self.inner.renewals.settled().await;
         self.inner.members.close().await;
         self.inner.system.close().await;
     }

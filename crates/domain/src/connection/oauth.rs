@@ -238,6 +238,46 @@ fn address_origin(text: &str) -> Option<String> {
     origin(&format!("{scheme}://{host}")).ok()
 }
 
+/// What a provider sends someone back with (RFC 6749, 4.1.2; RFC 9207).
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Answer {
+    /// What the question was asked with.
+    pub state: String,
+    /// What tokens are had for.
+    pub code: Option<String>,
+    /// Who the provider says it is.
+    pub iss: Option<String>,
+    /// Why there is no code.
+    pub error: Option<String>,
+    /// The same in words.
+    pub error_description: Option<String>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Answer(…)")
+    }
+}
+
+impl Answer {
+    /// Returns the code.
+    ///
+    /// # Errors
+    /// What to tell when there is none.
+    pub fn code(&self) -> Result<&str, String> {
+        if let Some(error) = &self.error {
+            return Err(said(error, self.error_description.as_deref()));
+        }
+        let code = self.code.as_deref().unwrap_or_default();
+        if (1..=TOKEN).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(code)
+        } else {
+            Err("It sent no code.".to_owned())
+        }
+    }
+}
+
 /// What a provider gave.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tokens {

@@ -115,7 +115,9 @@ fn tokens_stay_only_where_nothing_changes_that_was_consented_to() {
     let elsewhere = || "https://login.evil.example/token".to_owned();
     assert!(keeps(&|f| f.name = "Renamed".to_owned()));
     assert!(!keeps(&|f| f.names = vec!["other".to_owned()]));
-    assert!(!keeps(&|f| f.origins.push("https://evil.example".to_owned())));
+    assert!(!keeps(&|f| f
+        .origins
+        .push("https://evil.example".to_owned())));
     assert!(!keeps(&|f| oauth(f).token_url = elsewhere()));
     assert!(!keeps(&|f| oauth(f).authorization_url = elsewhere()));
     assert!(!keeps(&|f| oauth(f).scopes = "read".to_owned()));
@@ -186,7 +188,10 @@ fn a_token_is_read_as_providers_write_it() {
         ("access_token", json!(null)),
         ("access_token", json!(["an-access-token"])),
         ("token_type", json!("mac")),
-        ("refresh_token", json!("\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}")),
+        (
+            "refresh_token",
+            json!("\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}"),
+        ),
     ] {
         let mut answer = whole.clone();
         answer[name] = value.clone();
