@@ -339,7 +339,8 @@ impl Refusal {
             | Refusal::InUse(_)
             | Refusal::Gone(_)
             | Refusal::Unconnected(_)
-            | Refusal::ConsentEnded { .. } => 409,
+            | Refusal::ConsentEnded { .. }
+            | Refusal::StrayConsent => 409,
             Refusal::TokenLater { .. } => 503,
             _ => 422,
         }
