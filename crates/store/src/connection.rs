@@ -346,7 +346,7 @@ async fn uses(tx: &mut Tx, me: &Me, only: Option<ConnectionId>) -> Result<Vec<Us
 }
 
 /// Returns the part of a place that tells the secrets of one connection apart.
-fn inside(variant: &str, field: &str) -> String {
+pub(crate) fn inside(variant: &str, field: &str) -> String {
     format!("{variant}:{field}")
 }
 

@@ -59,7 +59,7 @@ pub use retention::{Deleted, Place};
 pub use review::letter::ClaimedLetter;
 pub use run::{Reply, RunFilter};
 pub use token::SessionToken;
-pub use vault::MasterKey;
+pub use vault::{MasterKey, MasterKeys, Resealed};
 
 type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -163,10 +163,16 @@ impl Store {
             .map_err(|error| Error::Unavailable(error.into()))
     }
 
-    /// Gives this process the key that secrets are sealed under; only the first counts. Without
-    /// one, secrets can neither be kept nor used.
-    pub fn unlock(&self, master: MasterKey) {
-        self.inner.vault.unlock(master);
+    /// Gives this process the keys that secrets are sealed under. Without one, secrets can neither
+    /// be kept nor used.
+    pub fn unlock(&self, masters: impl Into<MasterKeys>) {
+        self.inner.vault.unlock(masters.into());
+    }
+
+    /// Says how these keys are read again, should a secret be sealed under one that is not known:
+    /// at most once a second. Only the first way counts. It blocks as long as reading a small file.
+    pub fn unlock_again(&self, again: impl Fn() -> Option<MasterKeys> + Send + Sync + 'static) {
+        self.inner.vault.unlock_again(Box::new(again));
     }
 
     /// Asks the database for an answer, for health checks.

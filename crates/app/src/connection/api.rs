@@ -81,8 +81,11 @@ pub async fn try_connection(
 #[server(prefix = "/api", endpoint = "connect_connection", input = Json)]
 pub async fn connect_connection(id: ConnectionId, is_test: bool) -> Result<Option<String>, Fault> {
     let (me, session) = (me().await?, token().ok_or(Fault::SignedOut)?);
-    let asked = store().connect_connection(&me, &session, id, is_test, &address(BACK));
-    asked.await.map_err(fault)
+    let back = address(BACK);
+    let asked = store()
+        .connect_connection(&me, &session, id, is_test, &back)
+        .await;
+    asked.map_err(fault)
 }
 
 /// Takes what a provider sent someone back with; Admins only, once, in the session that asked.

@@ -145,7 +145,7 @@ impl Store {
         let Some(sealed) = sealed else {
             return Ok(None);
         };
-        let inside = token_field(of, field);
+        let inside = self::field(of.variant, field);
         let opened = self
             .inner
             .vault
@@ -161,7 +161,7 @@ impl Store {
         field: &str,
         token: &str,
     ) -> Result<Vec<u8>> {
-        let inside = token_field(of, field);
+        let inside = self::field(of.variant, field);
         let vault = &self.inner.vault;
         vault
             .seal(connection, place(of, &inside), token.as_bytes())
@@ -465,8 +465,8 @@ fn left(seconds: Option<u32>, asked: Instant) -> Option<f64> {
 
 /// Returns the part of a place that tells tokens apart from each other and from what an Admin
 /// types: no name of a field or header holds a colon.
-fn token_field(of: Of, field: &str) -> String {
-    inside(of.variant, &format!("token:{field}"))
+pub(crate) fn field(variant: &str, field: &str) -> String {
+    inside(variant, &format!("token:{field}"))
 }
 
 fn place(of: Of, inside: &str) -> Place<'_> {

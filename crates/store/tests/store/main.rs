@@ -24,6 +24,7 @@ mod resume;
 mod retention;
 mod review;
 mod roll_back;
+mod rotate;
 mod run;
 mod schedule;
 mod signing;
