@@ -26,7 +26,8 @@ fn token(number: usize) -> String {
 struct Seen {
     given: usize,
     asked: Vec<String>,
-    sent: Vec<String>,
+    /// With the idempotency key of each.
+    sent: Vec<(String, String)>,
 }
 
 type Shared = Arc<Mutex<Seen>>;
@@ -42,15 +43,28 @@ async fn give(State(seen): State<Shared>, request: Request) -> Json<Value> {
     Json(json!({ "access_token": token(seen.given), "token_type": "bearer", "expires_in": 3600 }))
 }
 
-/// Takes every second token, and tells all that it was ever sent.
+/// Takes every second token, and tells all that it was sent for one step of one run.
 async fn take(State(seen): State<Shared>, request: Request) -> Response<Body> {
     let mut seen = seen.lock().expect("no panic holds it");
-    let sent = request.headers().get(header::AUTHORIZATION);
-    let sent = sent.and_then(|value| value.to_str().ok()).unwrap_or("");
-    seen.sent.push(sent.to_owned());
-    let all: Vec<String> = (1..=seen.given)
-        .map(token)
-        .flat_map(|token| forms(&token))
+    let text = |name: &str| {
+        let value = request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let (sent, of) = (text("authorization"), text("idempotency-key"));
+    seen.sent.push((of.clone(), sent.clone()));
+    let all: Vec<&String> = seen
+        .sent
+        .iter()
+        .filter(|(other, _)| *other == of)
+        .map(|(_, sent)| sent)
+        .collect();
+    let forms: Vec<String> = all
+        .iter()
+        .filter_map(|sent| sent.strip_prefix("Bearer "))
+        .flat_map(forms)
         .collect();
     let is_taken = (1..=seen.given)
         .filter(|number| number % 2 == 0)
@@ -59,7 +73,7 @@ async fn take(State(seen): State<Shared>, request: Request) -> Response<Body> {
         .status(if is_taken { 200 } else { 401 })
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(
-            json!({ "all": all, "sent": seen.sent }).to_string(),
+            json!({ "sent": all, "forms": forms }).to_string(),
         ))
         .expect("it is whole")
 }
@@ -120,7 +134,8 @@ async fn tokens_that_were_exchanged_in_a_run_are_in_no_table_answer_or_log() {
         let seen = seen.lock().expect("no panic holds it");
         let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
         assert!(seen.asked.iter().all(|asked| asked.contains(&form)));
-        (seen.given, seen.sent.clone())
+        let sent: Vec<String> = seen.sent.iter().map(|(_, sent)| sent.clone()).collect();
+        (seen.given, sent)
     };
     assert_eq!(
         given, 2,
