@@ -28,6 +28,25 @@ impl CookiePolicy {
     }
 }
 
+/// The scheme and host that people use, when the server was told; given to the server functions
+/// through context.
+#[derive(Clone, Debug)]
+pub struct PublicUrl(pub Option<String>);
+
+/// Returns the address at which a path of this Sluice is reached: the public one, else the one that
+/// the caller's page is open at.
+pub(crate) fn address(path: &str) -> String {
+    let PublicUrl(public) = expect_context::<PublicUrl>();
+    let of_page = || {
+        let parts = use_context::<Parts>()?;
+        let header = |name| parts.headers.get(name)?.to_str().ok().map(str::to_owned);
+        // Browsers send it with each call, and one of another site was refused before.
+        let origin = header(header::ORIGIN).filter(|origin| origin != "null");
+        origin.or_else(|| Some(format!("http://{}", header(header::HOST)?)))
+    };
+    public.or_else(of_page).unwrap_or_default() + path
+}
+
 /// Returns the store that the server put into the context.
 pub(crate) fn store() -> Store {
     expect_context::<Store>()

@@ -42,6 +42,7 @@ enum Screen {
     Retention,
     Network,
     Connections,
+    Consented,
     ReviewPolicy,
     Nowhere,
 }
@@ -80,6 +81,7 @@ impl Screen {
             ["settings", "retention"] => named(Screen::Retention, &[]),
             ["settings", "network"] => named(Screen::Network, &[]),
             ["settings", "connections"] => named(Screen::Connections, &[]),
+            ["oauth", "callback"] => named(Screen::Consented, &[]),
             ["settings", "review"] => named(Screen::ReviewPolicy, &[]),
             _ => named(Screen::Nowhere, &[]),
         }
@@ -143,6 +145,7 @@ fn further() -> Result<fn(Screen) -> Draw, SplitLoaderError> {
         Screen::Retention => retention::page::page,
         Screen::Network => network::page::page,
         Screen::Connections => connection::page::page,
+        Screen::Consented => connection::back::page,
         _ => nowhere,
     })
 }

@@ -3,6 +3,7 @@
 //! What is secret of one is not here: it is sealed when it is given, and opened only to be sent.
 
 mod form;
+mod oauth;
 mod origin;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use form::{Form, Kept, Secrets, check};
+pub use oauth::{
+    Answer, Authorization, CONSENT, ClientAuth, NoToken, OAuth, Standing, TOKEN, Tokens, said,
+};
 pub use origin::origin;
 
 use crate::catalog;
@@ -47,11 +51,19 @@ pub enum Kind {
     Bearer,
     /// Several headers, each with a secret of its own.
     Headers,
+    /// A token of OAuth 2 that someone consents to (RFC 6749, 4.1, with PKCE).
+    #[serde(rename = "oauth")]
+    OAuth,
+    /// A token of OAuth 2 that the client gets for itself (RFC 6749, 4.4).
+    #[serde(rename = "oauth_client")]
+    OAuthClient,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are offered.
-    pub const ALL: [Kind; 5] = [
+    pub const ALL: [Kind; 7] = [
+        Kind::OAuth,
+        Kind::OAuthClient,
         Kind::Bearer,
         Kind::HeaderKey,
         Kind::QueryKey,
@@ -67,6 +79,8 @@ impl Kind {
             Kind::Basic => "basic",
             Kind::Bearer => "bearer",
             Kind::Headers => "headers",
+            Kind::OAuth => "oauth",
+            Kind::OAuthClient => "oauth_client",
         }
     }
 
@@ -83,6 +97,8 @@ impl Kind {
             Kind::Basic => "User name and password",
             Kind::Bearer => "Bearer token",
             Kind::Headers => "Custom headers",
+            Kind::OAuth => "OAuth 2, someone consents",
+            Kind::OAuthClient => "OAuth 2, client credentials",
         }
     }
 
@@ -95,7 +111,13 @@ impl Kind {
             Kind::Basic => (Some("User name"), "Password"),
             Kind::Bearer => (None, "Token"),
             Kind::Headers => (Some("Header"), "Value"),
+            Kind::OAuth | Kind::OAuthClient => (Some("Client ID"), "Client secret"),
         }
+    }
+
+    /// Returns whether its tokens come from a provider of OAuth 2.
+    pub const fn has_tokens(self) -> bool {
+        matches!(self, Kind::OAuth | Kind::OAuthClient)
     }
 
     /// Returns what its secrets are kept as, one for each: a secret opens under its own field only.
@@ -135,6 +157,9 @@ pub struct Details {
     pub error: Option<String>,
     /// When it was made or changed.
     pub changed_at: Timestamp,
+    /// Where its tokens come from and how they stand, of a kind that has some.
+    #[serde(default)]
+    pub authorization: Option<Authorization>,
 }
 
 /// Something that names a connection: what is live of an integration, or an open draft.
@@ -215,6 +240,61 @@ pub enum Refusal {
         "The connection of step “{0}” does not exist any more. Choose another one in that step."
     )]
     Gone(String),
+    /// Not an address of a provider.
+    #[error(
+        "`{0}` cannot be an address of the provider. Write it like https://login.example.com/oauth/token, without #; http only to an IP address or localhost."
+    )]
+    Address(String),
+    /// Not scopes.
+    #[error("Scopes are words separated by spaces, as the provider's documentation lists them.")]
+    Scopes,
+    /// A parameter is none, or Sluice sets it.
+    #[error(
+        "`{0}` cannot be added as a parameter. Give each once, one per line as name=value, and none that Sluice sets itself, such as state or scope."
+    )]
+    Parameter(String),
+    /// Nobody consents to a connection of this kind.
+    #[error("A connection of this kind is not connected: its secrets are typed.")]
+    NoConsent,
+    /// What comes back belongs to no consent that was asked for in this session.
+    #[error(
+        "This answer does not belong to a connection that you are connecting: it is old, was used before, or was asked for in another session. Nothing was changed. Open Connections and press Connect again."
+    )]
+    StrayConsent,
+    /// The answer names another provider.
+    #[error(
+        "The answer comes from another provider than the one that was asked, so it was not used. Check the issuer and the authorization URL of the connection."
+    )]
+    OtherIssuer,
+    /// Nobody has consented yet.
+    #[error("Nobody has connected “{0}” yet. An Admin opens Connections and presses Connect.")]
+    Unconnected(String),
+    /// The provider takes the consent no more.
+    #[error(
+        "“{name}” has to be connected again: the provider does not accept it any more. An Admin opens Connections and presses Connect again. The provider said: {why}"
+    )]
+    ConsentEnded {
+        /// The connection.
+        name: String,
+        /// What the provider said.
+        why: String,
+    },
+    /// There is no token, but there may be one later.
+    #[error("There is no token for “{name}” just now. {why}")]
+    TokenLater {
+        /// The connection.
+        name: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The provider refused.
+    #[error("The provider did not connect “{name}”: {why}")]
+    NotConnected {
+        /// The connection.
+        name: String,
+        /// What the provider said.
+        why: String,
+    },
     /// A test was asked for somewhere else.
     #[error("Choose one of the connection's origins, and a path that begins with a slash.")]
     TestAddress,
@@ -239,13 +319,30 @@ impl Refusal {
             Refusal::InUse(_) => "connection/in-use",
             Refusal::Gone(_) => "connection/gone",
             Refusal::TestAddress => "connection/test-address",
+            Refusal::Address(_) => "connection/address",
+            Refusal::Scopes => "connection/scopes",
+            Refusal::Parameter(_) => "connection/parameter",
+            Refusal::NoConsent => "connection/no-consent",
+            Refusal::StrayConsent => "connection/stray-consent",
+            Refusal::OtherIssuer => "connection/other-issuer",
+            Refusal::NotConnected { .. } => "connection/not-connected",
+            Refusal::Unconnected(_) => "connection/unconnected",
+            Refusal::ConsentEnded { .. } => "connection/consent-ended",
+            Refusal::TokenLater { .. } => "connection/token-later",
         }
     }
 
     /// Returns the HTTP status that says the same.
     pub fn status(&self) -> u16 {
         match self {
-            Refusal::NameTaken | Refusal::TooMany | Refusal::InUse(_) | Refusal::Gone(_) => 409,
+            Refusal::NameTaken
+            | Refusal::TooMany
+            | Refusal::InUse(_)
+            | Refusal::Gone(_)
+            | Refusal::Unconnected(_)
+            | Refusal::ConsentEnded { .. }
+            | Refusal::StrayConsent => 409,
+            Refusal::TokenLater { .. } => 503,
             _ => 422,
         }
     }

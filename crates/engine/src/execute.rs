@@ -11,6 +11,7 @@ mod record;
 mod run;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::Timestamp;
@@ -211,6 +212,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             lease: task.lease,
             is_test: task.is_test,
             network: &task.network,
+            sent: BTreeMap::new(),
             records: Recorder::new(task.history),
             watch: Watch::new(cancel, program.time_limit),
             resumed_at: task.resumed_at,

@@ -6,6 +6,7 @@
 
 mod execute;
 mod network;
+mod oauth;
 pub mod poll;
 pub mod port;
 mod program;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use crate::network::{Network, RangeError};
+pub use crate::oauth::{Consent, Grant, TokenRequest};
 pub use crate::step::http::client::{Clients, try_out};
 pub use crate::step::http::{Call, Credentials, Failure, Retry};
 
@@ -61,8 +62,15 @@ pub trait Outside: Send + Sync + 'static {
 /// deleted is so for the next request, also of a run that began before.
 pub trait Vault: Debug + Send + Sync + 'static {
     /// Opens a connection of the run's organization; a test gets the secrets for tests where there
-    /// are any.
-    fn open(&self, run: RunId, connection: ConnectionId, is_test: bool) -> Opening<'_>;
+    /// are any. A token that a service did not take, by its [`Credentials::issue`], is exchanged
+    /// for a new one first, unless it was already.
+    fn open(
+        &self,
+        run: RunId,
+        connection: ConnectionId,
+        is_test: bool,
+        refused: Option<i64>,
+    ) -> Opening<'_>;
 
     /// Notes that a connection was sent, and what went wrong then. Returns at once.
     fn used(&self, run: RunId, connection: ConnectionId, error: Option<String>);
@@ -78,6 +86,8 @@ pub enum Closed {
     Gone,
     /// It does not open, and will not by itself: a sentence that says what to do.
     Broken(String),
+    /// It may open later: a sentence that says why not now.
+    Later(String),
     /// The database did not answer.
     Unavailable,
 }

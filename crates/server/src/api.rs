@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use app::caller::PublicUrl;
 use app::fault::Fault;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -83,6 +84,8 @@ functions! {
     open connection::ChangeConnection: Access::May(Act::ManageSecrets),
     open connection::DeleteConnection: Access::May(Act::ManageSecrets),
     open connection::TryConnection: Access::May(Act::Test),
+    open connection::ConnectConnection: Access::May(Act::ManageSecrets),
+    open connection::FinishConsent: Access::May(Act::ManageSecrets),
     open draft::ReadDraft: Access::May(Act::See),
     open draft::StartDraft: Access::May(Act::EditDraft),
     open draft::SaveDraft: Access::May(Act::EditDraft),
@@ -186,6 +189,7 @@ pub(crate) async fn call(State(web): State<Arc<Web>>, request: Request) -> Respo
     let context = move || {
         provide_context(web.store.clone());
         provide_context(web.cookies);
+        provide_context(PublicUrl(web.public_url.clone()));
     };
     let mut response = leptos_axum::handle_server_fns_with_context(context, request)
         .await

@@ -14,6 +14,7 @@ Commands:
   serve      Serve the page, take webhooks and run integrations (the default)
   migrate    Bring the database to this version's schema, then end
   postgres   Run only the private Postgres, print its DATABASE_URL, until stopped
+  rotate-key Seal all secrets anew under a new master key, while Sluice runs, then end
 
 Flags:
   --listen ADDRESS   Where to listen [SLUICE_LISTEN; 127.0.0.1:8080]; port 0 takes a free one
@@ -35,7 +36,8 @@ Environment:
   SLUICE_MASTER_KEY_FILE
                      A file with 64 hexadecimal digits: the key that secrets are sealed under
                      [master.key in --data-dir, with the private Postgres only]; or the digits
-                     themselves in SLUICE_MASTER_KEY
+                     themselves in SLUICE_MASTER_KEY. While keys are rotated: the new one on the
+                     first line, the one before it on the next
   SLUICE_TRUST_PROXY 1 when a proxy in front sets X-Forwarded-For
   SLUICE_CONCURRENCY How many runs are worked on at once [256]
   SLUICE_LOG         json for one JSON object a line
@@ -51,6 +53,8 @@ pub enum Command {
     Migrate,
     /// Run only the private Postgres.
     Postgres,
+    /// Seal all secrets anew.
+    RotateKey,
     /// Print the version.
     Version,
     /// Print the help.
@@ -119,6 +123,7 @@ impl Arguments {
                 "serve" if first => read.command = Command::Serve,
                 "migrate" if first => read.command = Command::Migrate,
                 "postgres" if first => read.command = Command::Postgres,
+                "rotate-key" if first => read.command = Command::RotateKey,
                 "--version" | "-V" => read.command = Command::Version,
                 "--help" | "-h" | "help" => read.command = Command::Help,
                 "--listen" => read.listen = Some(value("--listen")?),

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::arguments::Arguments;
 use crate::mail::Mail;
-use store::MasterKey;
+use store::MasterKeys;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +64,8 @@ pub struct Config {
 /// Where the master key comes from.
 #[derive(Clone, Debug)]
 pub enum KeySource {
-    /// It was given in the environment.
-    Given(MasterKey),
+    /// It was given in the environment, with older ones behind it.
+    Given(MasterKeys),
     /// A file holds it.
     File(PathBuf),
     /// A file beside the private Postgres; made when it is not there.
@@ -84,7 +84,7 @@ impl KeySource {
         let file = variable("SLUICE_MASTER_KEY_FILE");
         match (given, file) {
             (Some(_), Some(_)) => Err(Refusal::TwoMasterKeys),
-            (Some(text), None) => MasterKey::read(&text)
+            (Some(text), None) => MasterKeys::read(&text)
                 .map(KeySource::Given)
                 .ok_or(Refusal::MasterKey),
             (None, Some(path)) => Ok(KeySource::File(path.into())),
@@ -128,7 +128,9 @@ pub enum Refusal {
     #[error("SLUICE_SMTP_URL is set, so {0} is needed as well. Set it.")]
     MailNeeds(&'static str),
     /// Not a key. It is a secret, so it is not repeated.
-    #[error("SLUICE_MASTER_KEY is not 64 hexadecimal digits.")]
+    #[error(
+        "SLUICE_MASTER_KEY is not 64 hexadecimal digits, or several such keys with spaces between them."
+    )]
     MasterKey,
     /// Which of them is meant?
     #[error("SLUICE_MASTER_KEY and SLUICE_MASTER_KEY_FILE are both set. Set one.")]

@@ -12,6 +12,7 @@ pub mod mail;
 pub mod metrics;
 pub mod postgres;
 pub mod rate;
+pub mod rotate_key;
 pub mod router;
 pub mod serve;
 pub mod signal;

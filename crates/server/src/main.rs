@@ -7,7 +7,7 @@ use server::arguments::{Arguments, Command, HELP};
 use server::config::Config;
 use server::postgres::Postgres;
 use server::serve::{self, Failure};
-use server::signal;
+use server::{rotate_key, signal};
 use tracing_subscriber::EnvFilter;
 
 /// A run makes and drops many small values, often on different threads. The allocator of the
@@ -36,7 +36,7 @@ fn run() -> Result<(), Failure> {
                 env!("CARGO_PKG_VERSION")
             )?);
         }
-        Command::Serve | Command::Migrate | Command::Postgres => {}
+        Command::Serve | Command::Migrate | Command::Postgres | Command::RotateKey => {}
     }
     let config = Config::read(&arguments, |name| std::env::var(name).ok())?;
     log_to_stderr();
@@ -49,6 +49,7 @@ fn run() -> Result<(), Failure> {
         match arguments.command {
             Command::Postgres => postgres(&config).await,
             Command::Migrate => serve::migrate(config).await,
+            Command::RotateKey => rotate_key::run(config).await,
             _ => serve::run(config).await,
         }
     });

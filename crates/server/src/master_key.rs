@@ -4,16 +4,16 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use store::MasterKey;
+use store::{MasterKey, MasterKeys};
 
 use crate::config::KeySource;
 use crate::serve::Failure;
 
-/// Reads the master key; `None` when there is none to be read.
+/// Reads the master keys; `None` when there is none to be read.
 ///
 /// # Errors
 /// When its file cannot be read or made, holds no key, or other users may read it.
-pub(crate) async fn read(source: &KeySource) -> Result<Option<MasterKey>, Failure> {
+pub(crate) async fn read(source: &KeySource) -> Result<Option<MasterKeys>, Failure> {
     let source = source.clone();
     let read = move || match source {
         KeySource::Given(key) => Ok(Some(key)),
@@ -29,7 +29,11 @@ pub(crate) async fn read(source: &KeySource) -> Result<Option<MasterKey>, Failur
     tokio::task::spawn_blocking(read).await?
 }
 
-fn from_file(path: &Path) -> Result<MasterKey, Failure> {
+/// Reads the master keys from a file.
+///
+/// # Errors
+/// When it cannot be read, holds something else, or other users may read it.
+pub(crate) fn from_file(path: &Path) -> Result<MasterKeys, Failure> {
     let shown = path.display();
     let doing = |error| format!("The master key {shown} cannot be read: {error}.");
     let mode = std::fs::metadata(path).map_err(doing)?.permissions().mode();
@@ -39,8 +43,63 @@ fn from_file(path: &Path) -> Result<MasterKey, Failure> {
         );
     }
     let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(doing)?);
-    let key = MasterKey::read(&text);
-    key.ok_or_else(|| format!("The master key {shown} is not 64 hexadecimal digits.").into())
+    let keys = MasterKeys::read(&text);
+    keys.ok_or_else(|| {
+        let told =
+            format!("The master key {shown} is not 64 hexadecimal digits, or a few lines of such.");
+        told.into()
+    })
+}
+
+/// Puts a new key above those that a file holds.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub(crate) fn add_new(path: &Path) -> Result<(), Failure> {
+    change(path, |kept| {
+        format!("{}\n{kept}", MasterKey::generate().as_str())
+    })
+}
+
+/// Removes all keys from a file but the first.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub(crate) fn keep_first(path: &Path) -> Result<(), Failure> {
+    change(path, |kept| {
+        kept.split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    })
+}
+
+/// Writes a file anew, whole or not at all.
+fn change(path: &Path, to: impl FnOnce(&str) -> String) -> Result<(), Failure> {
+    let doing = |error| {
+        format!(
+            "The master key {} cannot be changed: {error}.",
+            path.display()
+        )
+    };
+    let kept = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(doing)?);
+    let text = zeroize::Zeroizing::new(to(&kept));
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(doing)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    Ok(written.map_err(doing)?)
 }
 
 /// Writes a new key, whole or not at all: half a key would seal what nobody opens again.

@@ -124,6 +124,18 @@ impl Postgres {
         })
     }
 
+    /// Returns the address of the database in a data directory that another process has started its
+    /// Postgres on.
+    ///
+    /// # Errors
+    /// When the directory is not there, or nobody could have.
+    pub fn of_running(data_dir: &Path) -> Result<String, Error> {
+        let data_dir = std::fs::canonicalize(data_dir)
+            .doing(|| format!("Looking up {}", data_dir.display()))?;
+        let place = Place::choose(&data_dir, &User::for_postgres()?)?;
+        Ok(cluster::address(&place))
+    }
+
     /// The address of the database for a role that is no superuser but may create databases.
     pub fn url(&self) -> &str {
         &self.url
@@ -133,6 +145,14 @@ impl Postgres {
     /// Blocks until it is done.
     pub fn stop(mut self) {
         self.postmaster.stop();
+    }
+}
+
+/// Returns whether another process has a data directory.
+pub(crate) fn is_locked(data_dir: &Path) -> bool {
+    match std::fs::canonicalize(data_dir) {
+        Ok(data_dir) => matches!(lock(&data_dir), Err(Error::InUse { .. })),
+        Err(_) => false,
     }
 }
 

@@ -9,7 +9,7 @@ use store::Store;
 use tokio::net::TcpListener;
 
 use crate::answer_desk::AnswerDesk;
-use crate::config::Config;
+use crate::config::{Config, KeySource};
 use crate::mail::{Mailer, Pace};
 use crate::postgres::Postgres;
 use crate::signal::{self, Stop};
@@ -70,13 +70,13 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 /// The database, and the private Postgres when it is ours.
-struct Database {
-    store: Store,
+pub(crate) struct Database {
+    pub(crate) store: Store,
     private: Option<Postgres>,
 }
 
 impl Database {
-    async fn open(config: &Config) -> Result<Self, Failure> {
+    pub(crate) async fn open(config: &Config) -> Result<Self, Failure> {
         let (url, private) = match &config.database_url {
             Some(url) => (url.clone(), None),
             None => {
@@ -99,15 +99,25 @@ impl Database {
                 }
             }
         };
-        if let Some(key) = master_key::read(&config.master_key).await? {
-            store.unlock(key);
+        if let Some(keys) = master_key::read(&config.master_key).await? {
+            store.unlock(keys);
+        }
+        if let KeySource::File(path) | KeySource::Own(path) = &config.master_key {
+            let path = path.clone();
+            store.unlock_again(move || {
+                let read = master_key::from_file(&path);
+                read.inspect_err(
+                    |error| tracing::error!(%error, "the master key is not read again"),
+                )
+                .ok()
+            });
         }
         let migrated = store.migrate().await;
         migrated.map_err(|error| because("The database could not be migrated", &error))?;
         Ok(Self { store, private })
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         if tokio::time::timeout(CLOSING, self.store.close())
             .await
             .is_err()
@@ -121,7 +131,7 @@ impl Database {
 }
 
 /// Says what failed with all its causes: a store's error keeps them to itself.
-fn because(what: &str, error: &dyn std::error::Error) -> Failure {
+pub(crate) fn because(what: &str, error: &dyn std::error::Error) -> Failure {
     let mut text = format!("{what}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -248,7 +258,7 @@ async fn start(
     say(&format!("{said}Sluice is ready at http://{address}\n"))
 }
 
-fn say(lines: &str) -> Result<(), Failure> {
+pub(crate) fn say(lines: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     out.write_all(lines.as_bytes())?;
     out.flush()?;

@@ -1,7 +1,10 @@
 //! The connections of an organization. Their secrets are written here, and opened only in
 //! [`open`], to be sent.
 
+mod authorization;
+mod consent;
 mod open;
+pub(crate) mod token;
 
 use domain::account::Me;
 use domain::connection::{
@@ -11,6 +14,9 @@ use domain::policy::{self, Act};
 use domain::{ConnectionId, Document, DraftId, IntegrationId};
 use serde_json::json;
 use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use authorization::{follow, settings, standings, stored};
 
 use crate::vault::Place;
 use crate::{Error, Result, Store, Tx, audit, organization, timestamp};
@@ -26,7 +32,7 @@ impl Store {
         policy::allow(role, Act::See)?;
         let may_use = policy::allow(role, Act::EditDraft).is_ok();
         let rows = sqlx::query!(
-            r#"select connection_id, name, kind, names, origins, used_at, error, changed_at,
+            r#"select connection_id, name, kind, names, origins, oauth, used_at, error, changed_at,
                     exists (
                         select from connection_secret
                         where connection_secret.connection_id = connection.connection_id
@@ -38,10 +44,14 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
+        let mut standings = standings(&mut tx, me).await?;
         let mut connections = Vec::with_capacity(rows.len());
         for row in rows {
+            let kind = kind(&row.kind)?;
+            let stored = standings.remove(&row.connection_id).unwrap_or_default();
             let details = Details {
-                kind: kind(&row.kind)?,
+                kind,
+                authorization: authorization::told(kind, row.oauth, stored)?,
                 names: row.names,
                 origins: row.origins,
                 has_test: row.has_test,
@@ -87,8 +97,8 @@ impl Store {
         let id = ConnectionId(Uuid::now_v7());
         sqlx::query!(
             "insert into connection
-                (connection_id, organization_id, name, kind, names, origins, created_by)
-             values ($1, $2, $3, $4, $5, $6, $7)",
+                (connection_id, organization_id, name, kind, names, origins, created_by, oauth)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
             id.0,
             me.organization.0,
             form.name,
@@ -96,11 +106,13 @@ impl Store {
             &form.names,
             &form.origins,
             me.account.0,
+            stored(&form),
         )
         .execute(&mut *tx)
         .await
         .map_err(taken)?;
         self.seal(&mut tx, me, id, &form).await?;
+        follow(&mut tx, me, id, &form, true).await?;
         self.told(tx, me, "connection.create", id, &form).await?;
         Ok(id)
     }
@@ -116,19 +128,21 @@ impl Store {
         let before = kept(&mut tx, me, id).await?;
         let form = check(form, Some(&before))?;
         sqlx::query!(
-            "update connection set name = $3, names = $4, origins = $5, changed_at = now(),
-                error = null
+            "update connection set name = $3, names = $4, origins = $5, oauth = $6,
+                changed_at = now(), error = null
              where organization_id = $1 and connection_id = $2",
             me.organization.0,
             id.0,
             form.name,
             &form.names,
             &form.origins,
+            stored(&form),
         )
         .execute(&mut *tx)
         .await
         .map_err(taken)?;
         self.seal(&mut tx, me, id, &form).await?;
+        follow(&mut tx, me, id, &form, before.keeps_tokens(&form)).await?;
         self.told(tx, me, "connection.change", id, &form).await
     }
 
@@ -216,6 +230,7 @@ impl Store {
             "name": form.name,
             "kind": form.kind,
             "origins": form.origins,
+            "token_url": form.oauth.as_ref().map(|oauth| &oauth.token_url),
             "secrets": form.live != Secrets::Keep,
             "test_secrets": form.test != Secrets::Keep,
         });
@@ -259,7 +274,7 @@ pub(crate) async fn exists(tx: &mut Tx, me: &Me, id: ConnectionId) -> Result<()>
 /// Returns what a connection is, and locks it.
 async fn kept(tx: &mut Tx, me: &Me, id: ConnectionId) -> Result<Kept> {
     let row = sqlx::query!(
-        r#"select kind, names, origins,
+        r#"select kind, names, origins, oauth,
                 exists (
                     select from connection_secret
                     where connection_secret.connection_id = connection.connection_id
@@ -278,7 +293,18 @@ async fn kept(tx: &mut Tx, me: &Me, id: ConnectionId) -> Result<Kept> {
         names: row.names,
         origins: row.origins,
         has_test: row.has_test,
+        oauth: settings(row.oauth)?,
     })
+}
+
+const fn variant_of(is_test: bool) -> &'static str {
+    if is_test { "test" } else { "live" }
+}
+
+/// Reads a secret that was opened.
+fn text(opened: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>> {
+    let text = std::str::from_utf8(&opened).map_err(sqlx::Error::decode)?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Returns what names connections, or one of them. Documents are kept as compact JSON, in which a
@@ -320,7 +346,7 @@ async fn uses(tx: &mut Tx, me: &Me, only: Option<ConnectionId>) -> Result<Vec<Us
 }
 
 /// Returns the part of a place that tells the secrets of one connection apart.
-fn inside(variant: &str, field: &str) -> String {
+pub(crate) fn inside(variant: &str, field: &str) -> String {
     format!("{variant}:{field}")
 }
 

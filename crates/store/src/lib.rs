@@ -61,7 +61,7 @@ pub use retention::{Deleted, Place};
 pub use review::letter::ClaimedLetter;
 pub use run::{Reply, RunFilter};
 pub use token::SessionToken;
-pub use vault::MasterKey;
+pub use vault::{MasterKey, MasterKeys, Resealed};
 
 type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -83,6 +83,9 @@ struct Inner {
     system: PgPool,
     passwords: password::Passwords,
     vault: vault::Vault,
+    /// By which providers of tokens are asked.
+    clients: engine::port::Clients,
+    renewals: connection::token::Renewals,
     live: live::Live,
     routes: intake::Routes,
     intake: intake::Intake,
@@ -138,6 +141,8 @@ impl Store {
                 system,
                 passwords: password::Passwords::new(),
                 vault: vault::Vault::default(),
+                clients: engine::port::Clients::default(),
+                renewals: connection::token::Renewals::default(),
                 live,
                 routes: intake::Routes::default(),
                 intake,
@@ -160,10 +165,16 @@ impl Store {
             .map_err(|error| Error::Unavailable(error.into()))
     }
 
-    /// Gives this process the key that secrets are sealed under; only the first counts. Without
-    /// one, secrets can neither be kept nor used.
-    pub fn unlock(&self, master: MasterKey) {
-        self.inner.vault.unlock(master);
+    /// Gives this process the keys that secrets are sealed under. Without one, secrets can neither
+    /// be kept nor used.
+    pub fn unlock(&self, masters: impl Into<MasterKeys>) {
+        self.inner.vault.unlock(masters.into());
+    }
+
+    /// Says how these keys are read again, should a secret be sealed under one that is not known:
+    /// at most once a second. Only the first way counts. It blocks as long as reading a small file.
+    pub fn unlock_again(&self, again: impl Fn() -> Option<MasterKeys> + Send + Sync + 'static) {
+        self.inner.vault.unlock_again(Box::new(again));
     }
 
     /// Asks the database for an answer, for health checks.
@@ -186,8 +197,10 @@ impl Store {
         Ok(timestamp::read(now.fetch_one(&self.inner.system).await?))
     }
 
-    /// Closes all connections, after what is being written is written.
+    /// Closes all connections, after what is being written is written. A token that a provider is
+    /// just giving is waited for: it may be the only one that is good from then on.
     pub async fn close(&self) {
+        self.inner.renewals.settled().await;
         self.inner.members.close().await;
         self.inner.system.close().await;
     }

@@ -5,6 +5,7 @@ use domain::policy::Act;
 use domain::{AccountId, OrganizationId};
 use engine::port::Network;
 use serde_json::json;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::live::{Changed, What};
@@ -180,6 +181,20 @@ pub(crate) async fn insert_account(
 }
 
 /// Reads the network rules as they are stored.
+/// Returns what the integrations of an organization may reach besides public addresses.
+pub(crate) async fn network_of(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+) -> Result<Network> {
+    let network = sqlx::query_scalar!(
+        "select network from organization where organization_id = $1",
+        organization.0,
+    )
+    .fetch_one(connection)
+    .await?;
+    read_network(network)
+}
+
 pub(crate) fn read_network(stored: serde_json::Value) -> Result<Network> {
     serde_json::from_value(stored).map_err(|error| sqlx::Error::decode(error).into())
 }

@@ -6,12 +6,16 @@
 //! organization seals; the master key wraps data keys. A data key is read each time it is
 //! needed: one that was remembered could be that of a transaction that never happened.
 
+mod rotate;
+
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use domain::{OrganizationId, canonical, signing};
+pub use rotate::Resealed;
 use sqlx::PgConnection;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -63,6 +67,56 @@ impl MasterKey {
     }
 }
 
+/// The master keys that a process knows: one that wraps, and older ones that still open.
+#[derive(Clone, Debug)]
+pub struct MasterKeys {
+    first: MasterKey,
+    older: Vec<MasterKey>,
+}
+
+impl From<MasterKey> for MasterKeys {
+    fn from(first: MasterKey) -> Self {
+        Self {
+            first,
+            older: Vec::new(),
+        }
+    }
+}
+
+impl MasterKeys {
+    /// Most keys at once: the one that wraps, the one before it, and some to spare.
+    const MOST: usize = 8;
+
+    /// Reads keys as they are kept, one a line, the one that wraps first.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut keys = Vec::new();
+        for line in text.split_whitespace() {
+            keys.push(MasterKey::read(line)?);
+        }
+        if keys.is_empty() || keys.len() > Self::MOST {
+            return None;
+        }
+        let first = keys.remove(0);
+        Some(Self { first, older: keys })
+    }
+
+    /// Returns how many older keys there are beside the one that wraps.
+    pub fn older(&self) -> usize {
+        self.older.len()
+    }
+
+    fn named(&self, name: &str) -> Option<&MasterKey> {
+        let mut all = std::iter::once(&self.first).chain(&self.older);
+        all.find(|key| key.name() == name)
+    }
+}
+
+/// Reads the master keys again from where they came from; `None` when they cannot be read now.
+type Again = Box<dyn Fn() -> Option<MasterKeys> + Send + Sync>;
+
+/// How often the master keys are read again at most, while one is missing.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Where a secret is kept. It opens nowhere else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
@@ -86,15 +140,45 @@ impl Place<'_> {
 }
 
 /// Seals and opens for one process.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Vault {
-    master: OnceLock<MasterKey>,
+    masters: RwLock<Option<Arc<MasterKeys>>>,
+    again: OnceLock<Again>,
+    read_at: Mutex<Option<Instant>>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Vault(…)")
+    }
 }
 
 impl Vault {
-    /// Gives the vault its master key; only the first counts.
-    pub(crate) fn unlock(&self, master: MasterKey) {
-        let _ = self.master.set(master);
+    /// Gives the vault its master keys.
+    pub(crate) fn unlock(&self, masters: MasterKeys) {
+        let mut known = self.masters.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Arc::new(masters));
+    }
+
+    /// Says how the keys are read again when a secret was sealed under one that is not known: while
+    /// keys are rotated, another process may have them before this one.
+    pub(crate) fn unlock_again(&self, again: Again) {
+        let _ = self.again.set(again);
+    }
+
+    /// Reads the master keys again, unless they were just now.
+    fn read_again(&self) {
+        let Some(again) = self.again.get() else {
+            return;
+        };
+        let mut read_at = self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if read_at.is_some_and(|at| at.elapsed() < AGAIN) {
+            return;
+        }
+        if let Some(masters) = again() {
+            self.unlock(masters);
+        }
+        *read_at = Some(Instant::now());
     }
 
     /// Seals a secret for its place. The organization gets its first data key where it has none.
@@ -128,17 +212,14 @@ impl Vault {
         place: Place<'_>,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>> {
-        let (head, text) = sealed.split_at_checked(HEAD).ok_or_else(broken)?;
-        let [FORM, n1, n2, n3, n4, nonce @ ..] = head else {
-            return Err(broken());
-        };
-        let number = i32::from_be_bytes([*n1, *n2, *n3, *n4]);
+        let (number, nonce, text) = split(sealed)?;
         let key = self.key(connection, place.organization, number).await?;
         decrypt(&key, nonce, text, &place.seal())
     }
 
-    fn master(&self) -> Result<&MasterKey> {
-        Ok(self.master.get().ok_or(signing::Refusal::NoMasterKey)?)
+    fn masters(&self) -> Result<Arc<MasterKeys>> {
+        let known = self.masters.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(known.clone().ok_or(signing::Refusal::NoMasterKey)?)
     }
 
     async fn newest_key(
@@ -146,30 +227,28 @@ impl Vault {
         connection: &mut PgConnection,
         organization: OrganizationId,
     ) -> Result<(i32, XChaCha20Poly1305)> {
-        let newest = sqlx::query_scalar!(
-            "select number from data_key where organization_id = $1 order by number desc limit 1",
-            organization.0,
-        )
-        .fetch_optional(&mut *connection)
-        .await?;
-        let number = match newest {
-            Some(number) => number,
-            None => self.first_key(connection, organization).await?,
-        };
+        let mut newest = newest(connection, organization).await?;
+        if newest.is_none() {
+            // Unless someone does at the same time.
+            self.new_key(connection, organization, 1).await?;
+            newest = self::newest(connection, organization).await?;
+        }
+        let number = newest.ok_or_else(broken)?;
         let key = self.key(connection, organization, number).await?;
         Ok((number, key))
     }
 
-    /// Makes the first data key of an organization, unless someone does at the same time.
-    async fn first_key(
+    /// Makes a data key of an organization, unless there is one with this number.
+    async fn new_key(
         &self,
         connection: &mut PgConnection,
         organization: OrganizationId,
-    ) -> Result<i32> {
-        let master = self.master()?;
+        number: i32,
+    ) -> Result<()> {
+        let masters = self.masters()?;
+        let master = &masters.first;
         let mut key = Zeroizing::new([0; KEY]);
         getrandom::fill(key.as_mut_slice()).expect("the operating system gives random bytes");
-        let number = 1;
         let nonce = nonce();
         let mut wrapped = nonce.to_vec();
         let seal = wrapping(organization, number);
@@ -185,7 +264,7 @@ impl Vault {
         )
         .execute(connection)
         .await?;
-        Ok(number)
+        Ok(())
     }
 
     async fn key(
@@ -194,7 +273,6 @@ impl Vault {
         organization: OrganizationId,
         number: i32,
     ) -> Result<XChaCha20Poly1305> {
-        let master = self.master()?;
         let row = sqlx::query!(
             "select master, wrapped from data_key where organization_id = $1 and number = $2",
             organization.0,
@@ -203,16 +281,43 @@ impl Vault {
         .fetch_optional(connection)
         .await?
         .ok_or_else(broken)?;
-        if row.master != master.name() {
-            return Err(fault(
-                "a secret was sealed under another master key than SLUICE_MASTER_KEY_FILE holds",
-            ));
+        let mut masters = self.masters()?;
+        if masters.named(&row.master).is_none() {
+            self.read_again();
+            masters = self.masters()?;
         }
+        let master = masters.named(&row.master).ok_or_else(|| {
+            fault("a secret was sealed under another master key than SLUICE_MASTER_KEY_FILE holds")
+        })?;
         let (nonce, text) = row.wrapped.split_at_checked(NONCE).ok_or_else(broken)?;
         let seal = wrapping(organization, number);
         let key = decrypt(&master.cipher(), nonce, text, &seal)?;
         XChaCha20Poly1305::new_from_slice(&key).map_err(|_| broken())
     }
+}
+
+/// Returns the number of the newest data key, and keeps that key from being deleted until the end of
+/// the transaction: what is sealed under it is not committed before.
+async fn newest(
+    connection: &mut PgConnection,
+    organization: OrganizationId,
+) -> Result<Option<i32>> {
+    let newest = sqlx::query_scalar!(
+        "select number from data_key where organization_id = $1
+         order by number desc limit 1 for share",
+        organization.0,
+    );
+    Ok(newest.fetch_optional(connection).await?)
+}
+
+/// Returns the number of the data key, the nonce and the ciphertext of what was sealed.
+fn split(sealed: &[u8]) -> Result<(i32, &[u8], &[u8])> {
+    let (head, text) = sealed.split_at_checked(HEAD).ok_or_else(broken)?;
+    let [FORM, n1, n2, n3, n4, nonce @ ..] = head else {
+        return Err(broken());
+    };
+    let number = i32::from_be_bytes([*n1, *n2, *n3, *n4]);
+    Ok((number, nonce, text))
 }
 
 fn wrapping(organization: OrganizationId, number: i32) -> Vec<u8> {

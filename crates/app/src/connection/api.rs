@@ -5,14 +5,16 @@
 )]
 
 use domain::ConnectionId;
-use domain::connection::{Connection, Form, Use};
+use domain::connection::{Answer, Connection, Form, Use};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 
 use crate::fault::Fault;
 
 #[cfg(feature = "ssr")]
-use crate::caller::{fault, me, store};
+use crate::caller::{address, fault, me, store, token};
+/// Where providers of tokens send people back to: one path for all connections.
+pub(super) const BACK: &str = "/oauth/callback";
 
 /// Returns the connections; to Readers their names only.
 #[server(prefix = "/api", endpoint = "connections", input = Json)]
@@ -56,10 +58,41 @@ pub async fn try_connection(
     origin: String,
     path: String,
 ) -> Result<Result<u16, String>, Fault> {
-    let opened = store()
-        .connection_to_test(&me().await?, id, is_test, (&origin, &path))
+    let me = me().await?;
+    let mut refused = None;
+    loop {
+        let opened = store()
+            .connection_to_test(&me, id, is_test, (&origin, &path), refused)
+            .await;
+        let (credentials, network, url) = opened.map_err(fault)?;
+        let now = store().now().await.map_err(fault)?;
+        let issue = credentials.issue();
+        let answer = engine::port::try_out(&network, credentials, &url, now).await;
+        // As in a run: a token that is not taken is exchanged once.
+        if answer != Ok(401) || issue.is_none() || refused.is_some() {
+            return Ok(answer);
+        }
+        refused = issue;
+    }
+}
+
+/// Begins to connect; Admins only. Returns the address of the provider at which someone consents,
+/// none where nobody has to.
+#[server(prefix = "/api", endpoint = "connect_connection", input = Json)]
+pub async fn connect_connection(id: ConnectionId, is_test: bool) -> Result<Option<String>, Fault> {
+    let (me, session) = (me().await?, token().ok_or(Fault::SignedOut)?);
+    let back = address(BACK);
+    let asked = store()
+        .connect_connection(&me, &session, id, is_test, &back)
         .await;
-    let (credentials, network, url) = opened.map_err(fault)?;
-    let now = store().now().await.map_err(fault)?;
-    Ok(engine::port::try_out(&network, credentials, &url, now).await)
+    asked.map_err(fault)
+}
+
+/// Takes what a provider sent someone back with; Admins only, once, in the session that asked.
+/// Returns what the connection is called.
+#[server(prefix = "/api", endpoint = "finish_consent", input = Json)]
+pub async fn finish_consent(answer: Answer) -> Result<String, Fault> {
+    let (me, session) = (me().await?, token().ok_or(Fault::SignedOut)?);
+    let finished = store().finish_consent(&me, &session, &answer).await;
+    finished.map_err(fault)
 }

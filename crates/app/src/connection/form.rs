@@ -4,7 +4,7 @@ use domain::connection::{Connection, Details, Form, HEADERS, Kind, Secrets};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::api;
+use super::{api, provider};
 use crate::design::dialog::Dialog;
 use crate::design::field::{Field, TextField, described};
 use crate::design::icon::Icon;
@@ -38,6 +38,7 @@ struct Typed {
     rows: RwSignal<Vec<Row>>,
     origins: RwSignal<String>,
     removes_test: RwSignal<bool>,
+    provider: provider::Typed,
     problem: RwSignal<Option<String>>,
     is_busy: RwSignal<bool>,
 }
@@ -61,6 +62,11 @@ impl Typed {
                     .unwrap_or_default(),
             ),
             removes_test: RwSignal::new(false),
+            provider: provider::Typed::new(
+                details
+                    .and_then(|details| details.authorization.as_ref())
+                    .map(|authorization| &authorization.settings),
+            ),
             problem: RwSignal::new(None),
             is_busy: RwSignal::new(false),
         }
@@ -102,6 +108,7 @@ impl Typed {
             } else {
                 secrets(test)
             },
+            oauth: self.provider.settings(kind),
         }
     }
 }
@@ -171,6 +178,7 @@ fn content(
                 autofocus=true
             />
             {kind(typed, is_new)}
+            {provider::fields(typed.provider, typed.kind)}
             {rows(typed, is_new)}
             {origins(typed)}
             {test(typed, has_test)}
@@ -342,6 +350,18 @@ fn test(typed: Typed, has_test: bool) -> AnyView {
             .map(|(number, row)| line(kind, number, row))
             .collect::<Vec<_>>()
     };
+    let client = move || {
+        typed.kind.get().has_tokens().then(|| {
+            view! {
+                <TextField
+                    label="Client ID for tests"
+                    value=typed.provider.test_client_id
+                    help="When it is another one. Tests need a consent of their own then."
+                    optional=true
+                />
+            }
+        })
+    };
     view! {
         <details class="connection-test">
             <summary>"Secrets for tests"</summary>
@@ -349,6 +369,7 @@ fn test(typed: Typed, has_test: bool) -> AnyView {
                 <p class="quiet-text">
                     "Tests of drafts use these in place of the others. Without them, tests use the same secrets as live runs."
                 </p>
+                {client}
                 {lines}
                 {has_test
                     .then(|| {

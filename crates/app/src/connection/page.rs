@@ -6,7 +6,7 @@ use domain::policy::Act;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::{api, form, try_out};
+use super::{api, form, standing, try_out};
 use crate::design::action::{ActionButton, refusal};
 use crate::design::confirm::{Question, confirm};
 use crate::design::load::{Load, load, loaded};
@@ -133,6 +133,10 @@ fn line(connection: Connection, desk: Desk) -> AnyView {
             <dl class="connection-facts">
                 <dt>"Sent to"</dt>
                 <dd>{details.origins.join(", ")}</dd>
+                {details
+                    .authorization
+                    .as_ref()
+                    .map(|authorization| standing::told(details.kind, authorization))}
                 <dt>"Used in"</dt>
                 <dd>{uses}</dd>
                 <dt>"Last use"</dt>
@@ -225,6 +229,7 @@ fn actions(connection: Connection, desk: Desk) -> AnyView {
                     .is_ok()
                     .then(|| {
                         view! {
+                            {kept.with_value(|kept| standing::buttons(kept, desk.all))}
                             <button
                                 type="button"
                                 class="button"

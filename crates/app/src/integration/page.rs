@@ -21,7 +21,7 @@ use crate::design::time::Ago;
 use crate::design::toast;
 use crate::fault::Fault;
 use crate::screen::Page;
-use crate::{live, run, session, version};
+use crate::{connection, live, run, session, version};
 
 /// How many of the newest runs the page shows.
 const RUNS: usize = 8;
@@ -212,6 +212,7 @@ fn sections(
         <div class="columns">
             <div class="stack wide-gap">
                 {move || failing.get().map(failing_notice)}
+                {connection::standing::notice(id)}
                 {live_version::section(shown)}
                 {throttle::section(id, shown, detail)}
                 {drafts::section(id, drafts, detail)}

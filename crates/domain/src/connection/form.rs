@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HEADERS, Kind, LONGEST, NAME, ORIGINS, Refusal, SHORTEST, origin};
+use super::oauth::CLIENT_ID;
+use super::{HEADERS, Kind, LONGEST, NAME, OAuth, ORIGINS, Refusal, SHORTEST, origin};
 
 /// Headers that describe the connection or the framing: nobody's credentials.
 const OURS: [&str; 14] = [
@@ -40,6 +41,9 @@ pub struct Form {
     pub live: Secrets,
     /// Secrets that tests use in place of them.
     pub test: Secrets,
+    /// Where its tokens come from, of a kind that has some.
+    #[serde(default)]
+    pub oauth: Option<OAuth>,
 }
 
 /// What becomes of the secrets of a connection. They are given all at once: one for each name of
@@ -77,6 +81,8 @@ pub struct Kept {
     pub origins: Vec<String>,
     /// It has secrets for tests.
     pub has_test: bool,
+    /// Where its tokens come from.
+    pub oauth: Option<OAuth>,
 }
 
 /// Checks a form and returns it as it is kept: without white space around anything, its origins in
@@ -107,6 +113,10 @@ pub fn check(form: &Form, before: Option<&Kept>) -> Result<Form, Refusal> {
     if !(1..=ORIGINS).contains(&origins.len()) {
         return Err(Refusal::Origins);
     }
+    let oauth = match (form.kind.has_tokens(), &form.oauth) {
+        (true, given) => Some(given.clone().unwrap_or_default().check(form.kind)?),
+        (false, _) => None,
+    };
     let count = form.kind.fields(&names).len();
     let live = secrets(form.kind, &form.live, count)?;
     let test = secrets(form.kind, &form.test, count)?;
@@ -117,8 +127,13 @@ pub fn check(form: &Form, before: Option<&Kept>) -> Result<Form, Refusal> {
             let is_wider = origins.iter().any(|to| !before.origins.contains(to));
             let is_other = form.kind == Kind::Headers
                 && form.kind.fields(&before.names) != form.kind.fields(&names);
+            let gives_to = |oauth: &Option<OAuth>| {
+                let oauth = oauth.as_ref();
+                oauth.map(|oauth| oauth.token_url.clone())
+            };
+            let is_elsewhere = gives_to(&before.oauth) != gives_to(&oauth);
             let keeps = live == Secrets::Keep || before.has_test && test == Secrets::Keep;
-            if (is_wider || is_other) && keeps {
+            if (is_wider || is_other || is_elsewhere) && keeps {
                 return Err(Refusal::SecretsAgain);
             }
         }
@@ -131,6 +146,7 @@ pub fn check(form: &Form, before: Option<&Kept>) -> Result<Form, Refusal> {
         origins,
         live,
         test,
+        oauth,
     })
 }
 
@@ -152,7 +168,10 @@ fn names(kind: Kind, given: &[String]) -> Result<Vec<String>, Refusal> {
             Kind::HeaderKey | Kind::Headers if !is_header(name) => {
                 return Err(Refusal::Header(crate::template::short(name).to_string()));
             }
-            Kind::QueryKey | Kind::Basic if !is_label(name) => return Err(Refusal::Label),
+            Kind::QueryKey | Kind::Basic if !is_label(name, NAME) => return Err(Refusal::Label),
+            Kind::OAuth | Kind::OAuthClient if !is_label(name, CLIENT_ID) => {
+                return Err(Refusal::Label);
+            }
             Kind::Basic if name.contains(':') => return Err(Refusal::Label),
             _ => {}
         }
@@ -160,8 +179,8 @@ fn names(kind: Kind, given: &[String]) -> Result<Vec<String>, Refusal> {
     Ok(names)
 }
 
-fn is_label(name: &str) -> bool {
-    (1..=NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+fn is_label(name: &str, most: usize) -> bool {
+    (1..=most).contains(&name.chars().count()) && !name.chars().any(char::is_control)
 }
 
 /// Returns whether a text is a header name (RFC 9110, 5.1) that may carry a credential.

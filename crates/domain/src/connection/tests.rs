@@ -20,6 +20,11 @@ fn form(kind: Kind, names: &[&str]) -> Form {
         test: Secrets::Keep,
         names,
         origins: vec!["https://api.example.com/".to_owned()],
+        oauth: kind.has_tokens().then(|| OAuth {
+            authorization_url: "https://login.example.com/authorize".to_owned(),
+            token_url: "https://login.example.com/token".to_owned(),
+            ..OAuth::default()
+        }),
     }
 }
 
@@ -29,6 +34,7 @@ fn kept(form: &Form) -> Kept {
         names: form.names.clone(),
         origins: form.origins.clone(),
         has_test: false,
+        oauth: form.oauth.clone(),
     }
 }
 
@@ -79,6 +85,8 @@ fn each_kind_is_kept_with_the_names_and_secrets_that_it_has() {
         (Kind::QueryKey, vec!["api_key"]),
         (Kind::Basic, vec!["shop"]),
         (Kind::Headers, vec!["X-Id", "X-Secret"]),
+        (Kind::OAuth, vec!["client: one"]),
+        (Kind::OAuthClient, vec!["client"]),
     ] {
         let checked = check(&form(kind, &names), None).expect("it is whole");
         assert_eq!(checked.name, "The shop");

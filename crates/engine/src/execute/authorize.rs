@@ -10,14 +10,18 @@ use crate::step::http::{Call, Failure};
 
 /// What the field is called that names a connection.
 const FIELD: &str = "connection";
+/// Most secrets of one connection that a run still knows after they were exchanged.
+const SENT: usize = 40;
 
 impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
     /// Opens the connection that a step names, if it names one, and lets it prove who sends. In
-    /// what is recorded, its name takes the place of its id, and its secrets are hidden.
+    /// what is recorded, its name takes the place of its id, and its secrets are hidden. `refused`
+    /// is the issue of a token that the service did not take.
     pub(super) async fn authorize(
-        &self,
+        &mut self,
         input: &mut Value,
         call: &mut Call,
+        refused: Option<i64>,
     ) -> Result<Result<Option<ConnectionId>, Failure>, End> {
         let id = match call.connection() {
             None => return Ok(Ok(None)),
@@ -25,12 +29,13 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
             Some(Err(error)) => return Ok(Err(Failure::never(error))),
         };
         let opened = match self.vault {
-            Some(vault) => vault.open(self.lease.run, id, self.is_test).await,
+            Some(vault) => vault.open(self.lease.run, id, self.is_test, refused).await,
             None => Err(Closed::Gone),
         };
-        let credentials = match opened {
+        let mut credentials = match opened {
             Ok(credentials) => credentials,
             Err(Closed::Broken(error)) => return Ok(Err(Failure::never(error))),
+            Err(Closed::Later(error)) => return Ok(Err(Failure::transient(error))),
             Err(Closed::Gone) => {
                 return Ok(Err(Failure::never(
                     "The connection of this step does not exist any more. Choose another one and publish again.",
@@ -40,6 +45,10 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
             // again.
             Err(Closed::Unavailable) => return Err(End::Lost),
         };
+        let sent = self.sent.entry(id).or_default();
+        credentials.hide_also(sent);
+        // Those that it hides now stand before the earlier ones.
+        *sent = credentials.secrets().iter().take(SENT).cloned().collect();
         if let Some(shown) = input.get_mut(FIELD) {
             *shown = Value::from(credentials.name());
         }

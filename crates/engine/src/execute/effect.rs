@@ -10,9 +10,9 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::canonical::sha256;
 use domain::run::{StepPath, StepRecord, StepState};
+use domain::{ConnectionId, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::calling::responded;
@@ -178,36 +178,23 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         call: &mut Call,
         key: &str,
     ) -> Result<Result<Value, Failure>, End> {
+        let mut refused = None;
         loop {
-            let connection = match self.authorize(&mut effect.input, call).await? {
-                Ok(connection) => connection,
-                Err(failure) => return Ok(Err(failure)),
+            let sent = match self.authorize(&mut effect.input, call, refused).await? {
+                Ok(connection) => self.attempt(effect, call, connection).await?,
+                // Nothing was sent.
+                Err(failure) => Err(failure),
             };
-            self.begin_attempt(effect, call).await?;
-            let now = self.clock.now();
-            // Earlier results become durable while this read is under way.
-            let must_append = call.is_safe() && self.records.may_append_beside(now);
-            let records = if must_append {
-                self.records.take()
-            } else {
-                Vec::new()
-            };
-            let sending = self.outside.send(self.network, call, now);
-            let send = async { Ok(self.watch.unless(sending).await) };
-            let sent = if records.is_empty() {
-                send.await?
-            } else {
-                let append = self.journal.append(self.lease, records);
-                tokio::try_join!(async { append.await.map_err(|_| End::Lost) }, send)?.1
-            };
-            if let (Some(connection), Ok(result)) = (connection, &sent) {
-                self.note_use(connection, result);
-            }
             let failure = match sent {
-                Ok(Ok(output)) => return Ok(Ok(output)),
-                Ok(Err(failure)) => failure,
-                Err(interrupt) => return Err(self.interrupt_effect(effect, call, interrupt)),
+                Ok(output) => return Ok(Ok(output)),
+                Err(failure) => failure,
             };
+            // A token can end, or be taken back, before its time. The service did nothing, so the
+            // request goes once more with a new one; that is no attempt of the step's policy.
+            if refused.is_none() && failure.is_unauthorized() && call.issue().is_some() {
+                refused = call.issue();
+                continue;
+            }
             if failure.retry == Retry::Never
                 || effect.attempts > u32::from(effect.node.policy.retries)
                 || failure.is_open && !call.is_idempotent()
@@ -218,6 +205,36 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             self.wait_for_attempt(effect, call, failure, wait).await?;
             effect.attempts += 1;
         }
+    }
+
+    /// Sends a request once.
+    async fn attempt(
+        &mut self,
+        effect: &mut Effect<'_>,
+        call: &Call,
+        connection: Option<ConnectionId>,
+    ) -> Result<Result<Value, Failure>, End> {
+        self.begin_attempt(effect, call).await?;
+        let now = self.clock.now();
+        // Earlier results become durable while this read is under way.
+        let must_append = call.is_safe() && self.records.may_append_beside(now);
+        let records = if must_append {
+            self.records.take()
+        } else {
+            Vec::new()
+        };
+        let sending = self.outside.send(self.network, call, now);
+        let send = async { Ok(self.watch.unless(sending).await) };
+        let sent = if records.is_empty() {
+            send.await?
+        } else {
+            let append = self.journal.append(self.lease, records);
+            tokio::try_join!(async { append.await.map_err(|_| End::Lost) }, send)?.1
+        };
+        if let (Some(connection), Ok(result)) = (connection, &sent) {
+            self.note_use(connection, result);
+        }
+        sent.map_err(|interrupt| self.interrupt_effect(effect, call, interrupt))
     }
 
     /// Makes durable what must be before a request leaves.

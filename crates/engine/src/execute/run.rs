@@ -1,8 +1,10 @@
 //! Interprets the tree: pure steps, lanes and loops.
 
-use domain::Timestamp;
+use std::collections::BTreeMap;
+
 use domain::document::OnError;
 use domain::run::{RunState, StepPath, StepRecord, StepState};
+use domain::{ConnectionId, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -32,6 +34,8 @@ pub(super) struct Run<'p, C, J, O> {
     pub(super) resumed_at: Option<Timestamp>,
     pub(super) is_test: bool,
     pub(super) network: &'p Network,
+    /// What was sent of each connection so far: services may tell it again after it was exchanged.
+    pub(super) sent: BTreeMap<ConnectionId, Vec<String>>,
     pub(super) records: Recorder,
     pub(super) watch: Watch,
     pub(super) frames: Vec<Frame<'p>>,

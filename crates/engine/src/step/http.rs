@@ -5,10 +5,10 @@
 pub(crate) mod client;
 mod credentials;
 pub(crate) mod header;
-mod hidden;
+pub(crate) mod hidden;
 mod request;
 mod response;
-mod send;
+pub(crate) mod send;
 
 use std::time::Duration;
 
@@ -51,13 +51,18 @@ impl Failure {
         }
     }
 
-    fn transient(message: impl Into<String>) -> Self {
+    pub(crate) fn transient(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             answer: Value::Null,
             retry: Retry::Backoff,
             is_open: false,
         }
+    }
+
+    /// Returns whether a service answered that it does not know who sends (RFC 9110, 15.5.2).
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.answer.get("status").and_then(Value::as_u64) == Some(401)
     }
 
     /// The request went out, and no answer came back.

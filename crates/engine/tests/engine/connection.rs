@@ -17,6 +17,8 @@ use crate::server::{Reply, Request, Server, text, with};
 use crate::stage::{End, START, Stage};
 
 const SECRET: &str = "p+ss/word of the \"shop\"";
+/// Stands for a token that is not there yet.
+const NOT_YET: &str = "not yet";
 const ID: ConnectionId = ConnectionId(Uuid::from_u128(77));
 
 /// Connections in memory: each opening makes new credentials, as that of the database does.
@@ -34,16 +36,33 @@ struct Connection {
     origins: Vec<String>,
     live: Vec<String>,
     test: Vec<String>,
+    /// Tokens, of which one that is refused is exchanged for the next.
+    tokens: Vec<&'static str>,
 }
 
 impl Vault for Kept {
-    fn open(&self, _run: RunId, connection: ConnectionId, is_test: bool) -> Opening<'_> {
+    fn open(
+        &self,
+        _run: RunId,
+        connection: ConnectionId,
+        is_test: bool,
+        refused: Option<i64>,
+    ) -> Opening<'_> {
         Box::pin(async move {
             if *self.is_down.lock().expect("no panic holds it") {
                 return Err(Closed::Unavailable);
             }
             let kept = self.connections.lock().expect("no panic holds it");
             let kept = kept.get(&connection).cloned().ok_or(Closed::Gone)?;
+            if !kept.tokens.is_empty() {
+                let issue = refused.map_or(0, |refused| refused + 1);
+                let at = usize::try_from(issue).expect("they are counted from 0");
+                let Some(token) = kept.tokens.get(at).filter(|token| **token != NOT_YET) else {
+                    return Err(Closed::Later("No token just now.".to_owned()));
+                };
+                return Credentials::with_token("The shop", kept.origins, token, issue, &[SECRET])
+                    .map_err(Closed::Broken);
+            }
             let is_test = is_test && !kept.test.is_empty();
             let secrets = if is_test { kept.test } else { kept.live };
             Credentials::new("The shop", kept.kind, &kept.names, kept.origins, &secrets)
@@ -69,6 +88,7 @@ fn kept(kind: Kind, names: &[&str], origin: &str) -> Connection {
         origins: vec![origin.to_owned()],
         live,
         test: Vec::new(),
+        tokens: Vec::new(),
     }
 }
 
@@ -392,4 +412,58 @@ async fn trying_out_tells_the_status_and_nothing_else() {
     assert!(elsewhere.is_err_and(|told| told.contains("may not be sent")));
     let guarded = try_out(&Network::default(), open(&server.url("")), &url, START).await;
     assert!(guarded.is_err_and(|told| told.contains("private or local address")));
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_is_exchanged_once_and_all_that_were_sent_stay_hidden() {
+    let tokens = ["the-first-token", "the-second-token"];
+    for takes in [Some(1), None] {
+        let server = Server::start(move |request, before| {
+            let taken = takes == Some(before);
+            let told = format!(
+                "{} {} {}",
+                request.headers["authorization"], tokens[0], SECRET
+            );
+            text(if taken { 200 } else { 401 }, &told)
+        })
+        .await;
+        let mut connection = kept(Kind::Bearer, &[], &server.url(""));
+        connection.tokens = vec![tokens[0], tokens[1], "a-third-token"];
+        // A write, too: who is not known has done nothing.
+        let more = json!({ "method": "POST", "on_error": { "retries": 3 } });
+        let (stage, _) = stage(Some(connection), &server.url("/a"), more);
+        let end = stage.run().await;
+        assert_eq!(end.of("call").attempts, 1);
+        let sent: Vec<_> = server
+            .requests()
+            .iter()
+            .map(|request| request.headers["authorization"].clone())
+            .collect();
+        assert_eq!(sent, tokens.map(|token| format!("Bearer {token}")));
+        assert_eq!(end.state == RunState::Succeeded, takes.is_some());
+        assert_eq!(
+            end.output("call")["body"],
+            "[hidden] [hidden] [hidden]".replacen("[hidden]", "Bearer [hidden]", 1)
+        );
+        assert_hidden(&end);
+        let records = serde_json::to_string(&end.records).expect("records are JSON");
+        assert!(!records.contains("-token"), "{records}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_for_now_a_step_tries_again_as_its_policy_says() {
+    let server = Server::start(|_, _| text(401, "no")).await;
+    let mut connection = kept(Kind::Bearer, &[], &server.url(""));
+    connection.tokens = vec![NOT_YET];
+    let more = json!({ "on_error": { "retries": 2 } });
+    let (stage, _) = stage(Some(connection), &server.url("/a"), more);
+    let end = stage.run().await;
+    assert_eq!(end.of("call").attempts, 3);
+    assert!(end.failure("call").contains("No token just now."));
+    assert_eq!(
+        server.requests().len(),
+        0,
+        "nothing is sent without a token"
+    );
 }

@@ -8,6 +8,7 @@ mod connection;
 mod csv;
 mod guard;
 mod http;
+mod oauth;
 mod resume;
 mod schedule;
 mod server;

@@ -35,6 +35,13 @@ const SETTINGS: [&str; 16] = [
     "log_min_messages=warning",
 ];
 
+/// Returns the address of the database in a place for our role.
+pub(super) fn address(place: &Place) -> String {
+    let socket = place.socket.to_string_lossy();
+    let socket = utf8_percent_encode(&socket, NON_ALPHANUMERIC);
+    format!("postgres://{NAME}@localhost/{NAME}?host={socket}")
+}
+
 /// A folder with a cluster in it, and everything needed to run it.
 #[derive(Clone, Debug)]
 pub(super) struct Cluster {
@@ -190,9 +197,7 @@ impl Cluster {
 
     /// Returns the database's address for our role.
     pub(super) fn url(&self) -> String {
-        let socket = self.place.socket.to_string_lossy();
-        let socket = utf8_percent_encode(&socket, NON_ALPHANUMERIC);
-        format!("postgres://{NAME}@localhost/{NAME}?host={socket}")
+        address(&self.place)
     }
 
     fn command(&self, program: &str) -> Command {

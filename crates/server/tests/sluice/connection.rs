@@ -1,6 +1,7 @@
 //! Connections on a real server: what a service is sent, and that the secrets are nowhere else.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -59,7 +60,7 @@ async fn echo(State(seen): State<Arc<Mutex<Vec<String>>>>, request: Request) -> 
 }
 
 /// Returns a secret in each form in which it could be found.
-fn forms(secret: &str) -> Vec<String> {
+pub(crate) fn forms(secret: &str) -> Vec<String> {
     let percent: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let escaped = json!(secret).to_string().trim_matches('"').to_owned();
     let hex = hex::encode(secret);
@@ -90,7 +91,7 @@ fn find(place: &str, searched: &str) -> Option<String> {
 }
 
 /// Returns all rows of all tables, each table as one text.
-async fn tables(url: &str) -> Vec<(String, String)> {
+pub(crate) async fn tables(url: &str) -> Vec<(String, String)> {
     let options: PgConnectOptions = url.parse().expect("it was used before");
     let sql = PgPool::connect_lazy_with(options.options([("sluice.scope", "system")]));
     let names: Vec<String> = sqlx::query_scalar(
@@ -113,7 +114,7 @@ async fn tables(url: &str) -> Vec<(String, String)> {
 }
 
 /// Publishes an integration that calls a path with a connection; returns it with its draft's copy.
-async fn calling(admin: &Client, connection: &Value, url: &str) -> (Value, Value) {
+pub(crate) async fn calling(admin: &Client, connection: &Value, url: &str) -> (Value, Value) {
     let call = json!({ "method": "POST", "url": url, "connection": connection,
         "body_type": "json", "json": "{}" });
     let tell = json!({ "message": "{{ steps.call.body }}" });
@@ -136,13 +137,68 @@ async fn calling(admin: &Client, connection: &Value, url: &str) -> (Value, Value
     (integration, admin.must("start_draft", next).await)
 }
 
-async fn ended(admin: &Client, run: &Value) -> String {
+pub(crate) async fn ended(admin: &Client, run: &Value) -> String {
     eventually("the run ends", Duration::from_secs(30), async || {
         let run = admin.must("read_run", json!({ "id": run })).await;
         let is_over = ["succeeded", "failed"].contains(&text(&run["summary"]["state"]).as_str());
         is_over.then(|| run.to_string())
     })
     .await
+}
+
+/// A process whose log is kept, and the Admin of its organization.
+pub(crate) struct Planted {
+    pub(crate) admin: Client,
+    pub(crate) process: Process,
+    pub(crate) database: Database,
+    pub(crate) folder: PathBuf,
+    pub(crate) log: PathBuf,
+}
+
+impl Planted {
+    pub(crate) async fn start() -> Self {
+        let database = Database::new().await;
+        let folder =
+            std::env::temp_dir().join(format!("sluice-planted-{}", Uuid::now_v7().simple()));
+        std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
+        let (key, log) = (folder.join("key"), folder.join("log"));
+        std::fs::write(&key, "5a".repeat(32)).expect("the folder is there");
+        let own = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&key, own).expect("it is ours");
+        let file = std::fs::File::create(&log).expect("the folder is there");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("DATABASE_URL", &database.url)
+            .env("SLUICE_MASTER_KEY_FILE", &key)
+            .env("RUST_LOG", "debug")
+            .stderr(Stdio::from(file));
+        let process = Process::start(command).await;
+        let last = process.said.last().expect("it said something").clone();
+        let base = last
+            .strip_prefix("Sluice is ready at ")
+            .expect("the address stands last");
+        let admin = Client::new(base, "")
+            .enter(
+                "set_up",
+                json!({
+                    "organization": "Ours", "name": "An Admin", "email": "admin@ours.example",
+                    "password": PASSWORD,
+                }),
+            )
+            .await;
+        let free = json!({ "integration": null, "policy": { "approvals": 0 } });
+        admin.must("set_policy", free).await;
+        let loopback = json!({ "allowed": ["127.0.0.0/8"] });
+        admin.must("set_network", loopback).await;
+        Self {
+            admin,
+            process,
+            database,
+            folder,
+            log,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,40 +209,13 @@ async fn a_planted_secret_reaches_its_service_and_no_table_answer_or_log() {
     let router = Router::new().fallback(echo).with_state(seen.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
 
-    let database = Database::new().await;
-    let folder = std::env::temp_dir().join(format!("sluice-planted-{}", Uuid::now_v7().simple()));
-    std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
-    let (key, log) = (folder.join("key"), folder.join("log"));
-    std::fs::write(&key, "5a".repeat(32)).expect("the folder is there");
-    let own = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(&key, own).expect("it is ours");
-    let file = std::fs::File::create(&log).expect("the folder is there");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
-    command
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .env("DATABASE_URL", &database.url)
-        .env("SLUICE_MASTER_KEY_FILE", &key)
-        .env("RUST_LOG", "debug")
-        .stderr(Stdio::from(file));
-    let process = Process::start(command).await;
-    let last = process.said.last().expect("it said something").clone();
-    let base = last
-        .strip_prefix("Sluice is ready at ")
-        .expect("the address stands last");
-    let admin = Client::new(base, "")
-        .enter(
-            "set_up",
-            json!({
-                "organization": "Ours", "name": "An Admin", "email": "admin@ours.example",
-                "password": PASSWORD,
-            }),
-        )
-        .await;
-    let free = json!({ "integration": null, "policy": { "approvals": 0 } });
-    admin.must("set_policy", free).await;
-    let loopback = json!({ "allowed": ["127.0.0.0/8"] });
-    admin.must("set_network", loopback).await;
-
+    let Planted {
+        admin,
+        process,
+        database,
+        folder,
+        log,
+    } = Planted::start().await;
     let mut answers = Vec::new();
     for (kind, names) in [
         ("bearer", json!([])),

@@ -86,6 +86,10 @@ async fn things(app: &TestApp, function: &str) -> Things {
                 let fields = json!({ "form": connection_form() });
                 admin.must("create_connection", fields).await
             }
+            "connect_connection" => {
+                let fields = json!({ "form": oauth_form() });
+                admin.must("create_connection", fields).await
+            }
             _ => Value::Null,
         },
         integration: integration.into(),
@@ -155,6 +159,17 @@ fn connection_form() -> Value {
         "name": format!("Shop {}", Uuid::now_v7()), "kind": "bearer", "names": [],
         "origins": ["http://127.0.0.1:1"], "live": { "set": ["planted-secret"] }, "test": "keep",
     })
+}
+
+/// The same of one that someone consents to.
+fn oauth_form() -> Value {
+    let mut form = connection_form();
+    form["kind"] = json!("oauth");
+    form["names"] = json!(["client"]);
+    form["oauth"] = json!({
+        "authorization_url": "http://127.0.0.1:1/authorize", "token_url": "http://127.0.0.1:1/token",
+    });
+    form
 }
 
 async fn second_version(app: &TestApp, integration: &str) {
@@ -345,6 +360,11 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         ),
         "restart_poll" => (json!({ "id": integration, "from": "now" }), ours),
         "poll_once" => (json!({ "id": draft }), ours),
+        "connect_connection" => (json!({ "id": connection, "is_test": false }), ours),
+        "finish_consent" => (
+            json!({ "answer": { "state": "0".repeat(64), "code": "x" } }),
+            own,
+        ),
         "set_wants_alerts" => (json!({ "wants": true }), own),
         "set_retention" => (json!({ "days": 30 }), own),
         "set_network" => (json!({ "allowed": [] }), own),

@@ -1,26 +1,54 @@
 //! Opens connections, for requests only.
 
 use domain::account::Me;
-use domain::connection::Refusal;
+use domain::connection::{Kind, NoToken, Refusal};
 use domain::policy::Act;
 use domain::{ConnectionId, OrganizationId, RunId};
 use engine::port::{Closed, Credentials, Network, Opening, Vault};
 use sqlx::PgConnection;
-use zeroize::Zeroizing;
 
-use super::{inside, kind};
+use super::authorization::{Provider, provider};
+use super::token::{Ended, Kept, Of};
+use super::{inside, kind, text, variant_of};
 use crate::vault::Place;
 use crate::{Error, Result, Store};
 
 /// Longest error that is kept with a connection, in characters.
 const ERROR: usize = 500;
 
+/// A connection on its way to be sent.
+enum Opened {
+    /// It can be.
+    Ready(Credentials),
+    /// It needs a new token.
+    Stale(Stale),
+}
+
+/// A token that is to be exchanged.
+struct Stale {
+    of: Of,
+    issue: i64,
+    /// What the connection is called.
+    name: String,
+    /// The token, where it can still be used should there be no other.
+    still: Option<Credentials>,
+}
+
 impl Vault for Store {
-    fn open(&self, run: RunId, connection: ConnectionId, is_test: bool) -> Opening<'_> {
+    fn open(
+        &self,
+        run: RunId,
+        connection: ConnectionId,
+        is_test: bool,
+        refused: Option<i64>,
+    ) -> Opening<'_> {
         Box::pin(async move {
-            let opened = self.open_for_run(run, connection, is_test).await;
+            let opened = self.open_for_run(run, connection, is_test, refused).await;
             opened.map_err(|error| match error {
                 Error::NotFound => Closed::Gone,
+                Error::Refused(
+                    refusal @ crate::Refusal::Connection(Refusal::TokenLater { .. }),
+                ) => Closed::Later(refusal.to_string()),
                 Error::Refused(refusal) => Closed::Broken(refusal.to_string()),
                 Error::Unavailable(error @ sqlx::Error::Decode(_)) => {
                     tracing::error!(%error, %connection, "a connection does not open");
@@ -52,6 +80,7 @@ impl Store {
         run: RunId,
         connection: ConnectionId,
         is_test: bool,
+        refused: Option<i64>,
     ) -> Result<Credentials> {
         let mut system = self.inner.system.acquire().await?;
         // Of the run's organization, and of no other.
@@ -61,12 +90,103 @@ impl Store {
                 .await?
                 .ok_or(Error::NotFound)?;
         let organization = OrganizationId(organization);
-        self.open_connection(&mut system, organization, connection, is_test)
-            .await
+        let opened = self
+            .open_connection(&mut system, organization, connection, is_test, refused)
+            .await?;
+        // Nobody waits for a provider with a connection to the database.
+        drop(system);
+        self.ready(opened).await
+    }
+
+    /// Waits for a new token where one is needed.
+    async fn ready(&self, opened: Opened) -> Result<Credentials> {
+        let Stale {
+            of,
+            issue,
+            name,
+            still,
+        } = match opened {
+            Opened::Ready(credentials) => return Ok(credentials),
+            Opened::Stale(stale) => stale,
+        };
+        match (self.renewed(of, issue).await, still) {
+            (Ended::Renewed, _) => {
+                let mut system = self.inner.system.acquire().await?;
+                let provider = provider(&mut system, of).await?;
+                let kept = self.kept_token(&mut system, of).await?;
+                let kept = kept.ok_or(Error::NotFound)?;
+                // However short its life is: it is new.
+                self.with_token(&mut system, of, &provider, &kept).await
+            }
+            // It has not ended yet.
+            (Ended::No(NoToken::Later(_)) | Ended::Unavailable, Some(still)) => Ok(still),
+            (Ended::No(NoToken::Later(why)), None) => Err(Refusal::TokenLater { name, why }.into()),
+            (Ended::No(NoToken::Refused(why)), _) => {
+                Err(Refusal::ConsentEnded { name, why }.into())
+            }
+            (Ended::Gone, _) => Err(Error::NotFound),
+            (Ended::Unavailable, None) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
+        }
+    }
+
+    /// Opens the token of a connection, if it can be used as it is.
+    async fn open_token_of(
+        &self,
+        connection: &mut PgConnection,
+        of: Of,
+        provider: &Provider,
+        refused: Option<i64>,
+    ) -> Result<Opened> {
+        let kept = self.kept_token(connection, of).await?;
+        let name = provider.name.clone();
+        let kept = kept.ok_or_else(|| Refusal::Unconnected(name.clone()))?;
+        if let Some(why) = kept.refused.clone() {
+            return Err(Refusal::ConsentEnded { name, why }.into());
+        }
+        if kept.access.is_none() && provider.kind == Kind::OAuth {
+            return Err(Refusal::Unconnected(name).into());
+        }
+        let is_refused = refused == Some(kept.issue);
+        if kept.access.is_some() && !kept.is_due && !is_refused {
+            let ready = self.with_token(connection, of, provider, &kept).await?;
+            return Ok(Opened::Ready(ready));
+        }
+        let still = match kept.access.is_some() && !kept.is_over && !is_refused {
+            true => Some(self.with_token(connection, of, provider, &kept).await?),
+            false => None,
+        };
+        Ok(Opened::Stale(Stale {
+            of,
+            issue: kept.issue,
+            name,
+            still,
+        }))
+    }
+
+    async fn with_token(
+        &self,
+        connection: &mut PgConnection,
+        of: Of,
+        provider: &Provider,
+        kept: &Kept,
+    ) -> Result<Credentials> {
+        let unconnected = || Refusal::Unconnected(provider.name.clone());
+        let access = kept.access.as_ref().ok_or_else(unconnected)?;
+        let secret = self.client_secret(connection, of).await?;
+        let mut secrets: Vec<&str> = vec![&secret];
+        secrets.extend(kept.refresh.iter().map(|token| token.as_str()));
+        Credentials::with_token(
+            &provider.name,
+            provider.origins.clone(),
+            access,
+            kept.issue,
+            &secrets,
+        )
+        .map_err(|error| sqlx::Error::Decode(error.into()).into())
     }
 
     /// Returns a connection to try it out with, the network it is tried in, and the address: one
-    /// of its origins with a path.
+    /// of its origins with a path. `refused` is as [`Vault::open`] has it.
     ///
     /// # Errors
     /// When the role does not allow it, there is no such connection, the address is none of its
@@ -77,6 +197,7 @@ impl Store {
         id: ConnectionId,
         is_test: bool,
         (origin, path): (&str, &str),
+        refused: Option<i64>,
     ) -> Result<(Credentials, Network, String)> {
         let mut tx = self.begin(me, Act::Test).await?;
         let origins = sqlx::query_scalar!(
@@ -91,10 +212,11 @@ impl Store {
         if !fits || !origins.iter().any(|own| own == origin) {
             return Err(Refusal::TestAddress.into());
         }
-        let credentials = self
-            .open_connection(&mut tx, me.organization, id, is_test)
+        let opened = self
+            .open_connection(&mut tx, me.organization, id, is_test, refused)
             .await?;
         tx.commit().await?;
+        let credentials = self.ready(opened).await?;
         let network = self.network(me).await?;
         Ok((credentials, network, format!("{origin}{path}")))
     }
@@ -106,7 +228,8 @@ impl Store {
         organization: OrganizationId,
         id: ConnectionId,
         is_test: bool,
-    ) -> Result<Credentials> {
+        refused: Option<i64>,
+    ) -> Result<Opened> {
         let row = sqlx::query!(
             "select name, kind, names, origins from connection
              where organization_id = $1 and connection_id = $2",
@@ -126,7 +249,16 @@ impl Store {
         .fetch_all(&mut *connection)
         .await?;
         let has_test = sealed.iter().any(|secret| secret.variant == "test");
-        let variant = if is_test && has_test { "test" } else { "live" };
+        let variant = variant_of(is_test && has_test);
+        if kind.has_tokens() {
+            let of = Of {
+                organization,
+                connection: id,
+                variant,
+            };
+            let provider = provider(connection, of).await?;
+            return self.open_token_of(connection, of, &provider, refused).await;
+        }
         let mut secrets = Vec::new();
         for field in kind.fields(&row.names) {
             let secret = sealed
@@ -142,10 +274,10 @@ impl Store {
             };
             let vault = &self.inner.vault;
             let opened = vault.open(connection, place, &secret.sealed).await?;
-            let text = String::from_utf8(opened.to_vec()).map_err(sqlx::Error::decode)?;
-            secrets.push(Zeroizing::new(text));
+            secrets.push(text(opened)?);
         }
         Credentials::new(&row.name, kind, &row.names, row.origins, &secrets)
+            .map(Opened::Ready)
             .map_err(|error| sqlx::Error::Decode(error.into()).into())
     }
 

@@ -37,6 +37,7 @@ async fn fill(world: &World) {
     let form = crate::connection::form("The shop");
     let created = store.create_connection(admin, &form).await;
     created.expect("an Admin may");
+    crate::oauth::fill(world).await;
     let document = clean("webhook");
     let step = document.flow[0];
     let (_, draft) = world.draft_of(document).await;

@@ -24,6 +24,7 @@ pub(crate) fn form(name: &str) -> Form {
         origins: vec!["https://api.example.com".to_owned()],
         live: Secrets::Set(vec![SECRET.to_owned(), format!("{SECRET}-two")]),
         test: Secrets::Set(vec![format!("{SECRET}-test"), format!("{SECRET}-test-two")]),
+        oauth: None,
     }
 }
 
@@ -62,7 +63,7 @@ async fn run(world: &World) -> RunId {
 }
 
 async fn opens(store: &Store, run: RunId, id: ConnectionId, is_test: bool) -> Result<(), Closed> {
-    Vault::open(store, run, id, is_test).await.map(drop)
+    Vault::open(store, run, id, is_test, None).await.map(drop)
 }
 
 #[sqlx::test]
@@ -77,7 +78,9 @@ async fn a_connection_is_opened_for_runs_and_its_secrets_are_shown_to_nobody(
     for is_test in [false, true] {
         assert_eq!(opens(store, run, id, is_test).await, Ok(()));
     }
-    let opened = Vault::open(store, run, id, false).await.expect("it opens");
+    let opened = Vault::open(store, run, id, false, None)
+        .await
+        .expect("it opens");
     assert_eq!(format!("{opened:?}"), "Credentials(The shop)");
 
     let rows = "select connection::text from connection
@@ -116,7 +119,9 @@ async fn each_role_may_what_the_policy_says(_: PgPoolOptions, options: PgConnect
         assert_denied(store.delete_connection(&me, id).await);
         let shown = find(store, &me, id).await.expect("it is there");
         assert_eq!(shown.name, "The shop");
-        let tried = store.connection_to_test(&me, id, false, address).await;
+        let tried = store
+            .connection_to_test(&me, id, false, address, None)
+            .await;
         let uses = store.connection_uses(&me).await;
         if role == Role::Reader {
             assert_eq!(shown.details, None, "a Reader sees names only");
@@ -132,7 +137,7 @@ async fn each_role_may_what_the_policy_says(_: PgPoolOptions, options: PgConnect
         ("https://api.example.com", ".evil.example/"),
         ("https://api.example.com", "@evil.example/"),
     ] {
-        let tried = store.connection_to_test(&world.admin, id, false, address);
+        let tried = store.connection_to_test(&world.admin, id, false, address, None);
         assert_eq!(
             refusal(tried.await.map(drop)),
             Refusal::Connection(Kept::TestAddress)
@@ -143,7 +148,7 @@ async fn each_role_may_what_the_policy_says(_: PgPoolOptions, options: PgConnect
     assert_not_found(store.change_connection(&outsider, id, &form("Mine")).await);
     assert_not_found(store.delete_connection(&outsider, id).await);
     let tried = store
-        .connection_to_test(&outsider, id, false, address)
+        .connection_to_test(&outsider, id, false, address, None)
         .await;
     assert_not_found(tried.map(drop));
     // A run opens connections of its own organization only.

@@ -251,6 +251,11 @@ impl World {
         done.expect("the statement is right").rows_affected()
     }
 
+    /// Returns the store of another process on the same database.
+    pub(crate) async fn process(&self) -> Store {
+        connect(&self.options).await
+    }
+
     /// Waits until a connection to this database waits for a lock.
     pub(crate) async fn someone_waits(&self) {
         let waiting = "select count(*) from pg_stat_activity

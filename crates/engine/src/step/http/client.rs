@@ -63,7 +63,7 @@ pub async fn try_out(
 
 impl Clients {
     /// Returns the client of a network, made when there is none yet.
-    fn of(&self, network: &Network) -> Result<Arc<GuardedClient>, String> {
+    pub(crate) fn of(&self, network: &Network) -> Result<Arc<GuardedClient>, String> {
         if let Some(client) = self.find(network) {
             return Ok(client);
         }

@@ -16,7 +16,10 @@ pub struct Credentials {
     origins: Vec<String>,
     headers: HeaderMap,
     query: Option<(String, String)>,
+    /// What must be found again, as it is.
+    secrets: Vec<String>,
     hidden: Hidden,
+    issue: Option<i64>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -73,6 +76,7 @@ impl Credentials {
                     send(header, secret.as_ref())?;
                 }
             }
+            // A token of OAuth 2 is none of its secrets: [`Self::with_token`].
             _ => return Err(broken()),
         }
         Ok(Self {
@@ -81,7 +85,51 @@ impl Credentials {
             headers,
             query,
             hidden: Hidden::new(&hidden),
+            secrets: hidden,
+            issue: None,
         })
+    }
+
+    /// Makes credentials of a token. `issue` counts the tokens of the connection; `secrets` are
+    /// others that a service may know and tell: those that the token was had for.
+    ///
+    /// # Errors
+    /// When the token cannot be sent.
+    pub fn with_token(
+        name: &str,
+        origins: Vec<String>,
+        token: &str,
+        issue: i64,
+        secrets: &[impl AsRef<str>],
+    ) -> Result<Self, String> {
+        let mut made = Self::new(name, Kind::Bearer, &[], origins, &[token])?;
+        made.issue = Some(issue);
+        let others: Vec<String> = secrets.iter().map(|s| s.as_ref().to_owned()).collect();
+        made.hide_also(&others);
+        Ok(made)
+    }
+
+    /// Returns which of its connection's tokens it carries; `None` when it carries none.
+    pub fn issue(&self) -> Option<i64> {
+        self.issue
+    }
+
+    /// Returns the secrets that it hides.
+    pub(crate) fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+
+    /// Hides other secrets as well: what a service was sent earlier, it may still tell.
+    pub(crate) fn hide_also(&mut self, others: &[String]) {
+        let before = self.secrets.len();
+        for other in others {
+            if !self.secrets.contains(other) {
+                self.secrets.push(other.clone());
+            }
+        }
+        if self.secrets.len() > before {
+            self.hidden = Hidden::new(&self.secrets);
+        }
     }
 
     /// Returns what the connection is called.

@@ -20,13 +20,13 @@ const SHORTEST: usize = 6;
 const ESCAPED: usize = 3;
 
 /// Secrets that nothing may tell.
-pub(super) struct Hidden {
+pub(crate) struct Hidden {
     forms: Option<AhoCorasick>,
 }
 
 impl Hidden {
     /// Prepares to find these secrets.
-    pub(super) fn new(secrets: &[String]) -> Self {
+    pub(crate) fn new(secrets: &[String]) -> Self {
         let mut forms = BTreeSet::new();
         for secret in secrets {
             add_forms(secret, &mut forms);
@@ -47,7 +47,7 @@ impl Hidden {
         self.forms.as_ref().is_none_or(|forms| forms.is_match(text))
     }
 
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         match &self.forms {
             Some(forms) => {
                 let mut shown = String::with_capacity(text.len());

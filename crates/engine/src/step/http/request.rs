@@ -100,6 +100,11 @@ impl Call {
         self.credentials = Some(credentials);
     }
 
+    /// Returns the issue of the token that it carries, if that could be exchanged for a new one.
+    pub(crate) fn issue(&self) -> Option<i64> {
+        self.credentials.as_ref()?.issue()
+    }
+
     /// Returns whether sending it twice does what sending it once does: HTTP says so of its
     /// method (RFC 9110, 9.2.2), or the step does.
     pub fn is_idempotent(&self) -> bool {

@@ -231,7 +231,7 @@ fn advice(status: StatusCode) -> &'static str {
 }
 
 /// Says what went wrong on the way. Without the URL: its parameters may hold secrets.
-fn explain(url: &Url, error: &reqwest::Error) -> Failure {
+pub(crate) fn explain(url: &Url, error: &reqwest::Error) -> Failure {
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     let mut deepest = String::new();
     while let Some(cause) = source {
