@@ -94,6 +94,7 @@ static ACTIONS: LazyLock<Vec<Action>> = LazyLock::new(|| {
         include_str!("../catalog/integration.call.json"),
         include_str!("../catalog/set.json"),
         include_str!("../catalog/log.json"),
+        include_str!("../catalog/code.javascript.json"),
         include_str!("../catalog/csv.read.json"),
         include_str!("../catalog/csv.write.json"),
         include_str!("../catalog/filter.json"),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::catalog::{self, Container};
 use domain::document::{ErrorPolicy, Lane, Step};
 use domain::template::Template;
-use domain::{Document, StepId, call, limit};
+use domain::{Document, StepId, call, code, limit};
 use thiserror::Error;
 
 pub(crate) use config::Config;
@@ -49,6 +49,8 @@ pub(crate) enum Action {
     Http,
     /// Calls another integration.
     Call,
+    /// Runs code.
+    Code,
     Respond,
     Set,
     Log,
@@ -237,6 +239,7 @@ fn simple(step: &Step) -> Result<Action, CompileError> {
     Ok(match step.kind.as_str() {
         "http.request" => Action::Http,
         call::STEP => Action::Call,
+        code::STEP => Action::Code,
         "respond" => Action::Respond,
         "set" => Action::Set,
         "log" => Action::Log,

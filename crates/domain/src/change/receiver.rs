@@ -14,6 +14,7 @@ use super::tree::Tree;
 use crate::IntegrationId;
 use crate::call;
 use crate::catalog::{self, Effect};
+use crate::code;
 use crate::document::Step;
 use crate::schema::FieldKind;
 use crate::template::{self, Found};
@@ -260,7 +261,9 @@ impl<'a> Flow<'a> {
     ) {
         let source: &Step = self.tree.step(other);
         match (source.kind.as_str(), rest) {
-            ("set" | "log" | "loop" | "csv.read" | "csv.write", _) if traced.depth > FOLLOWED => {
+            ("set" | "log" | "loop" | "csv.read" | "csv.write" | code::STEP, _)
+                if traced.depth > FOLLOWED =>
+            {
                 traced.output(self, other, rest, names)
             }
             ("set", _) => {
@@ -282,6 +285,12 @@ impl<'a> Flow<'a> {
             ("csv.write", ["text", ..]) => {
                 if let Some(rows) = source.config.get("rows") {
                     self.look_into(other, rows, false, &[], traced);
+                }
+            }
+            // What the code takes out of it is not told by looking at it.
+            (code::STEP, _) => {
+                if let Some(input) = source.config.get("input") {
+                    self.look_into(other, input, false, &[], traced);
                 }
             }
             ("loop", ["item", rest @ ..]) if self.around(step).any(|around| around == other) => {

@@ -13,7 +13,9 @@ use super::part::{self, Part};
 use super::record::Recorder;
 use super::watch::{Interrupt, Watch};
 use super::{End, Outcome};
-use crate::port::{Answer, Clock, Directory, Journal, Lease, Network, Outside, Returned, Vault};
+use crate::port::{
+    Answer, Clock, Directory, Journal, Lease, Network, Outside, Returned, Sandbox, Vault,
+};
 use crate::program::{Action, Node, Program};
 use crate::step;
 use crate::step::http::header::hide_secrets;
@@ -26,6 +28,7 @@ pub(super) struct Run<'p, C, J, O> {
     pub(super) outside: &'p O,
     pub(super) vault: Option<&'p dyn Vault>,
     pub(super) directory: Option<&'p dyn Directory>,
+    pub(super) sandbox: Option<&'p dyn Sandbox>,
     pub(super) journal: &'p J,
     pub(super) program: &'p Program,
     pub(super) lease: Lease,
@@ -147,6 +150,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         match &node.action {
             Action::Http => Box::pin(self.http(node, started_at, config)).await,
+            Action::Code => Box::pin(self.code(node, started_at, config)).await,
             Action::Call => Box::pin(self.call(node, started_at, config)).await,
             Action::Delay => Box::pin(self.delay(node, started_at, config)).await,
             Action::Respond => Box::pin(self.respond(node, started_at, config)).await,
@@ -317,6 +321,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             input: Value::Null,
             output: Value::Null,
             error: None,
+            console: Vec::new(),
             attempts: 1,
         }
     }

@@ -4,6 +4,7 @@
 mod bounds;
 mod calling;
 mod catching;
+mod coding;
 mod connection;
 mod csv;
 mod guard;
