@@ -261,11 +261,19 @@ impl<'a> Flow<'a> {
     ) {
         let source: &Step = self.tree.step(other);
         match (source.kind.as_str(), rest) {
-            ("set" | "log" | "loop" | "csv.read" | "csv.write" | code::STEP, _)
-                if traced.depth > FOLLOWED =>
-            {
-                traced.output(self, other, rest, names)
-            }
+            (
+                "set"
+                | "log"
+                | "loop"
+                | "csv.read"
+                | "csv.write"
+                | "json.read"
+                | "json.write"
+                | "xml.read"
+                | "xml.write"
+                | code::STEP,
+                _,
+            ) if traced.depth > FOLLOWED => traced.output(self, other, rest, names),
             ("set", _) => {
                 if let Some(values) = source.config.get("values") {
                     self.look_into(other, values, false, rest, traced);
@@ -277,7 +285,7 @@ impl<'a> Flow<'a> {
                 }
             }
             // All that is in a text, or in rows, goes on with what is made of it.
-            ("csv.read", _) => {
+            ("csv.read" | "json.read" | "xml.read", _) => {
                 if let Some(text) = source.config.get("text") {
                     self.look_into(other, text, false, &[], traced);
                 }
@@ -285,6 +293,11 @@ impl<'a> Flow<'a> {
             ("csv.write", ["text", ..]) => {
                 if let Some(rows) = source.config.get("rows") {
                     self.look_into(other, rows, false, &[], traced);
+                }
+            }
+            ("json.write" | "xml.write", ["text", ..]) => {
+                if let Some(value) = source.config.get("value") {
+                    self.look_into(other, value, false, &[], traced);
                 }
             }
             // What the code takes out of it is not told by looking at it.

@@ -163,6 +163,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Action::Set => self.pure(node, started_at, config, step::set),
             Action::ReadCsv => self.pure(node, started_at, config, step::csv::read),
             Action::WriteCsv => self.pure(node, started_at, config, step::csv::write),
+            Action::ReadJson => self.pure(node, started_at, config, step::json::read),
+            Action::WriteJson => self.pure(node, started_at, config, step::json::write),
+            Action::ReadXml => self.pure(node, started_at, config, step::xml::read),
+            Action::WriteXml => self.pure(node, started_at, config, step::xml::write),
             Action::Log => {
                 let message = step::log(&config);
                 self.succeed(node, started_at, Value::Object(config), message)

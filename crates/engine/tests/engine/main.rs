@@ -9,6 +9,7 @@ mod connection;
 mod csv;
 mod guard;
 mod http;
+mod markup;
 mod resume;
 mod schedule;
 mod server;

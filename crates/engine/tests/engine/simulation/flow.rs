@@ -46,6 +46,12 @@ impl Steps<'_> {
             6 if self.chance.percent(25) => {
                 json!({"kind": "csv.write", "rows": [{"a": "{{ trigger.body.n }}"}]})
             }
+            6 if self.chance.percent(20) => {
+                json!({"kind": "xml.write", "value": {"a": "{{ trigger.body.n }}"}})
+            }
+            6 if self.chance.percent(20) => {
+                json!({"kind": "json.read", "text": "[{{ trigger.body.n }}]"})
+            }
             6 if self.chance.percent(40) => json!({
                 "kind": "code.javascript", "code": "return Math.random();",
                 "input": {"n": "{{ trigger.body.n }}"},
