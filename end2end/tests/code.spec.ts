@@ -46,11 +46,11 @@ test("code is written, tested, mended at the line that the error names, publishe
   await builder.page.keyboard.insertText(
     "// {{ no expression }}\nconst sum = input.orders.reduce((sum, order) => sum + order.price, 0);\nconsole.warn(`The sum is ${sum}`);\nreturn { sum };",
   );
-  await expect(code).toHaveValue(/^\/\/ \{\{ no expression \}\}\nconst sum/);
   await expect(async () => {
     await builder.page.keyboard.press("Escape");
     await expect(dialog).toBeHidden({ timeout: 500 });
   }).toPass();
+  await expect(code).toHaveValue(/^\/\/ \{\{ no expression \}\}\nconst sum/);
   await builder.saved();
 
   await builder.test(PAYLOAD);
