@@ -98,6 +98,9 @@ impl Assist {
     /// Takes note of what was typed.
     pub(crate) fn typed(self, event: &leptos::ev::Event) {
         self.shows(&event_target_value(event));
+        if self.reads == Reads::Code {
+            return;
+        }
         let input = event.dyn_ref::<web_sys::InputEvent>();
         let data = input.and_then(web_sys::InputEvent::data);
         let is_deleting = input.is_some_and(|input| input.input_type().starts_with("delete"));
@@ -115,7 +118,9 @@ impl Assist {
         // The focus leaves an input also when it is taken off the page.
         self.has_focus.try_set(has_focus);
         if has_focus {
-            self.expressions.last.set(Some(self));
+            // Data is not put into code: it comes in beside it.
+            let last = Some(self).filter(|_| self.reads != Reads::Code);
+            self.expressions.last.set(last);
         } else if !self.found.is_disposed() {
             self.close();
         }
@@ -252,6 +257,14 @@ fn put(input: &HtmlInputElement, text: &str, at: std::ops::Range<usize>, new: &s
 
 /// Draws what stands around the input of a field.
 pub(crate) fn frame(assist: Assist, input: AnyView, is_line: bool, is_code: bool) -> AnyView {
+    if assist.reads == Reads::Code {
+        return view! {
+            <div class="expression is-script" class:is-focused=move || assist.has_focus.get()>
+                <div class="expression-box">{input} {code::button(assist)}</div>
+            </div>
+        }
+        .into_any();
+    }
     let has_expressions = Memo::new(move |_| {
         let is_condition = assist.is_condition();
         assist

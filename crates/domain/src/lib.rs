@@ -11,6 +11,7 @@ pub mod canonical;
 pub mod catalog;
 pub mod change;
 pub mod clipboard;
+pub mod code;
 pub mod connection;
 pub mod delivery;
 pub mod document;

@@ -36,6 +36,18 @@ pub fn parse_json(bytes: &[u8]) -> Result<Value, JsonRefusal> {
     serde_json::from_slice(bytes).map_err(|error| JsonRefusal::Syntax(explain(&error, bytes)))
 }
 
+/// Reads a text as JSON; same answer as [`parse_json`], of any length.
+///
+/// # Errors
+/// When it is too deep, or not JSON.
+pub fn read_json(text: &str) -> Result<Value, JsonRefusal> {
+    if depth(text.as_bytes()) > limit::JSON_DEPTH {
+        return Err(JsonRefusal::TooDeep);
+    }
+    serde_json::from_str(text)
+        .map_err(|error| JsonRefusal::Syntax(explain(&error, text.as_bytes())))
+}
+
 /// Checks that a text is JSON without keeping it; same answer as [`parse_json`], of any length.
 ///
 /// # Errors

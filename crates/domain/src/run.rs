@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::{Called, Linked};
+use crate::code::ConsoleLine;
 use crate::delivery::Delivery;
 use crate::document::{Document, OnError};
 use crate::throttle::Held;
@@ -161,6 +162,9 @@ pub struct StepRecord {
     /// Why it failed, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What its code wrote to the console.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub console: Vec<ConsoleLine>,
     /// How many attempts it took; 1 for most.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub attempts: u32,
@@ -390,6 +394,7 @@ mod tests {
             input: Value::Null,
             output,
             error: None,
+            console: Vec::new(),
             attempts: 1,
         };
         let table = [

@@ -77,6 +77,9 @@ pub enum FieldKind {
     },
     /// Any JSON, with expressions in its texts.
     Json,
+    /// JavaScript. Braces in it are its own, so it takes no expressions: data comes in beside it,
+    /// and none can become code.
+    Code,
     /// The id of a connection, chosen from a list; never an expression, so that whoever reads the
     /// document knows which one is used.
     Connection,
@@ -201,6 +204,7 @@ fn kind(property: &Value) -> FieldKind {
     match (text_of(property, "x-widget"), text_of(property, "type")) {
         ("condition", _) => FieldKind::Condition,
         ("list", _) => FieldKind::List,
+        ("code", _) => FieldKind::Code,
         ("connection", _) => FieldKind::Connection,
         ("integration", _) => FieldKind::Integration,
         ("map", _) => FieldKind::Map {
@@ -231,6 +235,13 @@ fn kind(property: &Value) -> FieldKind {
                 .map_or(crate::limit::TEMPLATE_BYTES, |max| max as usize),
         },
         _ => FieldKind::Json,
+    }
+}
+
+impl FieldKind {
+    /// Returns whether a text in the field may hold expressions.
+    pub fn takes_expressions(&self) -> bool {
+        !matches!(self, Self::Code | Self::Connection | Self::Integration)
     }
 }
 

@@ -3,6 +3,7 @@
 mod authorize;
 mod calling;
 mod catching;
+mod coding;
 mod effect;
 mod frame;
 mod lanes;
@@ -22,7 +23,7 @@ use tokio::sync::{oneshot, watch as signal};
 use crate::Program;
 use crate::port::{
     Answer, Calling, Clients, Clock, Directory, Journal, Lease, Network, Outside, Returned,
-    SystemClock, Vault,
+    Sandbox, SystemClock, Vault,
 };
 use catching::Thrown;
 use frame::Frame;
@@ -115,6 +116,7 @@ pub struct Engine<C = SystemClock, O = Clients> {
     outside: O,
     vault: Option<Arc<dyn Vault>>,
     directory: Option<Arc<dyn Directory>>,
+    sandbox: Option<Arc<dyn Sandbox>>,
 }
 
 impl<C: Clock> Engine<C> {
@@ -134,6 +136,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             outside,
             vault: None,
             directory: None,
+            sandbox: None,
         }
     }
 
@@ -151,6 +154,15 @@ impl<C: Clock, O: Outside> Engine<C, O> {
     pub fn with_directory(self, directory: Arc<dyn Directory>) -> Self {
         Self {
             directory: Some(directory),
+            ..self
+        }
+    }
+
+    /// Lets steps run code in `sandbox`; without it, they cannot.
+    #[must_use]
+    pub fn with_sandbox(self, sandbox: Arc<dyn Sandbox>) -> Self {
+        Self {
+            sandbox: Some(sandbox),
             ..self
         }
     }
@@ -207,6 +219,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             outside: &self.outside,
             vault: self.vault.as_deref(),
             directory: self.directory.as_deref(),
+            sandbox: self.sandbox.as_deref(),
             journal,
             program: &program,
             lease: task.lease,

@@ -15,6 +15,9 @@ pub struct Unanswered {
     pub message: String,
     /// How long the other side asks to be left alone.
     pub after: Option<Duration>,
+    /// The token that it did not take, by its [`Credentials::issue`]: with another one it may
+    /// answer.
+    pub refused: Option<i64>,
 }
 
 impl Unanswered {
@@ -23,6 +26,7 @@ impl Unanswered {
         Self {
             message: message.into(),
             after: None,
+            refused: None,
         }
     }
 }
@@ -48,7 +52,7 @@ pub async fn ask(
         ));
     }
     let output = outside.send(network, &call, now).await;
-    let output = output.map_err(unanswered)?;
+    let output = output.map_err(|failure| unanswered(failure, call.issue()))?;
     let found = poll.read(output.get("body").unwrap_or(&Value::Null), cursor);
     found.map_err(|refusal| Unanswered::saying(refusal.to_string()))
 }
@@ -67,11 +71,16 @@ pub async fn once(
 }
 
 /// What is said of a step's request is true of this one, but there is no step.
-fn unanswered(failure: Failure) -> Unanswered {
+fn unanswered(failure: Failure, issue: Option<i64>) -> Unanswered {
+    let refused = issue.filter(|_| failure.is_unauthorized());
     let message = failure.message.replace("the step", "the trigger");
     let after = match failure.retry {
         Retry::After(after) => Some(after),
         Retry::Never | Retry::Backoff => None,
     };
-    Unanswered { message, after }
+    Unanswered {
+        message,
+        after,
+        refused,
+    }
 }

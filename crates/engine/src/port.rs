@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use domain::code::ConsoleLine;
 use domain::run::{RunState, StepRecord};
 use domain::{ConnectionId, DocumentHash, IntegrationId, RunId, Timestamp};
 use serde_json::Value;
@@ -162,6 +163,43 @@ pub struct Returned {
     pub error: Option<String>,
     /// What it gave, as [`crate::Outcome::Answered`] has it.
     pub result: Option<Value>,
+}
+
+/// Where the code of steps runs: never in this process.
+pub trait Sandbox: Debug + Send + Sync + 'static {
+    /// Runs a piece of code. It has no way to act on anything outside, so that running it twice
+    /// does no harm. Dropping the future ends it.
+    fn run(&self, script: Script) -> Running<'_>;
+}
+
+/// Code that is being run.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Ran> + Send + 'a>>;
+
+/// Code and what it works on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// The body of a JavaScript function that has `input`, and returns a value.
+    pub code: String,
+    /// What it has as `input`.
+    pub input: Value,
+}
+
+/// What came of running code.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ran {
+    /// What it returned, within the bounds of [`domain::code`].
+    pub result: Result<Value, Broke>,
+    /// What it wrote to its console, also when it failed.
+    pub console: Vec<ConsoleLine>,
+}
+
+/// Why code gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broke {
+    /// A sentence that says where and why, and what to do.
+    pub message: String,
+    /// It is not the code's fault, so that another attempt may do better.
+    pub may_retry: bool,
 }
 
 /// What time it is, and waiting for it to pass.

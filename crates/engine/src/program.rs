@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::catalog::{self, Container};
 use domain::document::{ErrorPolicy, Lane, Step};
 use domain::template::Template;
-use domain::{Document, StepId, call, limit};
+use domain::{Document, StepId, call, code, limit};
 use thiserror::Error;
 
 pub(crate) use config::Config;
@@ -49,11 +49,17 @@ pub(crate) enum Action {
     Http,
     /// Calls another integration.
     Call,
+    /// Runs code.
+    Code,
     Respond,
     Set,
     Log,
     ReadCsv,
     WriteCsv,
+    ReadJson,
+    WriteJson,
+    ReadXml,
+    WriteXml,
     Filter,
     Branch(Vec<Arm>),
     Loop(Vec<usize>),
@@ -237,11 +243,16 @@ fn simple(step: &Step) -> Result<Action, CompileError> {
     Ok(match step.kind.as_str() {
         "http.request" => Action::Http,
         call::STEP => Action::Call,
+        code::STEP => Action::Code,
         "respond" => Action::Respond,
         "set" => Action::Set,
         "log" => Action::Log,
         "csv.read" => Action::ReadCsv,
         "csv.write" => Action::WriteCsv,
+        "json.read" => Action::ReadJson,
+        "json.write" => Action::WriteJson,
+        "xml.read" => Action::ReadXml,
+        "xml.write" => Action::WriteXml,
         "filter" => Action::Filter,
         "branch" => Action::Branch(Vec::new()),
         "loop" => Action::Loop(Vec::new()),

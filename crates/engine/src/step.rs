@@ -4,7 +4,9 @@
 pub(crate) mod csv;
 pub(crate) mod delay;
 pub(crate) mod http;
+pub(crate) mod json;
 pub(crate) mod respond;
+pub(crate) mod xml;
 
 use serde_json::{Map, Value, json};
 

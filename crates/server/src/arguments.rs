@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::code;
+
 /// What `sluice --help` prints.
 pub const HELP: &str = "\
 Sluice: integrations go live through review.
@@ -55,6 +57,9 @@ pub enum Command {
     Postgres,
     /// Seal all secrets anew.
     RotateKey,
+    /// Run one piece of code, confined, for a server that started this process; see
+    /// [`crate::code`]. Not for people, so the help does not name it.
+    RunCode,
     /// Print the version.
     Version,
     /// Print the help.
@@ -124,6 +129,7 @@ impl Arguments {
                 "migrate" if first => read.command = Command::Migrate,
                 "postgres" if first => read.command = Command::Postgres,
                 "rotate-key" if first => read.command = Command::RotateKey,
+                code::ARGUMENT if first => read.command = Command::RunCode,
                 "--version" | "-V" => read.command = Command::Version,
                 "--help" | "-h" | "help" => read.command = Command::Help,
                 "--listen" => read.listen = Some(value("--listen")?),

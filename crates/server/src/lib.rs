@@ -4,6 +4,7 @@
 pub mod answer_desk;
 pub mod api;
 pub mod arguments;
+pub mod code;
 pub mod config;
 pub mod demo;
 pub mod listen;

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use server::arguments::{Arguments, Command, HELP};
+use server::code;
 use server::config::Config;
 use server::postgres::Postgres;
 use server::serve::{self, Failure};
@@ -17,7 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             let _ = writeln!(std::io::stderr(), "sluice: {failure}");
             ExitCode::FAILURE
@@ -25,16 +26,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
+fn run() -> Result<ExitCode, Failure> {
     let arguments = Arguments::read(std::env::args().skip(1))?;
     match arguments.command {
-        Command::Help => return Ok(write!(std::io::stdout(), "{HELP}")?),
+        // Before anything else begins: no thread, no log, no configuration.
+        Command::RunCode => return Ok(code::run_job()),
+        Command::Help => {
+            write!(std::io::stdout(), "{HELP}")?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Version => {
-            return Ok(writeln!(
-                std::io::stdout(),
-                "sluice {}",
-                env!("CARGO_PKG_VERSION")
-            )?);
+            writeln!(std::io::stdout(), "sluice {}", env!("CARGO_PKG_VERSION"))?;
+            return Ok(ExitCode::SUCCESS);
         }
         Command::Serve | Command::Migrate | Command::Postgres | Command::RotateKey => {}
     }
@@ -55,7 +58,7 @@ fn run() -> Result<(), Failure> {
     });
     // What is still under way then, such as a request that waits, is not worth waiting for.
     runtime.shutdown_background();
-    done
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs the private Postgres until we are asked to end.

@@ -9,6 +9,7 @@ use store::Store;
 use tokio::net::TcpListener;
 
 use crate::answer_desk::AnswerDesk;
+use crate::code::Processes;
 use crate::config::{Config, KeySource};
 use crate::mail::{Mailer, Pace};
 use crate::postgres::Postgres;
@@ -156,6 +157,7 @@ async fn serve(
             answers.clone(),
             stop.clone(),
             config.concurrency,
+            Arc::new(Processes::of_this_binary()),
         )
     });
     let working = worker.clone().map(|worker| tokio::spawn(worker.work()));

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use domain::run::RunState;
 use domain::{RunId, Timestamp};
-use engine::port::{Clock, Lease, SystemClock};
+use engine::port::{Clock, Lease, Sandbox, SystemClock};
 use engine::{Engine, Outcome, Task};
 use futures::FutureExt;
 use store::{ClaimedRun, PgJournal, Store, Suspects, WorkerId};
@@ -81,19 +81,22 @@ struct Running {
 }
 
 impl Worker {
-    /// Returns a worker that executes up to `concurrency` runs at once.
+    /// Returns a worker that executes up to `concurrency` runs at once, and their code in
+    /// `sandbox`.
     pub fn new(
         store: Store,
         answers: Arc<AnswerDesk>,
         stop: Stop,
         concurrency: usize,
+        sandbox: Arc<dyn Sandbox>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id: WorkerId::random(),
             journal: store.journal(),
             engine: Engine::new(SystemClock)
                 .with_vault(Arc::new(store.clone()))
-                .with_directory(Arc::new(store.clone())),
+                .with_directory(Arc::new(store.clone()))
+                .with_sandbox(sandbox),
             store,
             programs: Programs::default(),
             answers,

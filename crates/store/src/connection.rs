@@ -3,7 +3,7 @@
 
 mod authorization;
 mod consent;
-mod open;
+pub(crate) mod open;
 pub(crate) mod token;
 
 use domain::account::Me;

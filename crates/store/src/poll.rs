@@ -16,6 +16,7 @@ use engine::port::{Credentials, Network};
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use crate::connection::open::Opened;
 use crate::live::{Changed, What};
 use crate::run::check;
 use crate::{Error, Refusal, Result, Store, Tx, document, number, organization, timestamp};
@@ -95,18 +96,16 @@ impl Store {
     }
 
     /// Opens the connection of a claimed poll, if it names one; `None` when that is gone. Else says
-    /// why it does not open.
+    /// why it does not open. `refused` is as [`engine::port::Vault::open`] has it.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn poll_credentials(
         &self,
         claim: &ClaimedPoll,
+        refused: Option<i64>,
     ) -> Result<std::result::Result<Option<Credentials>, Unanswered>> {
-        let mut system = self.inner.system.acquire().await?;
-        let (organization, poll) = (claim.organization, &claim.poll);
-        let opened = self.credentials_of(&mut system, organization, poll, false);
-        match opened.await {
+        match self.credentials_of(claim, refused).await {
             Ok(credentials) => Ok(Ok(credentials)),
             Err(Error::Refused(refusal)) => Ok(Err(Unanswered::saying(refusal.to_string()))),
             Err(Error::Unavailable(error @ sqlx::Error::Decode(_))) => {
@@ -121,24 +120,44 @@ impl Store {
 
     async fn credentials_of(
         &self,
+        claim: &ClaimedPoll,
+        refused: Option<i64>,
+    ) -> Result<Option<Credentials>> {
+        let mut system = self.inner.system.acquire().await?;
+        let organization = claim.organization;
+        let opened = self
+            .open_of(&mut system, organization, &claim.poll, false, refused)
+            .await?;
+        // Nobody waits for a provider with a connection to the database.
+        drop(system);
+        match opened {
+            Some(opened) => self.ready(opened).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn open_of(
+        &self,
         connection: &mut sqlx::PgConnection,
         organization: OrganizationId,
         poll: &Poll,
         is_test: bool,
-    ) -> Result<Option<Credentials>> {
+        refused: Option<i64>,
+    ) -> Result<Option<Opened>> {
         let Some(id) = poll.connection() else {
             return Ok(None);
         };
-        let opened = self.open_connection(connection, organization, id, is_test);
+        let opened = self.open_connection(connection, organization, id, is_test, refused);
         match opened.await {
-            Ok(credentials) => Ok(Some(credentials)),
+            Ok(opened) => Ok(Some(opened)),
             Err(Error::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// Returns what a draft's trigger polls, to try it: with the connection's secrets for tests
-    /// where there are any, and the organization's network.
+    /// where there are any, and the organization's network. `refused` is as
+    /// [`engine::port::Vault::open`] has it.
     ///
     /// # Errors
     /// When the role does not allow it, there is no such draft, it does not poll, or its connection
@@ -147,15 +166,20 @@ impl Store {
         &self,
         me: &Me,
         draft: DraftId,
+        refused: Option<i64>,
     ) -> Result<(Poll, Option<Credentials>, Network)> {
         let mut tx = self.begin(me, Act::Test).await?;
         let locked = crate::draft::lock(&mut tx, me, draft).await?.open()?;
         let poll = Poll::of(&locked.document);
         let poll = poll.ok_or(Refusal::Poll(poll::Refusal::OtherTrigger))?;
-        let credentials = self
-            .credentials_of(&mut tx, me.organization, &poll, true)
+        let opened = self
+            .open_of(&mut tx, me.organization, &poll, true, refused)
             .await?;
         tx.commit().await?;
+        let credentials = match opened {
+            Some(opened) => Some(self.ready(opened).await?),
+            None => None,
+        };
         Ok((poll, credentials, self.network(me).await?))
     }
 

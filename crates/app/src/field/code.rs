@@ -30,7 +30,7 @@ extern "C" {
         parent: &HtmlElement,
         text: &str,
         label: &str,
-        is_json: bool,
+        language: &str,
         described_by: &str,
         asked: &Object,
     ) -> Result<JsValue, JsValue>;
@@ -103,12 +103,16 @@ fn editor(assist: Assist) -> AnyView {
         let text = assist.text.get_untracked();
         spawn_local(async move {
             let answers = answers(assist);
-            let is_json = assist.reads == Reads::Json;
+            let language = match assist.reads {
+                Reads::Json => "json",
+                Reads::Code => "javascript",
+                Reads::Text | Reads::Condition => "text",
+            };
             let opened = open_code_editor(
                 &place,
                 &text,
                 &label,
-                is_json,
+                language,
                 &described_by,
                 &answers.object,
             );
@@ -122,7 +126,8 @@ fn editor(assist: Assist) -> AnyView {
                     failed.try_set(true);
                 }
             }
-            if let Ok(part) = expressions().await
+            if assist.reads != Reads::Code
+                && let Ok(part) = expressions().await
                 && !has_result.is_disposed()
             {
                 result.set_value(Some(owner.with(|| (part.result)(assist))));
@@ -151,7 +156,14 @@ fn editor(assist: Assist) -> AnyView {
             on:keydown=move |event| event.stop_propagation()
         ></div>
         <p class="field-help" id=help>
-            "Type {{ for data of earlier steps, | for filters. Ctrl+Space suggests. Escape closes; what is typed is kept."
+            {match assist.reads {
+                Reads::Code => {
+                    "Data of earlier steps comes in by the names under Input. Escape closes; what is typed is kept."
+                }
+                _ => {
+                    "Type {{ for data of earlier steps, | for filters. Ctrl+Space suggests. Escape closes; what is typed is kept."
+                }
+            }}
         </p>
         {move || failed.get().then(|| view! {
             <p class="field-problem" role="alert">

@@ -1,6 +1,6 @@
 //! What keys do in a field that takes expressions.
 
-use domain::template::is_inside;
+use domain::template::{Reads, is_inside};
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 
@@ -9,7 +9,7 @@ use super::{Assist, put};
 impl Assist {
     /// Handles a key. Whatever is not about expressions is the input's own.
     pub(crate) fn key(self, event: &KeyboardEvent) {
-        if event.is_composing() {
+        if event.is_composing() || self.reads == Reads::Code {
             return;
         }
         let control = event.ctrl_key() || event.meta_key();

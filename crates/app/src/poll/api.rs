@@ -28,9 +28,19 @@ pub async fn restart_poll(id: IntegrationId, from: Restart) -> Result<(), Fault>
 #[server(prefix = "/api", endpoint = "poll_once", input = Json)]
 pub async fn poll_once(id: DraftId) -> Result<Result<usize, String>, Fault> {
     let (me, store) = (me().await?, store());
-    let (poll, credentials, network) = store.poll_to_try(&me, id).await.map_err(fault)?;
-    let now = store.now().await.map_err(fault)?;
-    match engine::poll::once(&network, &poll, credentials, now).await {
+    let ask = async |refused| {
+        let (poll, credentials, network) = store.poll_to_try(&me, id, refused).await?;
+        let now = store.now().await?;
+        Ok(engine::poll::once(&network, &poll, credentials, now).await)
+    };
+    let answer = match ask(None).await.map_err(fault)? {
+        // Once more, with another token.
+        Err(unanswered) if unanswered.refused.is_some() => {
+            ask(unanswered.refused).await.map_err(fault)?
+        }
+        answer => answer,
+    };
+    match answer {
         Ok(found) => {
             let kept = store.catch_items(&me, id, &found.items).await;
             kept.map(|()| Ok(found.items.len())).map_err(fault)

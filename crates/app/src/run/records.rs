@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::call::{self, Called};
 use domain::catalog::{self, Container};
+use domain::code::{ConsoleLine, Level};
 use domain::document::{Document, Lane, Step};
 use domain::run::{RunDetail, RunState, StepPath, StepRecord, StepState};
 use domain::{StepId, limit};
@@ -349,7 +350,10 @@ fn round_choice(
 }
 
 fn has_details(record: &StepRecord) -> bool {
-    record.error.is_some() || !record.input.is_null() || !record.output.is_null()
+    record.error.is_some()
+        || !record.console.is_empty()
+        || !record.input.is_null()
+        || !record.output.is_null()
 }
 
 fn details(record: &StepRecord) -> AnyView {
@@ -364,7 +368,35 @@ fn details(record: &StepRecord) -> AnyView {
     view! {
         {record.error.clone().map(|error| view! { <p class="run-error">{error}</p> })}
         {part("Input", &record.input)}
+        {console(&record.console)}
         {part("Output", &record.output)}
     }
     .into_any()
+}
+
+/// Draws what the code of a step wrote to its console, if it did.
+pub(crate) fn console(lines: &[ConsoleLine]) -> Option<AnyView> {
+    let line = |line: &ConsoleLine| {
+        let (key, title) = match line.level {
+            Level::Debug => ("debug", "Debug"),
+            Level::Info => ("info", "Info"),
+            Level::Warning => ("warning", "Warning"),
+            Level::Error => ("error", "Error"),
+        };
+        view! {
+            <li data-level=key>
+                <span class="console-level">{title}</span>
+                <code>{line.text.clone()}</code>
+            </li>
+        }
+    };
+    (!lines.is_empty()).then(|| {
+        view! {
+            <h3>"Console"</h3>
+            <ol class="console" aria-label="Console">
+                {lines.iter().map(line).collect::<Vec<_>>()}
+            </ol>
+        }
+        .into_any()
+    })
 }

@@ -331,12 +331,16 @@ fn is_blank(kind: &FieldKind, value: &Value) -> bool {
     match (kind, value) {
         (FieldKind::Map { .. }, Value::Object(map)) => map.is_empty(),
         (
-            FieldKind::Text { .. } | FieldKind::Connection | FieldKind::Integration,
+            FieldKind::Text { .. }
+            | FieldKind::Code
+            | FieldKind::Connection
+            | FieldKind::Integration,
             Value::String(text),
         ) => text.is_empty(),
         (
             FieldKind::Map { .. }
             | FieldKind::Text { .. }
+            | FieldKind::Code
             | FieldKind::Connection
             | FieldKind::Integration,
             Value::Null,
@@ -362,12 +366,14 @@ fn configs(fields: &mut Fields, sides: &[Side<'_>; 2], renames: &Renames<'_>) {
     for name in names {
         let (old, new) = (before.config.get(name), after.config.get(name));
         let minor = before.is_minor(name) && after.is_minor(name);
-        let is_condition = after
-            .field(name)
-            .is_some_and(|field| field.kind == FieldKind::Condition);
-        let follows = old
-            .zip(new)
-            .is_some_and(|(old, new)| renames.explain(old, new, is_condition));
+        let kind = after.field(name).map(|field| &field.kind);
+        let is_condition = kind == Some(&FieldKind::Condition);
+        // In code, braces refer to nothing, so that no rename explains what differs.
+        let can_follow = kind.is_none_or(FieldKind::takes_expressions);
+        let follows = can_follow
+            && old
+                .zip(new)
+                .is_some_and(|(old, new)| renames.explain(old, new, is_condition));
         let change = fields.add(Field::config(name), old.cloned(), new.cloned());
         change.follows_rename = follows;
         change.minor = minor;

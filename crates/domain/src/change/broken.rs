@@ -138,8 +138,11 @@ impl<'p> Finder<'_, 'p> {
         let schema = catalog::action(&after.kind).map(|action| &action.input);
         for (name, value) in &after.config {
             if let Some(was) = before.config.get(name) {
-                let field = schema.and_then(|schema| schema.field(name));
-                let is_condition = field.is_some_and(|field| field.kind == FieldKind::Condition);
+                let kind = schema.and_then(|schema| Some(&schema.field(name)?.kind));
+                if kind.is_some_and(|kind| !kind.takes_expressions()) {
+                    continue;
+                }
+                let is_condition = kind == Some(&FieldKind::Condition);
                 compare(
                     is_same(was, value),
                     slugs(was, is_condition),

@@ -14,6 +14,7 @@ use super::tree::Tree;
 use crate::IntegrationId;
 use crate::call;
 use crate::catalog::{self, Effect};
+use crate::code;
 use crate::document::Step;
 use crate::schema::FieldKind;
 use crate::template::{self, Found};
@@ -260,9 +261,19 @@ impl<'a> Flow<'a> {
     ) {
         let source: &Step = self.tree.step(other);
         match (source.kind.as_str(), rest) {
-            ("set" | "log" | "loop" | "csv.read" | "csv.write", _) if traced.depth > FOLLOWED => {
-                traced.output(self, other, rest, names)
-            }
+            (
+                "set"
+                | "log"
+                | "loop"
+                | "csv.read"
+                | "csv.write"
+                | "json.read"
+                | "json.write"
+                | "xml.read"
+                | "xml.write"
+                | code::STEP,
+                _,
+            ) if traced.depth > FOLLOWED => traced.output(self, other, rest, names),
             ("set", _) => {
                 if let Some(values) = source.config.get("values") {
                     self.look_into(other, values, false, rest, traced);
@@ -274,7 +285,7 @@ impl<'a> Flow<'a> {
                 }
             }
             // All that is in a text, or in rows, goes on with what is made of it.
-            ("csv.read", _) => {
+            ("csv.read" | "json.read" | "xml.read", _) => {
                 if let Some(text) = source.config.get("text") {
                     self.look_into(other, text, false, &[], traced);
                 }
@@ -282,6 +293,17 @@ impl<'a> Flow<'a> {
             ("csv.write", ["text", ..]) => {
                 if let Some(rows) = source.config.get("rows") {
                     self.look_into(other, rows, false, &[], traced);
+                }
+            }
+            ("json.write" | "xml.write", ["text", ..]) => {
+                if let Some(value) = source.config.get("value") {
+                    self.look_into(other, value, false, &[], traced);
+                }
+            }
+            // What the code takes out of it is not told by looking at it.
+            (code::STEP, _) => {
+                if let Some(input) = source.config.get("input") {
+                    self.look_into(other, input, false, &[], traced);
                 }
             }
             ("loop", ["item", rest @ ..]) if self.around(step).any(|around| around == other) => {

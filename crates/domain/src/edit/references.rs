@@ -96,13 +96,14 @@ fn rewrite_in_config(
     schema: Option<&Schema>,
     rewrite: Rewrite<'_>,
 ) -> Option<Map<String, Value>> {
-    let is_condition = |name: &str| {
-        let field = schema.and_then(|schema| schema.field(name));
-        field.is_some_and(|field| field.kind == FieldKind::Condition)
-    };
     let mut rewritten = None;
     for (name, value) in config {
-        if let Some(value) = rewrite_in_value(value, rewrite, is_condition(name)) {
+        let kind = schema.and_then(|schema| Some(&schema.field(name)?.kind));
+        if kind.is_some_and(|kind| !kind.takes_expressions()) {
+            continue;
+        }
+        let is_condition = kind == Some(&FieldKind::Condition);
+        if let Some(value) = rewrite_in_value(value, rewrite, is_condition) {
             rewritten
                 .get_or_insert_with(|| config.clone())
                 .insert(name.clone(), value);

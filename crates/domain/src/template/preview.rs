@@ -15,6 +15,8 @@ pub enum Reads {
     Condition,
     /// As JSON with expressions.
     Json,
+    /// As JavaScript, without expressions.
+    Code,
 }
 
 /// What a text gives.
@@ -47,6 +49,7 @@ pub fn preview(text: &str, reads: Reads, reach: &Reach, scope: &Scope) -> Option
             Template::parse_condition(text).and_then(|parsed| parsed.evaluate(scope))
         }
         Reads::Json => JsonText::parse(text).and_then(|parsed| parsed.evaluate(scope)),
+        Reads::Code => return None,
     };
     Some(match given {
         Ok(value) => Preview::Value(value),

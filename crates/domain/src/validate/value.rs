@@ -8,7 +8,7 @@ use super::collector::Collector;
 use super::content::{is_blank, longer};
 use crate::payload::JsonRefusal;
 use crate::schema::{Field, FieldKind, Format};
-use crate::{ConnectionId, IntegrationId, call, delivery, limit, schedule, template};
+use crate::{ConnectionId, IntegrationId, call, code, delivery, limit, schedule, template};
 
 pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'static Field, value: &'a Value) {
     match (&field.kind, value) {
@@ -24,6 +24,23 @@ pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'static Field, 
         (_, Value::String(text)) if is_blank(text) => {
             if field.required {
                 found.say(format!("{} is missing.", field.title), "Fill it in.");
+            }
+        }
+        (FieldKind::Code, Value::String(text)) => {
+            if text.len() > code::CODE_BYTES {
+                found.say(
+                    format!(
+                        "{} is longer than {} kB.",
+                        field.title,
+                        code::CODE_BYTES / 1_000
+                    ),
+                    "Do it in several steps.",
+                );
+            } else if text.contains('\0') {
+                found.say(
+                    format!("{} holds the character U+0000.", field.title),
+                    "Write \\0 instead.",
+                );
             }
         }
         (FieldKind::Connection, Value::String(text)) => {
@@ -117,7 +134,7 @@ fn expected(kind: &FieldKind) -> (&'static str, &'static str) {
         FieldKind::Choice(_) => ("one of the choices", "Choose one of the list."),
         FieldKind::Connection => ("a connection", "Choose one of the list."),
         FieldKind::Integration => ("an integration", "Choose one of the list."),
-        FieldKind::Text { .. } | FieldKind::Json => ("a text", "Type a text."),
+        FieldKind::Text { .. } | FieldKind::Json | FieldKind::Code => ("a text", "Type a text."),
     }
 }
 

@@ -34,13 +34,13 @@ const NO_ANSWER: &str = "Whether the request arrived is not known";
 const IN_DOUBT: &str = "Check in the other system, then resume the run: the request is sent again with the same idempotency key";
 
 /// One effect on its way.
-struct Effect<'n> {
-    node: &'n Node,
-    path: StepPath,
-    started_at: Timestamp,
-    input: Value,
+pub(super) struct Effect<'n> {
+    pub(super) node: &'n Node,
+    pub(super) path: StepPath,
+    pub(super) started_at: Timestamp,
+    pub(super) input: Value,
     /// Counts the attempt that is made, or was made last.
-    attempts: u32,
+    pub(super) attempts: u32,
 }
 
 impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
@@ -141,7 +141,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     /// Uses what an earlier execution recorded, instead of doing it again.
-    fn replay(&mut self, node: &'p Node, record: StepRecord) -> Result<(), End> {
+    pub(super) fn replay(&mut self, node: &'p Node, record: StepRecord) -> Result<(), End> {
         // Between attempts a run waits, and before it was resumed it worked on another account.
         if let Some(finished_at) = record.finished_at
             && record.attempts == 1
@@ -202,7 +202,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 return Ok(Err(failure));
             }
             let wait = backoff(failure.retry, key, effect.attempts);
-            self.wait_for_attempt(effect, call, failure, wait).await?;
+            self.wait_for_attempt(effect, call.is_idempotent(), &failure.message, wait)
+                .await?;
             effect.attempts += 1;
         }
     }
@@ -254,19 +255,19 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     /// Waits for the next attempt: a moment here, longer without a worker.
-    async fn wait_for_attempt(
+    pub(super) async fn wait_for_attempt(
         &mut self,
         effect: &Effect<'_>,
-        call: &Call,
-        failure: Failure,
+        is_idempotent: bool,
+        failure: &str,
         wait: Duration,
     ) -> Result<(), End> {
         let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let until = Timestamp(self.clock.now().0.saturating_add(ms));
         let is_long = wait > delay::SHORT;
-        if is_long || !call.is_idempotent() {
+        if is_long || !is_idempotent {
             // This attempt has its answer: after a crash nothing is in doubt.
-            let error = failure.message.replace('\0', "\u{fffd}");
+            let error = failure.replace('\0', "\u{fffd}");
             let output = json!({"until": rfc3339(until)});
             let mut waiting =
                 effect.record(StepState::Waiting, effect.started_at, output, Some(error));
@@ -284,7 +285,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         let error = format!(
             "{} The run ended before the next attempt.",
-            failure.message.replace('\0', "\u{fffd}")
+            failure.replace('\0', "\u{fffd}")
         );
         self.records.effect(effect.record(
             StepState::Failed,
@@ -442,7 +443,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
 }
 
 impl Effect<'_> {
-    fn record(
+    pub(super) fn record(
         &self,
         state: StepState,
         now: Timestamp,
@@ -489,6 +490,7 @@ pub(super) fn effect_record(
         input: Value::Null,
         output: Value::Null,
         error: None,
+        console: Vec::new(),
         attempts: 1,
     }
 }

@@ -15,7 +15,9 @@ use super::part::{self, Part};
 use super::record::Recorder;
 use super::watch::{Interrupt, Watch};
 use super::{End, Outcome};
-use crate::port::{Answer, Clock, Directory, Journal, Lease, Network, Outside, Returned, Vault};
+use crate::port::{
+    Answer, Clock, Directory, Journal, Lease, Network, Outside, Returned, Sandbox, Vault,
+};
 use crate::program::{Action, Node, Program};
 use crate::step;
 use crate::step::http::header::hide_secrets;
@@ -28,6 +30,7 @@ pub(super) struct Run<'p, C, J, O> {
     pub(super) outside: &'p O,
     pub(super) vault: Option<&'p dyn Vault>,
     pub(super) directory: Option<&'p dyn Directory>,
+    pub(super) sandbox: Option<&'p dyn Sandbox>,
     pub(super) journal: &'p J,
     pub(super) program: &'p Program,
     pub(super) lease: Lease,
@@ -151,6 +154,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         match &node.action {
             Action::Http => Box::pin(self.http(node, started_at, config)).await,
+            Action::Code => Box::pin(self.code(node, started_at, config)).await,
             Action::Call => Box::pin(self.call(node, started_at, config)).await,
             Action::Delay => Box::pin(self.delay(node, started_at, config)).await,
             Action::Respond => Box::pin(self.respond(node, started_at, config)).await,
@@ -163,6 +167,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Action::Set => self.pure(node, started_at, config, step::set),
             Action::ReadCsv => self.pure(node, started_at, config, step::csv::read),
             Action::WriteCsv => self.pure(node, started_at, config, step::csv::write),
+            Action::ReadJson => self.pure(node, started_at, config, step::json::read),
+            Action::WriteJson => self.pure(node, started_at, config, step::json::write),
+            Action::ReadXml => self.pure(node, started_at, config, step::xml::read),
+            Action::WriteXml => self.pure(node, started_at, config, step::xml::write),
             Action::Log => {
                 let message = step::log(&config);
                 self.succeed(node, started_at, Value::Object(config), message)
@@ -321,6 +329,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             input: Value::Null,
             output: Value::Null,
             error: None,
+            console: Vec::new(),
             attempts: 1,
         }
     }

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use domain::Document;
 use domain::template::{self, Scanned};
+use domain::{Document, code};
 use serde_json::Value;
 
 /// The slugs that expressions name, or all.
@@ -21,6 +21,7 @@ impl Used {
         for step in document.steps.values() {
             for (name, value) in &step.config {
                 match value {
+                    Value::String(_) if step.kind == code::STEP && name == "code" => {}
                     Value::String(text) if step.kind == "filter" && name == "condition" => {
                         used.add(template::check_condition(text).map(|scanned| vec![scanned]));
                     }

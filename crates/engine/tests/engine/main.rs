@@ -4,10 +4,12 @@
 mod bounds;
 mod calling;
 mod catching;
+mod coding;
 mod connection;
 mod csv;
 mod guard;
 mod http;
+mod markup;
 mod oauth;
 mod resume;
 mod schedule;

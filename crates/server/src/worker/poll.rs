@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::poll::Found;
 use engine::poll::{Unanswered, ask};
-use engine::port::{Clients, Clock, Credentials, SystemClock};
+use engine::port::{Clients, Clock, SystemClock};
 use store::{ClaimedPoll, Store, Taken};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -43,14 +43,8 @@ pub(super) async fn keep(store: Store) {
 }
 
 async fn once(store: &Store, clients: &Clients, claim: &ClaimedPoll) {
-    let taken = match store.poll_credentials(claim).await {
-        Ok(opened) => {
-            let answer = match opened {
-                Ok(credentials) => answer(clients, claim, credentials).await,
-                Err(closed) => Err(closed),
-            };
-            store.polled(claim, answer).await
-        }
+    let taken = match answer(store, clients, claim).await {
+        Ok(answer) => store.polled(claim, answer).await,
         Err(error) => Err(error),
     };
     match taken {
@@ -63,12 +57,27 @@ async fn once(store: &Store, clients: &Clients, claim: &ClaimedPoll) {
     }
 }
 
+/// Asks, once more with another token where one was not taken.
 async fn answer(
+    store: &Store,
     clients: &Clients,
     claim: &ClaimedPoll,
-    credentials: Option<Credentials>,
-) -> Result<Found, Unanswered> {
+) -> Result<Result<Found, Unanswered>, store::Error> {
     let (poll, cursor) = (&claim.poll, claim.cursor.as_ref());
-    let now = SystemClock.now();
-    ask(clients, &claim.network, poll, cursor, credentials, now).await
+    let mut refused = None;
+    loop {
+        let credentials = match store.poll_credentials(claim, refused).await? {
+            Ok(credentials) => credentials,
+            Err(closed) => return Ok(Err(closed)),
+        };
+        let now = SystemClock.now();
+        let answer = ask(clients, &claim.network, poll, cursor, credentials, now).await;
+        match answer {
+            Err(Unanswered {
+                refused: Some(issue),
+                ..
+            }) if refused.is_none() => refused = Some(issue),
+            answer => return Ok(answer),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use server::answer_desk::AnswerDesk;
 use server::arguments::Arguments;
+use server::code::Processes;
 use server::config::Config;
 use server::signal::Stop;
 use server::web::Web;
@@ -108,6 +109,7 @@ impl TestApp {
                 answers.clone(),
                 stop.clone(),
                 config.concurrency,
+                Arc::new(Processes::new(env!("CARGO_BIN_EXE_sluice").into(), 2)),
             )
         });
         let mut tasks: Vec<_> = worker

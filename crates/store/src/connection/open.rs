@@ -17,7 +17,7 @@ use crate::{Error, Result, Store};
 const ERROR: usize = 500;
 
 /// A connection on its way to be sent.
-enum Opened {
+pub(crate) enum Opened {
     /// It can be.
     Ready(Credentials),
     /// It needs a new token.
@@ -25,7 +25,7 @@ enum Opened {
 }
 
 /// A token that is to be exchanged.
-struct Stale {
+pub(crate) struct Stale {
     of: Of,
     issue: i64,
     /// What the connection is called.
@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Waits for a new token where one is needed.
-    async fn ready(&self, opened: Opened) -> Result<Credentials> {
+    pub(crate) async fn ready(&self, opened: Opened) -> Result<Credentials> {
         let Stale {
             of,
             issue,

@@ -25,6 +25,7 @@ pub(crate) fn record(step: u128, output: &str) -> StepRecord {
         input: json!({ "told": output }),
         output: json!(output),
         error: None,
+        console: Vec::new(),
         attempts: 1,
     }
 }

@@ -315,7 +315,10 @@ async fn what_a_draft_is_answered_are_test_events_and_starts_nothing(
     let world = World::new(options).await;
     let (store, admin) = (&world.store, &world.admin);
     let (_, draft) = world.draft_of(polling(json!({}))).await;
-    let (poll, credentials, _) = store.poll_to_try(admin, draft).await.expect("an Admin may");
+    let (poll, credentials, _) = store
+        .poll_to_try(admin, draft, None)
+        .await
+        .expect("an Admin may");
     assert_eq!(poll.request(None)["url"], "https://api.example.com/orders");
     assert!(credentials.is_none());
     let items = found(1..20, json!(null)).items;
@@ -327,7 +330,7 @@ async fn what_a_draft_is_answered_are_test_events_and_starts_nothing(
     assert_eq!(world.count("select count(*) from run").await, 0);
     assert_eq!(world.count("select count(*) from poll_item").await, 0);
     let (_, other) = world.draft_of(clean("webhook")).await;
-    let tried = store.poll_to_try(admin, other).await.map(|_| ());
+    let tried = store.poll_to_try(admin, other, None).await.map(|_| ());
     assert_eq!(refusal(tried), Refusal::Poll(Polling::OtherTrigger));
     world.end().await;
 }

@@ -45,8 +45,10 @@ pub(super) enum Shape {
     Lines,
     /// An expression, in as many lines as it needs.
     Condition,
-    /// Code in several lines.
+    /// JSON in several lines.
     Code,
+    /// JavaScript, which takes no expressions.
+    Script,
 }
 
 /// Draws an input: `show` turns a value into text, `read` a text into a value.
@@ -69,6 +71,7 @@ pub(super) fn control(
     let reads = match shape {
         Shape::Condition => Reads::Condition,
         Shape::Code => Reads::Json,
+        Shape::Script => Reads::Code,
         _ => Reads::Text,
     };
     let assist = expressions.map(|expressions| Assist::new(expressions, &id, &title, reads));
@@ -106,12 +109,13 @@ pub(super) fn control(
             assist.typed(&event);
         }
     };
-    let describes = match assist {
+    let helper = assist.filter(|_| shape != Shape::Script);
+    let describes = match helper {
         Some(assist) => format!("{} {}", described(&id), assist.preview_id()),
         None => described(&id),
     };
     let invalid = move || is_invalid.get().to_string();
-    let completes = assist.map(|_| "list");
+    let completes = helper.map(|_| "list");
     // Only while there is a list to point at.
     let list = move || assist.and_then(|assist| assist.active_id().map(|_| assist.list_id()));
     let active = move || assist.and_then(Assist::active_id);
@@ -176,7 +180,11 @@ pub(super) fn control(
                 class="input"
                 class:code=shape != Shape::Lines
                 class:grows=true
-                rows=if shape == Shape::Condition { "1" } else { "4" }
+                rows=match shape {
+                    Shape::Condition => "1",
+                    Shape::Script => "10",
+                    _ => "4",
+                }
                 autocomplete="off"
                 autocapitalize="off"
                 spellcheck=(shape == Shape::Lines).to_string()

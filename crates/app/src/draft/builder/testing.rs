@@ -27,7 +27,7 @@ use crate::design::state::{RunStateBadge, StepStateBadge};
 use crate::design::time::duration;
 use crate::fault::Fault;
 use crate::run::api::read_run;
-use crate::run::records::RecordTree;
+use crate::run::records::{RecordTree, console};
 use crate::session;
 use latest::Latest;
 use pins::Pins;
@@ -467,6 +467,7 @@ fn record_view(record: StepRecord) -> impl IntoView {
         <div class="panel-test-result">
             <p><StepStateBadge state=record.state /> " " {took}</p>
             {record.error.map(|error| view! { <p class="fault">{error}</p> })}
+            {console(&record.console)}
             {part("Output", record.output)}
             {part("Input", record.input)}
         </div>

@@ -5,7 +5,8 @@ import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, c
 import type { Completion, CompletionContext, CompletionResult } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { json } from "@codemirror/lang-json";
-import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
+import { bracketMatching, HighlightStyle, indentOnInput, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
+import { javascript } from "@codemirror/legacy-modes/mode/javascript";
 import { linter, lintKeymap } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { EditorState, RangeSetBuilder } from "@codemirror/state";
@@ -39,7 +40,9 @@ interface Suggestions {
 const colours = HighlightStyle.define([
   { tag: tags.propertyName, class: "code-name" },
   { tag: [tags.string], class: "code-text" },
-  { tag: [tags.number, tags.bool, tags.null], class: "code-number" },
+  { tag: [tags.number, tags.bool, tags.null, tags.atom], class: "code-number" },
+  { tag: [tags.keyword], class: "code-keyword" },
+  { tag: [tags.comment], class: "code-comment" },
 ]);
 
 // In the colours of the page, by its own properties: so it follows light and dark by itself.
@@ -87,6 +90,8 @@ const theme = EditorView.theme({
   ".code-name": { color: "var(--modified-text)" },
   ".code-text": { color: "var(--added-text)" },
   ".code-number": { color: "var(--moved-text)" },
+  ".code-keyword": { color: "var(--accent-text)" },
+  ".code-comment": { color: "var(--text-quiet)" },
 });
 
 const marksOf = (asked: Asked, text: string): Mark[] => JSON.parse(asked.marks(text));
@@ -150,11 +155,27 @@ const completing = (asked: Asked) => async (context: CompletionContext): Promise
   };
 };
 
+type Language = "text" | "json" | "javascript";
+
+/** What a text is written in: braces of JavaScript are its own, so nothing is asked about them. */
+const written = (language: Language, asked: Asked) => {
+  if (language === "javascript") {
+    return [StreamLanguage.define(javascript), indentOnInput(), placeholder("return …;")];
+  }
+  return [
+    language === "json" ? json() : [],
+    shown(asked),
+    faults(asked),
+    autocompletion({ override: [completing(asked)], icons: false, interactionDelay: 0 }),
+    placeholder(language === "json" ? "JSON, with {{ expressions }}" : "Text, with {{ expressions }}"),
+  ];
+};
+
 /** An open editor, as the page's module holds it. */
 export class CodeEditor {
   readonly #view: EditorView;
 
-  constructor(parent: HTMLElement, text: string, label: string, isJson: boolean, describedBy: string, asked: Asked) {
+  constructor(parent: HTMLElement, text: string, label: string, language: Language, describedBy: string, asked: Asked) {
     const nonce = document.querySelector<HTMLScriptElement>("script[nonce]")?.nonce ?? "";
     this.#view = new EditorView({
       parent,
@@ -171,13 +192,9 @@ export class CodeEditor {
           highlightSelectionMatches(),
           bracketMatching(),
           closeBrackets(),
-          isJson ? json() : [],
+          written(language, asked),
           syntaxHighlighting(colours),
           theme,
-          shown(asked),
-          faults(asked),
-          autocompletion({ override: [completing(asked)], icons: false, interactionDelay: 0 }),
-          placeholder(isJson ? "JSON, with {{ expressions }}" : "Text, with {{ expressions }}"),
           keymap.of([
             ...closeBracketsKeymap,
             ...completionKeymap,

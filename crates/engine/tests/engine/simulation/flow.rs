@@ -46,6 +46,17 @@ impl Steps<'_> {
             6 if self.chance.percent(25) => {
                 json!({"kind": "csv.write", "rows": [{"a": "{{ trigger.body.n }}"}]})
             }
+            6 if self.chance.percent(20) => {
+                json!({"kind": "xml.write", "value": {"a": "{{ trigger.body.n }}"}})
+            }
+            6 if self.chance.percent(20) => {
+                json!({"kind": "json.read", "text": "[{{ trigger.body.n }}]"})
+            }
+            6 if self.chance.percent(40) => json!({
+                "kind": "code.javascript", "code": "return Math.random();",
+                "input": {"n": "{{ trigger.body.n }}"},
+                "on_error": {"retries": self.chance.below(3), "then": "stop"},
+            }),
             6 => json!({"kind": "log", "message": "n is {{ trigger.body.n }}"}),
             7 => json!({"kind": "filter", "condition": "trigger.body.n != 1"}),
             8 => json!({"kind": "delay", "amount": self.chance.below(3), "unit": "minutes"}),

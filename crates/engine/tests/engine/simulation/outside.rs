@@ -9,8 +9,8 @@ use std::time::Duration;
 use domain::run::StepRecord;
 use domain::{DocumentHash, IntegrationId, RunId, Timestamp};
 use engine::port::{
-    Call, Callee, Clock, Directory, Failure, Finding, Journal, Lease, Lost, Network, Retry,
-    Uncallable,
+    Broke, Call, Callee, Clock, Directory, Failure, Finding, Journal, Lease, Lost, Network, Ran,
+    Retry, Running, Sandbox, Script, Uncallable,
 };
 use serde_json::{Value, json};
 
@@ -25,6 +25,7 @@ pub(super) enum Op {
     Append(Lease, Vec<StepRecord>),
     Sleep(i64),
     Send { method: String, url: String },
+    Code,
 }
 
 /// What came of it.
@@ -32,6 +33,7 @@ pub(super) enum Done {
     Append(Result<(), Lost>),
     Sleep,
     Send(Result<Value, Failure>),
+    Code(Ran),
 }
 
 /// Time, journal and requests of a world. Cheap to clone; clones are the same.
@@ -233,6 +235,33 @@ impl Directory for Ports {
             })
         })
     }
+}
+
+impl Sandbox for Ports {
+    fn run(&self, _: Script) -> Running<'_> {
+        Box::pin(async move {
+            match self.wait(Op::Code).await {
+                Done::Code(ran) => ran,
+                _ => unreachable!("code is answered as such"),
+            }
+        })
+    }
+}
+
+/// Returns what becomes of code: it never gives the same twice.
+pub(super) fn ran(chance: &mut Chance, is_calm: bool) -> Ran {
+    let broke = |may_retry| Broke {
+        message: "The code broke.".to_owned(),
+        may_retry,
+    };
+    let result = match chance.below(20) {
+        _ if is_calm => Ok(json!({"drawn": chance.below(1_000_000)})),
+        0..3 => Err(broke(true)),
+        3 => Err(broke(false)),
+        _ => Ok(json!({"drawn": chance.below(1_000_000)})),
+    };
+    let console = Vec::new();
+    Ran { result, console }
 }
 
 impl engine::port::Outside for Outside {

@@ -93,7 +93,8 @@ impl World {
         Self {
             engine: Arc::new(
                 Engine::with(ports.clone(), Outside(ports.clone()))
-                    .with_directory(Arc::new(ports.clone())),
+                    .with_directory(Arc::new(ports.clone()))
+                    .with_sandbox(Arc::new(ports.clone())),
             ),
             ports,
             chance,
@@ -358,6 +359,7 @@ impl World {
                 self.note(format!("{method} {url}: {answer:?}"));
                 Done::Send(answer)
             }
+            Op::Code => Done::Code(super::outside::ran(&mut self.chance, self.is_calm)),
         };
         self.ports.done(op, done);
         self.go(id);
@@ -389,6 +391,16 @@ impl World {
     fn keep(&mut self, at: usize, records: Vec<StepRecord>) {
         let run = &mut self.runs[at];
         for record in records {
+            // What code gave is what the run goes on with, however often it is resumed.
+            if record.output.get("drawn").is_some() {
+                let same = run.journal.iter().filter(|earlier| {
+                    earlier.path == record.path && earlier.state == StepState::Succeeded
+                });
+                assert!(
+                    same.into_iter()
+                        .all(|earlier| earlier.output == record.output)
+                );
+            }
             let key = sha256(format!("{} {}", run.id, record.path).as_bytes());
             match record.state {
                 StepState::Succeeded | StepState::Failed | StepState::InDoubt => {
