@@ -6,6 +6,7 @@ mod alert;
 mod border;
 mod calling;
 mod connection;
+mod consent;
 mod draft;
 mod inbox;
 mod intake;
