@@ -16,7 +16,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::code::{CONSOLE_BYTES, CONSOLE_LINES, MEMORY, TIME_LIMIT, VALUE_BYTES};
+use domain::code::{CONSOLE_BYTES, CONSOLE_LINES, MEMORY, TIME_SECONDS, VALUE_BYTES};
 use domain::limit;
 use engine::port::{Broke, Ran, Running, Sandbox, Script};
 use serde_json::Value;
@@ -30,6 +30,8 @@ use protocol::{Came, Job, Reply};
 /// What the binary is told to be such a process.
 pub const ARGUMENT: &str = "run-code";
 
+/// How long code may take.
+const TIME_LIMIT: Duration = Duration::from_secs(TIME_SECONDS);
 /// How much later than its time a process is ended that did not stop by itself.
 const LENIENCY: Duration = Duration::from_millis(700);
 /// Most that is read of an answer: a line with the console, in which a character may take six
@@ -54,7 +56,7 @@ impl Processes {
         }
     }
 
-    /// Gives code less time than [`TIME_LIMIT`].
+    /// Gives code less time than [`TIME_SECONDS`].
     #[must_use]
     pub fn within(self, time_limit: Duration) -> Self {
         Self {
@@ -266,8 +268,7 @@ fn sentence(came: Came) -> String {
 
 fn too_late() -> String {
     format!(
-        "The code took longer than {} s. Look for a loop without end, or do less in one step.",
-        TIME_LIMIT.as_secs()
+        "The code took longer than {TIME_SECONDS} s. Look for a loop without end, or do less in one step."
     )
 }
 

@@ -8,7 +8,7 @@ use std::io;
 
 /// Processor time, in seconds, after which the kernel ends the process: more than code gets, for
 /// the case that nobody is left to end it.
-const CPU_SECONDS: u64 = domain::code::TIME_LIMIT.as_secs() + 2;
+const CPU_SECONDS: u64 = domain::code::TIME_SECONDS + 2;
 /// Address space beyond what the process had at its beginning, in bytes: what code gets, and as
 /// much again for its text, its result, and the interpreter itself.
 #[cfg(target_os = "linux")]

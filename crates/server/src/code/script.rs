@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use domain::code::{CODE_BYTES, Console, Level, MEMORY, STACK, TIME_LIMIT, VALUE_BYTES};
+use domain::code::{CODE_BYTES, Console, Level, MEMORY, STACK, VALUE_BYTES};
 use rquickjs::context::{EvalOptions, intrinsic};
 use rquickjs::function::Rest;
 use rquickjs::promise::PromiseState;
 use rquickjs::{Context, Ctx, Exception, Function, Object, Runtime, Value};
 
+use super::TIME_LIMIT;
 use super::protocol::{Came, Job, Reply};
 
 /// What the code is called in stacks.

@@ -1,12 +1,16 @@
 //! Where code ends that does not end by itself.
 
+use std::time::Duration;
+
 use domain::code::{CONSOLE_BYTES, CONSOLE_LINES, VALUE_BYTES};
 use engine::port::{Sandbox, Script};
 use serde_json::json;
 use server::code::Processes;
 
-use super::{refusal, run, value};
+use super::{processes, refusal, run, value};
 
+/// What code has that would take whatever it got.
+const SHORT: Duration = Duration::from_millis(300);
 const TOO_LONG: &str = "The code took longer than";
 const TOO_MUCH: &str = "The code used more than 64 MiB of memory.";
 const TOO_DEEP: &str = "calls itself too deeply";
@@ -29,8 +33,14 @@ async fn code_without_end_is_ended() {
         "return { then() { for (;;); } };",
         "function* all() { for (;;) yield 1; } for (const one of all());",
     ] {
-        let message = refusal(code).await;
-        assert!(message.starts_with(TOO_LONG), "{code}: {message}");
+        let script = Script {
+            code: code.to_owned(),
+            input: json!({}),
+        };
+        let ran = processes().within(SHORT).run(script).await;
+        let broke = ran.result.expect_err("it has no end");
+        assert!(broke.message.starts_with(TOO_LONG), "{code}: {broke:?}");
+        assert!(!broke.may_retry, "{code}: {broke:?}");
     }
 }
 

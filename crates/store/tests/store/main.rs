@@ -7,6 +7,7 @@ mod border;
 mod callers;
 mod calling;
 mod connection;
+mod consent;
 mod delivery;
 mod draft;
 mod inbox;
