@@ -14,7 +14,7 @@ test("a webhook that knows its sender's event ids starts one run of each event",
   const builder = await openDraft(draft);
   await builder.page.getByRole("button", { name: /^Trigger/ }).click();
   await builder.page.getByLabel("Event id of the sender").selectOption("In a header");
-  const header = builder.page.getByLabel("Header with the event id");
+  const header = builder.page.getByRole("textbox", { name: "Header with the event id" });
   await header.fill("Authorization");
   await expect(builder.page.getByText("The header `authorization` is not kept from a call.").first()).toBeVisible();
   await header.fill("X-Request-Id");

@@ -33,11 +33,11 @@ test("a list is polled for tests, then for real, and polling starts over", async
   const { page } = builder;
   await page.getByRole("button", { name: /^Trigger/ }).click();
   await page.getByLabel("Starts by").selectOption("Poll an address");
-  await page.getByLabel("URL").fill(url);
-  await page.getByLabel("Place of the list in the answer").fill("orders");
+  await page.getByRole("textbox", { name: "URL" }).fill(url);
+  await page.getByRole("textbox", { name: "Place of the list in the answer" }).fill("orders");
   await expect(page.getByText("`orders` is not a JSON Pointer.").first()).toBeVisible();
-  await page.getByLabel("Place of the list in the answer").fill("/orders");
-  await page.getByLabel("Place of the id in an item").fill("/number");
+  await page.getByRole("textbox", { name: "Place of the list in the answer" }).fill("/orders");
+  await page.getByRole("textbox", { name: "Place of the id in an item" }).fill("/number");
   await builder.saved();
   await expectAccessible(page, "trigger-that-polls");
 

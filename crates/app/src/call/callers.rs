@@ -59,6 +59,7 @@ fn line(caller: Caller) -> AnyView {
         <li>
             <span class="call-link">
                 <a href=integration>{caller.name}</a>
+                " "
                 {how}
             </span>
         </li>

@@ -47,15 +47,20 @@ impl Process {
         }
     }
 
-    /// Sends a signal and waits for the end; returns how long that took and whether all was well.
-    pub(crate) async fn end(mut self, signal: &str) -> (Duration, bool) {
+    /// Sends a signal.
+    pub(crate) async fn signal(&self, signal: &str) {
         let id = self.child.id().expect("it runs").to_string();
-        let begun = Instant::now();
         let sent = Command::new("kill")
             .args(["-s", signal, &id])
             .status()
             .await;
         assert!(sent.is_ok_and(|status| status.success()));
+    }
+
+    /// Sends a signal and waits for the end; returns how long that took and whether all was well.
+    pub(crate) async fn end(mut self, signal: &str) -> (Duration, bool) {
+        let begun = Instant::now();
+        self.signal(signal).await;
         let status = self.child.wait().await.expect("it is our child");
         (begun.elapsed(), status.success())
     }

@@ -87,3 +87,39 @@ async fn a_worker_that_is_asked_to_end_hands_back_what_it_cannot_finish() {
     );
     app.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_stopped_past_its_lease_and_goes_on_completes_nothing() {
+    let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
+    let (zombie, id) = begin(&app, &sink).await;
+    let second = Process::worker(&app.database.url).await;
+    // It does not end, so nobody but its lease says that it is gone.
+    zombie.signal("STOP").await;
+    let taken_over = async || (sink.calls("/wait") == 2).then_some(());
+    eventually("the other worker has the run", AFTER_LEASE, taken_over).await;
+    sink.let_go();
+    let run = app.ended(&id, AFTER_LEASE).await;
+    assert_eq!(run["summary"]["state"], "succeeded", "{run}");
+    let written = written(&app).await;
+
+    // Now it goes on with the answer that came meanwhile, under the fence that it had.
+    zombie.signal("CONT").await;
+    let (took, well) = zombie.end("TERM").await;
+    assert!(well && took < Duration::from_secs(10), "it took {took:?}");
+    assert_eq!(self::written(&app).await, written, "stale_accepted is 0");
+    assert_eq!((sink.calls("/first"), sink.calls("/last")), (1, 1));
+    assert_eq!(app.ended(&id, AFTER_LEASE).await, run);
+    second.end("TERM").await;
+    app.end().await;
+}
+
+/// Returns what tells each write of runs and records apart.
+async fn written(app: &TestApp) -> Vec<String> {
+    let rows = sqlx::query_scalar(
+        "select 'run ' || run_id || ' ' || xmin from run
+         union all select 'record ' || run_id || ' ' || seq || ' ' || xmin from run_record
+         union all select 'queued ' || run_id || ' ' || fence from run_queue
+         order by 1",
+    );
+    rows.fetch_all(&app.sql()).await.expect("it answers")
+}

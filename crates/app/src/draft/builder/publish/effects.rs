@@ -114,15 +114,18 @@ fn trigger(plan: &PublishPlan, draft: &Document) -> Vec<(&'static str, String)> 
                 "It is started by hand, on the integration's page.".to_owned(),
             ));
         }
+        ("manual", "manual") => {
+            lines.push(("hand", "It is still started by hand.".to_owned()));
+        }
+        _ => {}
+    }
+    match (was, is) {
         ("call", "call") => {}
         (_, "call") => lines.push((
             "workflow",
             "Other integrations can call it from then on.".to_owned(),
         )),
         ("call", _) => lines.push(("workflow", not_called(&plan.callers))),
-        ("manual", "manual") => {
-            lines.push(("hand", "It is still started by hand.".to_owned()));
-        }
         _ => {}
     }
     lines
