@@ -168,17 +168,19 @@ impl Vault {
 
     /// Reads the master keys again, unless they were just now.
     fn read_again(&self) {
-        let Some(again) = self.again.get() else {
-            return;
-        };
         let mut read_at = self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
         if read_at.is_some_and(|at| at.elapsed() < AGAIN) {
             return;
         }
-        if let Some(masters) = again() {
+        self.read();
+        *read_at = Some(Instant::now());
+    }
+
+    /// Reads the master keys from where they came from, if that is known.
+    fn read(&self) {
+        if let Some(masters) = self.again.get().and_then(|again| again()) {
             self.unlock(masters);
         }
-        *read_at = Some(Instant::now());
     }
 
     /// Seals a secret for its place. The organization gets its first data key where it has none.
@@ -229,6 +231,8 @@ impl Vault {
     ) -> Result<(i32, XChaCha20Poly1305)> {
         let mut newest = newest(connection, organization).await?;
         if newest.is_none() {
+            // It may have been rotated, and the key that is known be gone from where it was kept.
+            self.read();
             // Unless someone does at the same time.
             self.new_key(connection, organization, 1).await?;
             newest = self::newest(connection, organization).await?;
