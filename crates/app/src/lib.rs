@@ -20,6 +20,7 @@ pub mod fault;
 mod field;
 pub mod integration;
 #[cfg(feature = "csr")]
+mod known;
 pub mod live;
 #[cfg(any(feature = "csr", test))]
 mod markdown;

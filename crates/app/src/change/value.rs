@@ -101,7 +101,7 @@ fn label(options: &[(String, String)], value: &Value) -> String {
 fn connection(before: Option<&Value>, after: Option<&Value>, side: Side) -> AnyView {
     let known = known::known();
     let (before, after) = (before.cloned(), after.cloned());
-    let name = move |value: &Value| known.with(|all| known::name(all.as_deref(), value));
+    let name = move |value: &Value| known.with(|all| crate::known::name(all.as_deref(), value));
     (move || swap(before.as_ref().map(name), after.as_ref().map(name), side)).into_any()
 }
 
@@ -109,7 +109,7 @@ fn connection(before: Option<&Value>, after: Option<&Value>, side: Side) -> AnyV
 fn integration(before: Option<&Value>, after: Option<&Value>, side: Side) -> AnyView {
     let known = call::known::known();
     let (before, after) = (before.cloned(), after.cloned());
-    let name = move |value: &Value| known.with(|all| call::known::name(all.as_deref(), value));
+    let name = move |value: &Value| known.with(|all| crate::known::name(all.as_deref(), value));
     (move || swap(before.as_ref().map(name), after.as_ref().map(name), side)).into_any()
 }
 

@@ -1,65 +1,30 @@
-//! The connections as far as this page knows them: asked for when they are first needed, once for
-//! all that show their names.
-
-use std::cell::Cell;
+//! The connections that fields name.
 
 use domain::ConnectionId;
 use domain::connection::Connection;
-use domain::live::Changed;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use serde_json::Value;
 
 use super::api;
-use crate::{live, session};
+use crate::known::{self, Known, Named};
 
 thread_local! {
-    static KNOWN: ArcRwSignal<Option<Vec<Connection>>> = ArcRwSignal::new(None);
-    static IS_ASKED: Cell<bool> = const { Cell::new(false) };
+    static KNOWN: Known<Connection> = Known::new(|| Box::pin(api::connections()));
 }
 
-/// Returns the connections, `None` until they are known. They follow what others change, as long
-/// as the calling screen is shown.
+impl Named for Connection {
+    type Id = ConnectionId;
+    const GONE: &'static str = "A connection that does not exist any more";
+
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Returns the connections, as [`known::all`] does.
 pub(crate) fn known() -> Signal<Option<Vec<Connection>>> {
-    if KNOWN.with(|known| known.with_untracked(Option::is_none)) {
-        ask();
-    }
-    live::use_changes(|changed| {
-        if changed == Changed::Organization {
-            ask();
-        }
-    });
-    live::use_refetch(ask);
-    RwSignal::from(KNOWN.with(Clone::clone)).into()
-}
-
-/// Asks, unless a question is under way.
-fn ask() {
-    if IS_ASKED.replace(true) {
-        return;
-    }
-    spawn_local(async {
-        let answer = api::connections().await;
-        IS_ASKED.set(false);
-        match answer {
-            Ok(all) => KNOWN.with(|known| known.set(Some(all))),
-            Err(fault) => {
-                session::notice(&fault);
-            }
-        }
-    });
-}
-
-/// Returns what people call the connection that a field names.
-pub(crate) fn name(known: Option<&[Connection]>, value: &Value) -> String {
-    let text = value.as_str().unwrap_or_default();
-    let id: Option<ConnectionId> = text.parse().ok();
-    match (known, id) {
-        (_, None) => text.to_owned(),
-        (None, _) => "…".to_owned(),
-        (Some(all), Some(id)) => match all.iter().find(|connection| connection.id == id) {
-            Some(connection) => connection.name.clone(),
-            None => "A connection that does not exist any more".to_owned(),
-        },
-    }
+    known::all(&KNOWN)
 }

@@ -9,6 +9,7 @@ mod choice;
 mod connection;
 mod integration;
 mod map;
+mod named;
 mod text;
 mod zone;
 

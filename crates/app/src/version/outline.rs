@@ -155,13 +155,13 @@ fn config(schema: &Schema, config: &Map<String, Value>) -> AnyView {
             (FieldKind::Connection, _) => {
                 let known = known::known();
                 let value = value.clone();
-                let name = move || known.with(|all| known::name(all.as_deref(), &value));
+                let name = move || known.with(|all| crate::known::name(all.as_deref(), &value));
                 return Some(named(field, name));
             }
             (FieldKind::Integration, _) => {
                 let known = call::known::known();
                 let value = value.clone();
-                let name = move || known.with(|all| call::known::name(all.as_deref(), &value));
+                let name = move || known.with(|all| crate::known::name(all.as_deref(), &value));
                 return Some(named(field, name));
             }
             (_, Value::String(text)) => text.clone(),

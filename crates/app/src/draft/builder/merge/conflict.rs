@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Merging;
 use super::value::{self, words};
 use crate::change;
-use crate::connection::known::{self, known};
+use crate::connection::known::known;
 use crate::design::icon::Icon;
 use crate::design::unique;
 
@@ -170,7 +170,7 @@ fn plainly(words: String, names_connection: bool) -> AnyView {
     }
     let known = known();
     let id = Value::from(words);
-    let name = move || known.with(|all| known::name(all.as_deref(), &id));
+    let name = move || known.with(|all| crate::known::name(all.as_deref(), &id));
     view! { <div class="text">{name}</div> }.into_any()
 }
 
