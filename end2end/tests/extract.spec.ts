@@ -30,7 +30,7 @@ test("selected steps become an integration of their own by keyboard, and the dra
   await page.keyboard.press("e");
   const dialog = page.getByRole("dialog");
   await expect(dialog).toHaveAccessibleName("Extract into a new integration");
-  await expect(dialog.getByRole("definition")).toHaveText(["{{ steps.order }}", "{{ trigger.body }}"]);
+  await expect(dialog.getByRole("definition")).toHaveText(["{{ steps.order.lines }}", "{{ trigger.body.customer }}"]);
   await expect(dialog).toContainText("What used steps.net, steps.gross uses the result of the call then.");
   await expectAccessible(page, "the dialog that extracts steps");
   const name = dialog.getByRole("textbox", { name: "Name" });

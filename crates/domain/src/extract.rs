@@ -3,20 +3,27 @@
 //! What the steps use of what is before them is given to the call as its input; what comes behind
 //! them goes on with the call's result. Both documents do together what the one did.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::document::{Place, Step};
+use crate::document::{ListRef, Place, Step};
 use crate::edit::{self, Edit, several};
 use crate::template::{Anew, rewritten_text};
 use crate::{Document, IntegrationId, StepId, call, catalog, slug};
 
+/// Most that the trigger says of what it expects, in bytes: below what its field takes.
+const EXPECTS_BYTES: usize = 1_900;
 /// Name of the step that gathers what is used behind the call, if that is more than its last step.
 const RESULT: &str = "Result";
 /// The names that every run has; inside another integration they mean something else.
 const ROOTS: [&str; 4] = ["trigger", "item", "index", "run"];
+/// Names that say little without what they are of.
+const VAGUE: [&str; 12] = [
+    "body", "code", "count", "data", "headers", "id", "items", "name", "output", "result",
+    "status", "value",
+];
 
 /// Steps that can become an integration of their own.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,65 +69,71 @@ pub enum Refusal {
     /// One of them uses all that is before it.
     #[error("“{0}” uses `steps` as a whole. Name the step whose output it needs.")]
     Everything(String),
-    /// It would have more steps than an integration may.
-    #[error(transparent)]
-    Edit(#[from] edit::Refusal),
+    /// The last of them gives the result of what they are in.
+    #[error(
+        "“{last}” gives the result of {of}, which the call would change. Add a Set values step behind it that gives the result, and extract what is before."
+    )]
+    Result {
+        /// The last of the steps.
+        last: String,
+        /// What it gives the result of.
+        of: String,
+    },
+    /// What deals with their failure asks which of them failed, or how.
+    #[error(
+        "Behind “{0}” it is asked which step failed, or with which code. Of a call neither is known. Leave the steps here, or use the message only."
+    )]
+    Failure(String),
 }
 
-/// Something before the steps that they use.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    /// The output of a step, by its slug.
-    Step(String),
-    /// One part of what the trigger gave.
-    Trigger(String),
-    /// A name that every run has, as a whole.
-    Root(&'static str),
+/// Something before the steps that they use: its names, such as `steps`, `order`, `body`.
+type Source = Vec<String>;
+
+/// Returns what a reference uses; `None` for what is no value of the run, or of the steps as a whole.
+///
+/// It is what is written out, and all of that which can be missing: where an expression asks whether
+/// something is there, that is asked there, too.
+fn source(names: &[&str], asks: bool) -> Option<Source> {
+    let is_steps = names.first() == Some(&"steps");
+    let least = if is_steps { 2 } else { 1 };
+    if !(is_steps && names.len() > 1 || ROOTS.contains(names.first()?)) {
+        return None;
+    }
+    let written = names.iter().take_while(|name| is_plain(name)).count();
+    let most = if asks && names.len() == written {
+        written.saturating_sub(1)
+    } else {
+        written
+    };
+    let names = names.iter().take(most.max(least));
+    Some(names.map(|name| (*name).to_owned()).collect())
 }
 
-impl Source {
-    /// Returns what a reference uses; `None` for what is no value of the run.
-    fn of(names: &[&str]) -> Option<Self> {
-        let is_name = |name: &str| {
-            let mut letters = name.bytes();
-            letters
-                .next()
-                .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-                && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
-        };
-        match names {
-            ["steps", slug, ..] => Some(Self::Step((*slug).to_owned())),
-            ["trigger", part, ..] if is_name(part) => Some(Self::Trigger((*part).to_owned())),
-            [root, ..] => {
-                let root = ROOTS.iter().find(|known| *known == root)?;
-                Some(Self::Root(root))
-            }
-            [] => None,
-        }
-    }
+/// Returns whether a name can stand behind a dot.
+fn is_plain(name: &str) -> bool {
+    let mut letters = name.bytes();
+    let is_first = |letter: u8| letter.is_ascii_alphabetic() || letter == b'_';
+    letters.next().is_some_and(is_first)
+        && letters.all(|letter| letter.is_ascii_digit() || is_first(letter))
+}
 
-    /// Returns the expression that stands for it where the steps are today.
-    fn expression(&self) -> String {
-        match self {
-            Self::Step(slug) => format!("{{{{ steps.{slug} }}}}"),
-            Self::Trigger(part) => format!("{{{{ trigger.{part} }}}}"),
-            Self::Root(root) => format!("{{{{ {root} }}}}"),
-        }
-    }
+/// Returns the expression that stands for a source where the steps are today.
+fn expression(source: &[String]) -> String {
+    format!("{{{{ {} }}}}", source.join("."))
+}
 
-    fn name(&self) -> &str {
-        match self {
-            Self::Step(name) | Self::Trigger(name) => name,
-            Self::Root(root) => root,
-        }
-    }
-
-    /// Returns what a reference to it becomes, when that is found under `path`.
-    fn anew(&self, path: String) -> Anew {
-        match self {
-            Self::Step(_) | Self::Trigger(_) => Anew::Both(path),
-            Self::Root(_) => Anew::First(path),
-        }
+/// Returns what a source is best called, among others.
+fn called(source: &[String]) -> String {
+    let Some((last, before)) = source.split_last() else {
+        return String::new();
+    };
+    let owner = before
+        .iter()
+        .rev()
+        .find(|name| !["steps", "trigger", "body"].contains(&name.as_str()));
+    match owner {
+        Some(owner) if VAGUE.contains(&last.as_str()) => format!("{owner}_{last}"),
+        _ => last.clone(),
     }
 }
 
@@ -136,7 +149,7 @@ pub fn extract(
     step_id: impl FnOnce() -> StepId,
 ) -> Result<Extraction, Refusal> {
     let roots = several::roots(document, chosen);
-    together(document, &roots)?;
+    let at = together(document, &roots)?;
     let inside: BTreeSet<StepId> = roots
         .iter()
         .flat_map(|root| document.subtree(*root))
@@ -149,18 +162,21 @@ pub fn extract(
             _ => {}
         }
     }
+    keeps_result(document, &roots, &inside)?;
+    keeps_failure(document, at, &inside)?;
     let own: BTreeSet<&str> = slugs(document, &inside).collect();
     let sources = sources(document, &inside, &looped, &own)?;
     let keys = keys(&sources);
 
     let mut extracted = Document::new(call::TRIGGER);
+    extracted.settings = document.settings.clone();
     for (id, step) in document.steps.iter().filter(|(id, _)| inside.contains(id)) {
         let in_loop = looped.contains(id);
         let moved = edit::rewritten(step, &|text, is_condition| {
             rewritten_text(text, is_condition, |names| {
-                let source = outer(names, in_loop, &own)?;
-                let (source, key) = find(&keys, &source)?;
-                Some(source.anew(format!("trigger.body.{key}")))
+                let source = outer(names, asks(text), in_loop, &own)?;
+                let (source, key) = keys.iter().find(|(given, _)| source.starts_with(given))?;
+                Some(Anew::Path(source.len(), format!("trigger.body.{key}")))
             })
         });
         extracted
@@ -169,7 +185,7 @@ pub fn extract(
     }
     extracted.flow.clone_from(&roots);
 
-    let used = used_behind(document, &roots, &inside);
+    let used = used_behind(document, &roots, &inside)?;
     let last = roots.last().and_then(|id| document.steps.get(id));
     let is_last_alone = last
         .is_some_and(|last| last.lanes.is_empty() && used.iter().all(|slug| *slug == last.slug));
@@ -179,9 +195,9 @@ pub fn extract(
         gather(&mut extracted, &used, step_id());
         Outcome::BySlug
     };
-    let inputs = keys
+    let inputs: Vec<(String, String)> = keys
         .iter()
-        .map(|(source, key)| (key.clone(), source.expression()))
+        .map(|(source, key)| (key.clone(), expression(source)))
         .collect();
     describe(&mut extracted, &inputs, document);
     Ok(Extraction {
@@ -250,10 +266,11 @@ impl Extraction {
                     };
                     let is_given = self.results.iter().any(|slug| slug == used);
                     is_given.then(|| {
-                        Anew::Both(match self.result {
+                        let path = match self.result {
                             Outcome::LastStep => format!("steps.{slug}.result"),
                             Outcome::BySlug => format!("steps.{slug}.result.{used}"),
-                        })
+                        };
+                        Anew::Path(2, path)
                     })
                 })
             });
@@ -302,18 +319,24 @@ fn slugs<'a>(document: &'a Document, ids: &'a BTreeSet<StepId>) -> impl Iterator
     steps.map(|step| step.slug.as_str())
 }
 
-/// Returns what a reference uses from outside the steps.
-fn outer(names: &[&str], in_loop: bool, own: &BTreeSet<&str>) -> Option<Source> {
-    let source = Source::of(names)?;
-    let is_outer = match &source {
-        Source::Step(slug) => !own.contains(slug.as_str()),
-        Source::Root("item" | "index") => !in_loop,
-        Source::Root(_) | Source::Trigger(_) => true,
-    };
-    is_outer.then_some(source)
+/// Returns whether a text asks if something is there.
+fn asks(text: &str) -> bool {
+    ["defined", "default", "| d", "|d"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
-/// Returns what the steps use from outside.
+/// Returns what a reference uses from outside the steps.
+fn outer(names: &[&str], asks: bool, in_loop: bool, own: &BTreeSet<&str>) -> Option<Source> {
+    let is_own = match names {
+        ["steps", slug, ..] => own.contains(slug),
+        ["item" | "index", ..] => in_loop,
+        _ => false,
+    };
+    if is_own { None } else { source(names, asks) }
+}
+
+/// Returns what the steps use from outside. Where a whole is used, its parts are in it.
 fn sources(
     document: &Document,
     inside: &BTreeSet<StepId>,
@@ -321,31 +344,41 @@ fn sources(
     own: &BTreeSet<&str>,
 ) -> Result<BTreeSet<Source>, Refusal> {
     let found = RefCell::new(BTreeSet::new());
-    let is_whole = RefCell::new(false);
     for (id, step) in document.steps.iter().filter(|(id, _)| inside.contains(id)) {
-        look(step, &|names| {
-            *is_whole.borrow_mut() |= names == ["steps"];
-            found
-                .borrow_mut()
-                .extend(outer(names, looped.contains(id), own));
+        look(step, &|text, names| {
+            let source = outer(names, asks(text), looped.contains(id), own);
+            found.borrow_mut().extend(source);
         });
-        if *is_whole.borrow() {
-            return Err(Refusal::Everything(step.name.clone()));
+        uses_no_whole(step)?;
+    }
+    // In this order a whole comes right before its parts.
+    let mut wholes: BTreeSet<Source> = BTreeSet::new();
+    for source in found.into_inner() {
+        let is_part = wholes.last().is_some_and(|whole| source.starts_with(whole));
+        if !is_part {
+            wholes.insert(source);
         }
     }
-    let mut found = found.into_inner();
-    // Where the whole is given, its parts are in it.
-    if found.contains(&Source::Root("trigger")) {
-        found.retain(|source| !matches!(source, Source::Trigger(_)));
-    }
-    Ok(found)
+    Ok(wholes)
 }
 
-/// Shows each reference of a step.
-fn look(step: &Step, see: &dyn Fn(&[&str])) {
+/// Refuses a step that uses all that is before it.
+fn uses_no_whole(step: &Step) -> Result<(), Refusal> {
+    let is_whole = Cell::new(false);
+    look(step, &|_, names| {
+        is_whole.set(is_whole.get() || names == ["steps"])
+    });
+    if is_whole.get() {
+        return Err(Refusal::Everything(step.name.clone()));
+    }
+    Ok(())
+}
+
+/// Shows each reference of a step, with the text that it stands in.
+fn look(step: &Step, see: &dyn Fn(&str, &[&str])) {
     let unchanged = edit::rewritten(step, &|text, is_condition| {
         rewritten_text(text, is_condition, |names| {
-            see(names);
+            see(text, names);
             None
         })
     });
@@ -357,42 +390,133 @@ fn keys(sources: &BTreeSet<Source>) -> BTreeMap<Source, String> {
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut keys = BTreeMap::new();
     for source in sources {
-        let key = slug::unique(source.name(), |key| taken.contains(key));
+        let key = slug::unique(&called(source), |key| taken.contains(key));
         taken.insert(key.clone());
         keys.insert(source.clone(), key);
     }
     keys
 }
 
-/// Returns the source that is given for another one: itself, or the whole that it is a part of.
-fn find<'a>(
-    keys: &'a BTreeMap<Source, String>,
-    source: &Source,
-) -> Option<(&'a Source, &'a String)> {
-    keys.get_key_value(source).or_else(|| match source {
-        Source::Trigger(_) => keys.get_key_value(&Source::Root("trigger")),
-        Source::Step(_) | Source::Root(_) => None,
-    })
+/// Returns whether a step outside uses such a value of a container.
+fn is_used(
+    document: &Document,
+    inside: &BTreeSet<StepId>,
+    container: &Step,
+    is_meant: impl Fn(&[&str]) -> bool,
+) -> bool {
+    let used = Cell::new(false);
+    for step in outside(document, inside) {
+        look(step, &|_, names| {
+            if let ["steps", slug, rest @ ..] = names {
+                used.set(used.get() || *slug == container.slug && is_meant(rest));
+            }
+        });
+    }
+    used.get()
+}
+
+/// Refuses where the last of the steps gives the result of a loop, a try or a called run that is
+/// used: a call's output is not the output of the step in it.
+fn keeps_result(
+    document: &Document,
+    roots: &[StepId],
+    inside: &BTreeSet<StepId>,
+) -> Result<(), Refusal> {
+    let Some(last) = roots.last().and_then(|id| document.steps.get(id)) else {
+        return Ok(());
+    };
+    let refused = |of: String| {
+        Err(Refusal::Result {
+            last: last.name.clone(),
+            of,
+        })
+    };
+    let mut at = last.id;
+    // In a cycle of containers there is no way out: stop after as many as there can be.
+    for _ in 0..=document.steps.len() {
+        let Some(place) = document.place(at) else {
+            break;
+        };
+        let list = document.list(place.list).map(Vec::as_slice);
+        if list.and_then(<[_]>::last) != Some(&at) {
+            break;
+        }
+        let ListRef::Lane(container, _) = place.list else {
+            let responds = document.steps.values().any(|step| step.kind == "respond");
+            if document.trigger.kind == call::TRIGGER && !responds {
+                return refused("this integration".to_owned());
+            }
+            break;
+        };
+        let Some(around) = document.steps.get(&container) else {
+            break;
+        };
+        if around.kind == "loop" || around.kind == "try" {
+            let is_result = |rest: &[&str]| matches!(rest, [] | ["result" | "results", ..]);
+            if is_used(document, inside, around, is_result) {
+                return refused(format!("“{}”", around.name));
+            }
+            break;
+        }
+        at = container;
+    }
+    Ok(())
+}
+
+/// Refuses where a try around the steps is asked which of them failed, or how.
+fn keeps_failure(document: &Document, at: Place, inside: &BTreeSet<StepId>) -> Result<(), Refusal> {
+    let mut list = at.list;
+    for _ in 0..=document.steps.len() {
+        let ListRef::Lane(container, lane) = list else {
+            break;
+        };
+        if let Some(around) = document.steps.get(&container)
+            && around.kind == "try"
+            && !around.catches_in(lane)
+        {
+            let is_asked = |rest: &[&str]| {
+                matches!(rest, [] | ["error"])
+                    || matches!(rest, ["error", part, ..] if *part != "message")
+            };
+            if is_used(document, inside, around, is_asked) {
+                return Err(Refusal::Failure(around.name.clone()));
+            }
+        }
+        match document.place(container) {
+            Some(place) => list = place.list,
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+fn outside<'a>(
+    document: &'a Document,
+    inside: &'a BTreeSet<StepId>,
+) -> impl Iterator<Item = &'a Step> {
+    let steps = document.steps.values();
+    steps.filter(|step| !inside.contains(&step.id))
 }
 
 /// Returns the slugs of the steps whose outputs others use, in the order of the flow.
-fn used_behind(document: &Document, roots: &[StepId], inside: &BTreeSet<StepId>) -> Vec<String> {
+fn used_behind(
+    document: &Document,
+    roots: &[StepId],
+    inside: &BTreeSet<StepId>,
+) -> Result<Vec<String>, Refusal> {
     let used = RefCell::new(BTreeSet::new());
-    for step in document
-        .steps
-        .values()
-        .filter(|step| !inside.contains(&step.id))
-    {
-        look(step, &|names| {
+    for step in outside(document, inside) {
+        look(step, &|_, names| {
             if let ["steps", slug, ..] = names {
                 used.borrow_mut().insert((*slug).to_owned());
             }
         });
+        uses_no_whole(step)?;
     }
     let used = used.into_inner();
     let slugs = roots.iter().filter_map(|id| document.steps.get(id));
     let slugs = slugs.map(|step| step.slug.clone());
-    slugs.filter(|slug| used.contains(slug)).collect()
+    Ok(slugs.filter(|slug| used.contains(slug)).collect())
 }
 
 /// Adds the step that gives the outputs of several steps as one result.
@@ -405,7 +529,7 @@ fn gather(document: &mut Document, used: &[String], step_id: StepId) {
     let lane = || crate::LaneId::new(uuid::Uuid::nil());
     let mut step = edit::new_step(action, step_id, RESULT, slug, lane);
     let values = used.iter().map(|slug| {
-        let value = Source::Step(slug.clone()).expression();
+        let value = expression(&["steps".to_owned(), slug.clone()]);
         (slug.clone(), Value::from(value))
     });
     let values: Map<String, Value> = values.collect();
@@ -415,22 +539,31 @@ fn gather(document: &mut Document, used: &[String], step_id: StepId) {
     document.steps.insert(step_id, step);
 }
 
-/// Says in the trigger what it expects.
-fn describe(extracted: &mut Document, inputs: &Vec<(String, String)>, from: &Document) {
-    let mut lines = Vec::new();
+/// Says in the trigger what it expects, as far as there is room.
+fn describe(extracted: &mut Document, inputs: &[(String, String)], from: &Document) {
+    let mut said = String::new();
     for (key, expression) in inputs {
         let inner = expression.trim_matches(['{', '}', ' ']);
-        let step = inner.strip_prefix("steps.");
-        let step = step.and_then(|slug| from.step_by_slug(slug));
-        lines.push(match step {
-            Some(step) => format!("{key}: what “{}” gives", step.name),
+        let names: Vec<&str> = inner.split('.').collect();
+        let step = match names.as_slice() {
+            ["steps", slug, ..] => from.step_by_slug(slug),
+            _ => None,
+        };
+        let line = match step {
+            Some(step) => format!("{key}: {inner}, of “{}”", step.name),
             None => format!("{key}: {inner} of the calling run"),
-        });
+        };
+        if said.len() + line.len() >= EXPECTS_BYTES {
+            break;
+        }
+        if !said.is_empty() {
+            said.push('\n');
+        }
+        said.push_str(&line);
     }
-    if !lines.is_empty() {
-        let expects = Value::from(lines.join("\n"));
+    if !said.is_empty() {
         let config = &mut extracted.trigger.config;
-        config.insert("expects".to_owned(), expects);
+        config.insert("expects".to_owned(), Value::from(said));
     }
 }
 

@@ -84,26 +84,28 @@ fn config<'a>(document: &'a Document, slug: &str) -> &'a Map<String, Value> {
 #[test]
 fn steps_become_an_integration_that_is_given_what_they_used_and_gives_what_is_used_of_them() {
     let mut document = document();
+    document.settings.time_limit_seconds = 60;
     let extraction = extract(&document, &[id(4), id(2)], || id(9)).expect("they stand together");
     let new = &extraction.document;
     assert_eq!(new.trigger.kind, call::TRIGGER);
+    assert_eq!(new.settings, document.settings);
     assert_eq!(new.flow, [id(2), id(4), id(9)]);
-    assert_eq!(
-        config(new, "each")["items"],
-        "{{ trigger.body.order.body.lines }}"
-    );
+    assert_eq!(config(new, "each")["items"], "{{ trigger.body.lines }}");
     // A loop that goes along keeps its items; the run of another integration is another one.
-    let line = json!({"price": "{{ item.price * trigger.body.order.body.rate }}", "by": "{{ trigger.body.run.id }}"});
+    let line =
+        json!({"price": "{{ item.price * trigger.body.rate }}", "by": "{{ trigger.body.run_id }}"});
     assert_eq!(config(new, "line")["values"], line);
     let total = json!({
         "all": "{{ steps.each.items | length }}",
-        "of": "{{ trigger.body.body.customer.name }} {{ trigger.body.headers['x-from'] }}",
+        "of": "{{ trigger.body.customer_name }} {{ trigger.body.headers['x-from'] }}",
     });
     assert_eq!(config(new, "total")["values"], total);
     let result = json!({"each": "{{ steps.each }}", "total": "{{ steps.total }}"});
     assert_eq!(config(new, "result")["values"], result);
-    let expects = "order: what “Order” gives\nbody: trigger.body of the calling run\n\
-        headers: trigger.headers of the calling run\nrun: run of the calling run";
+    let expects = "run_id: run.id of the calling run\n\
+        lines: steps.order.body.lines, of “Order”\nrate: steps.order.body.rate, of “Order”\n\
+        customer_name: trigger.body.customer.name of the calling run\n\
+        headers: trigger.headers of the calling run";
     assert_eq!(new.trigger.config["expects"], expects);
 
     let edit = extraction
@@ -112,8 +114,9 @@ fn steps_become_an_integration_that_is_given_what_they_used_and_gives_what_is_us
     apply(&mut document, &edit).expect("it fits");
     assert_eq!(document.flow, [id(1), id(CALL), id(5)]);
     let input = json!({
-        "order": "{{ steps.order }}", "body": "{{ trigger.body }}",
-        "headers": "{{ trigger.headers }}", "run": "{{ run }}",
+        "lines": "{{ steps.order.body.lines }}", "rate": "{{ steps.order.body.rate }}",
+        "customer_name": "{{ trigger.body.customer.name }}", "headers": "{{ trigger.headers }}",
+        "run_id": "{{ run.id }}",
     });
     let call = config(&document, "add_up");
     assert_eq!(call["input"], input);
@@ -143,16 +146,106 @@ fn in_a_loop_that_stays_the_item_is_given() {
     let mut document = document();
     let extraction = extract(&document, &[id(3)], || id(9)).expect("it stands alone");
     let line = json!({
-        "price": "{{ trigger.body.item.price * trigger.body.order.body.rate }}",
-        "by": "{{ trigger.body.run.id }}",
+        "price": "{{ trigger.body.price * trigger.body.rate }}",
+        "by": "{{ trigger.body.run_id }}",
     });
     assert_eq!(config(&extraction.document, "line")["values"], line);
     let edit = extraction
         .replacing(&document, called(), "Line", id(CALL))
         .expect("nothing changed");
     apply(&mut document, &edit).expect("it fits");
-    let input = json!({"order": "{{ steps.order }}", "item": "{{ item }}", "run": "{{ run }}"});
+    let input = json!({
+        "price": "{{ item.price }}", "rate": "{{ steps.order.body.rate }}", "run_id": "{{ run.id }}",
+    });
     assert_eq!(config(&document, "line")["input"], input);
+}
+
+#[test]
+fn a_whole_is_given_once_and_what_may_be_missing_is_asked_for_where_it_was() {
+    let table = [
+        ("{{ trigger.body.id }}", vec!["trigger.body.id"]),
+        (
+            "{{ trigger.body.id }} {{ trigger.body }}",
+            vec!["trigger.body"],
+        ),
+        ("{{ trigger }} {{ trigger.body.id }}", vec!["trigger"]),
+        ("{{ trigger.body.id | default('-') }}", vec!["trigger.body"]),
+        (
+            "{{ 'a' if trigger.body.id is defined else 'b' }}",
+            vec!["trigger.body"],
+        ),
+        ("{{ trigger.body['odd name'].id }}", vec!["trigger.body"]),
+        (
+            "{{ trigger.body.id }} {{ trigger.headers.id }}",
+            vec!["trigger.body.id", "trigger.headers.id"],
+        ),
+        ("{{ now }} {{ 1 + 2 }}", vec![]),
+    ];
+    for (text, expected) in table {
+        let log = step(1, "log", "Say", json!({ "message": text }));
+        let mut document = Document::new("webhook");
+        document.flow = vec![log.id];
+        document.steps = [(log.id, log)].into();
+        let extraction = extract(&document, &[id(1)], || id(9)).expect("it stands alone");
+        let given = extraction.inputs.iter().map(|(_, from)| from.clone());
+        let expected = expected.iter().map(|path| format!("{{{{ {path} }}}}"));
+        assert!(given.eq(expected), "{text}: {:?}", extraction.inputs);
+    }
+}
+
+#[test]
+fn the_last_step_of_what_has_a_result_stays_where_that_is_used() {
+    let mut document = document();
+    let mut tell = |message: &str| {
+        let tell = document.steps.get_mut(&id(5)).expect("it is there");
+        tell.config.insert("message".to_owned(), message.into());
+        extract(&document, &[id(3)], || id(9)).map(drop)
+    };
+    let refused = |of: &str| {
+        Err(Refusal::Result {
+            last: "Line".to_owned(),
+            of: of.to_owned(),
+        })
+    };
+    assert_eq!(tell("{{ steps.each.results[0].price }}"), refused("“Each”"));
+    assert_eq!(tell("{{ steps.each }}"), refused("“Each”"));
+    assert_eq!(tell("{{ steps.each.count }}"), Ok(()));
+    document.trigger.kind = call::TRIGGER.to_owned();
+    let last = extract(&document, &[id(5)], || id(9)).map(drop);
+    let expected = Refusal::Result {
+        last: "Tell".to_owned(),
+        of: "this integration".to_owned(),
+    };
+    assert_eq!(last, Err(expected));
+    assert!(extract(&document, &[id(4)], || id(9)).is_ok());
+}
+
+#[test]
+fn where_it_is_asked_which_step_failed_the_steps_stay() {
+    let mut around = step(1, "try", "Safely", json!({}));
+    let order = step(
+        2,
+        "http.request",
+        "Order",
+        json!({"url": "https://example.com"}),
+    );
+    let log = step(3, "log", "Log", json!({"message": "done"}));
+    let sorry = |message: &str| step(4, "log", "Sorry", json!({ "message": message }));
+    around.lanes[0].steps = vec![order.id, log.id];
+    around.lanes[1].steps.push(id(4));
+    let of = |message: &str| {
+        let mut document = Document::new("webhook");
+        document.flow = vec![around.id];
+        let all = [around.clone(), order.clone(), log.clone(), sorry(message)];
+        document.steps = all.into_iter().map(|step| (step.id, step)).collect();
+        extract(&document, &[id(2)], || id(9)).map(drop)
+    };
+    let refused = Err(Refusal::Failure("Safely".to_owned()));
+    assert_eq!(of("{{ steps.safely.error.code }}"), refused);
+    assert_eq!(of("{{ steps.safely.error.step }}"), refused);
+    assert_eq!(of("{{ steps.safely.error }}"), refused);
+    assert_eq!(of("{{ steps.safely.error.message }}"), Ok(()));
+    assert_eq!(of("Sorry"), Ok(()));
 }
 
 #[test]
@@ -184,6 +277,10 @@ fn what_would_do_something_else_there_is_refused_in_words() {
         document.flow.push(id(6));
         document.steps.insert(id(6), other);
         assert_eq!(refused(&document, &[id(5), id(6)]), expected);
+        if kind == "log" {
+            // Behind the steps it would find their outputs gone.
+            assert_eq!(refused(&document, &[id(4)]), expected);
+        }
     }
     // Inside a loop that goes along, a filter ends one item only.
     let filter = step(6, "filter", "Other", json!({"condition": "item.price > 1"}));
@@ -213,7 +310,7 @@ proptest! {
         };
         let own: BTreeSet<String> = extraction.document.steps.values().map(|step| step.slug.clone()).collect();
         for step in extraction.document.steps.values() {
-            look(step, &|names| if let ["steps", slug, ..] = names {
+            look(step, &|_, names| if let ["steps", slug, ..] = names {
                 assert!(own.contains(*slug), "{slug} stayed behind");
             });
         }

@@ -384,12 +384,10 @@ pub(crate) fn renamed_text(text: &str, is_condition: bool, rename: &Rename<'_>) 
 /// What a reference turns into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Anew {
-    /// Its first name becomes this path.
-    First(String),
     /// Its second name becomes this one.
     Second(String),
-    /// Its first and its second name become this path.
-    Both(String),
+    /// So many of its names, from the first on, become this path.
+    Path(usize, String),
 }
 
 /// Returns the text with its references turned into what is said of their names, or `None` when
@@ -411,12 +409,14 @@ pub(crate) fn rewritten_text(
     let mut rewritten = String::new();
     let mut end_of_last = 0;
     for (names, mention) in found.references() {
-        let start = mention.at.start;
-        let first = names.first().map_or(0, |name| name.len());
         let (at, to) = match (anew(names), &mention.second) {
-            (Some(Anew::First(to)), _) => (start..start + first, to),
             (Some(Anew::Second(to)), Some(second)) => (second.clone(), to),
-            (Some(Anew::Both(to)), Some(second)) => (start..behind(text, second.end), to),
+            (Some(Anew::Path(count, to)), _) => {
+                let Some(last) = names.get(..count).and_then(<[_]>::last) else {
+                    continue;
+                };
+                (mention.at.start..behind(text, end_of(text, last)), to)
+            }
             _ => continue,
         };
         rewritten.push_str(&text[end_of_last..at.start]);
@@ -428,6 +428,11 @@ pub(crate) fn rewritten_text(
     }
     rewritten.push_str(&text[end_of_last..]);
     Some(rewritten)
+}
+
+/// Returns where a part of a text ends in it.
+fn end_of(text: &str, part: &str) -> usize {
+    part.as_ptr().addr() - text.as_ptr().addr() + part.len()
 }
 
 /// Returns where a name ends with what closes it: the quote and the bracket of `steps["order"]`.

@@ -82,6 +82,8 @@ fn form(
     let is_busy = RwSignal::new(false);
     let terms = terms(&found);
     let found = StoredValue::new(found);
+    // Where only the answer was lost, another press goes on with what is there.
+    let begun = StoredValue::new(None::<(String, DraftId)>);
     let send = move || {
         if is_busy.get_untracked() {
             return;
@@ -93,10 +95,16 @@ fn form(
                 is_busy.set(true);
                 let found = found.get_value();
                 spawn_local(async move {
-                    let answer = make(builder, found, name).await;
-                    is_busy.try_set(false);
+                    let answer = make(found.clone(), name, begun).await;
+                    // Whoever left the builder meanwhile finds the new integration in the list.
+                    if is_busy.try_set(false).is_some() || builder.summary.is_disposed() {
+                        return;
+                    }
                     match answer {
-                        Ok(new) => drop(made.try_set(Some(new))),
+                        Ok((new, integration)) => {
+                            put_call(builder, &found, integration, &new.name);
+                            made.try_set(Some(new));
+                        }
                         Err(fault) => {
                             session::notice(&fault);
                             problem.try_set(Some(fault.to_string()));
@@ -128,7 +136,12 @@ fn form(
                 <span>"It starts as a draft. Publish it before this one: a call starts what is live."</span>
             </p>
             <div class="dialog-actions">
-                <button type="button" class="button" on:click=move |_| open.set(false)>
+                <button
+                    type="button"
+                    class="button"
+                    prop:disabled=move || is_busy.get()
+                    on:click=move |_| open.set(false)
+                >
                     "Cancel"
                 </button>
                 <button type="submit" class="button primary" prop:disabled=move || is_busy.get()>
@@ -189,14 +202,23 @@ fn first_name(builder: Builder, found: &Extraction) -> String {
     format!("{}: {name}", builder.integration_name.get_value())
 }
 
-/// Makes the integration, and puts the step that calls it in place of the steps.
-async fn make(builder: Builder, found: Extraction, name: String) -> Result<Made, Fault> {
-    let draft = create_integration(name.clone(), found.document.clone()).await?;
+/// Makes the integration.
+async fn make(
+    found: Extraction,
+    name: String,
+    begun: StoredValue<Option<(String, DraftId)>>,
+) -> Result<(Made, IntegrationId), Fault> {
+    let before = begun.try_get_value().flatten();
+    let draft = match before.filter(|(before, _)| *before == name) {
+        Some((_, draft)) => draft,
+        None => create_integration(name.clone(), found.document).await?,
+    };
+    begun.try_set_value(Some((name.clone(), draft)));
     let integration = api::read_draft(draft).await?.integration;
-    put_call(builder, &found, integration, &name);
-    Ok(Made { name, draft })
+    Ok((Made { name, draft }, integration))
 }
 
+/// Puts the step that calls the integration in place of the steps.
 fn put_call(builder: Builder, found: &Extraction, integration: IntegrationId, name: &str) {
     let step = StepId(Uuid::now_v7());
     // Others may have edited the steps while the answer was on its way: then both remain.
