@@ -26,6 +26,7 @@ use tokio::sync::Semaphore;
 
 pub use child::run_job;
 use protocol::{Came, Job, Reply};
+use script::cut;
 
 /// What the binary is told to be such a process.
 pub const ARGUMENT: &str = "run-code";
@@ -185,7 +186,7 @@ fn read(answer: &[u8], status: ExitStatus) -> Ran {
         }),
         came => Err(Broke {
             may_retry: matches!(came, Came::Unconfined { .. }),
-            message: sentence(came),
+            message: cut(sentence(came)),
         }),
     };
     Ran {

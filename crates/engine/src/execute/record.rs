@@ -11,6 +11,8 @@ use serde_json::Value;
 
 /// Rounds (of all loops of a run together) whose steps are recorded one by one.
 pub(super) const ROUNDS: usize = 1_000;
+/// Most that is kept of the consoles of a run's rounds, in bytes.
+const CONSOLES_BYTES: usize = 1024 * 1024;
 /// Pure steps that are recorded one by one.
 const RECORDS: usize = 10_000;
 /// Failed steps that are recorded, when the run goes on after them.
@@ -30,6 +32,8 @@ pub(super) struct Recorder {
     history: HashMap<StepPath, StepRecord>,
     kept: Vec<StepRecord>,
     kept_bytes: usize,
+    /// What the consoles of all code have said so far, in bytes.
+    console_bytes: usize,
     all_records: usize,
     all_bytes: usize,
     rounds: usize,
@@ -48,6 +52,7 @@ impl Recorder {
             history: history.collect(),
             kept: Vec::new(),
             kept_bytes: 0,
+            console_bytes: 0,
             all_records: 0,
             all_bytes: 0,
             rounds: 0,
@@ -120,7 +125,13 @@ impl Recorder {
             _ if has_nul => without_nul(input),
             _ => input,
         };
-        self.kept_bytes += bytes;
+        // A console says the more, the more often its code runs; what matters of it is at the start.
+        if !record.path.rounds.is_empty() && self.console_bytes >= CONSOLES_BYTES {
+            record.console = Vec::new();
+        }
+        let console: usize = record.console.iter().map(|line| line.text.len()).sum();
+        self.console_bytes += console;
+        self.kept_bytes += bytes + console;
         if record.state != StepState::Started {
             self.kept_bytes += measure(&record.output).0;
             let at = record.finished_at.unwrap_or(record.started_at);

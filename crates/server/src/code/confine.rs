@@ -9,6 +9,9 @@ use std::io;
 /// Processor time, in seconds, after which the kernel ends the process: more than code gets, for
 /// the case that nobody is left to end it.
 const CPU_SECONDS: u64 = domain::code::TIME_SECONDS + 2;
+/// How much less of a busy processor it gets than the server, as `nice` counts.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 /// Address space beyond what the process had at its beginning, in bytes: what code gets, and as
 /// much again for its text, its result, and the interpreter itself.
 #[cfg(target_os = "linux")]
@@ -27,6 +30,8 @@ pub(super) fn confine() -> io::Result<()> {
     // Nobody with the same user can read its memory.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rustix::thread::set_no_new_privs(true)?;
+    // Runs, pages and webhooks come before code that only computes.
+    rustix::process::nice(NICE)?;
     let pages = std::fs::read_to_string("/proc/self/statm")?;
     let pages: Option<u64> = pages.split(' ').next().and_then(|pages| pages.parse().ok());
     let pages = pages.ok_or_else(|| io::Error::other("/proc/self/statm is not to be read"))?;
@@ -101,9 +106,13 @@ mod calls {
         // No descriptor but these two, whatever the server itself may have been started with.
         rules.insert(libc::SYS_read, only(0, 0)?);
         rules.insert(libc::SYS_write, only(0, 1)?);
-        // No memory that can be executed, with which machine code could be brought in.
-        rules.insert(libc::SYS_mmap, without_execution()?);
-        rules.insert(libc::SYS_mprotect, without_execution()?);
+        // No memory that can be executed, with which machine code could be brought in, and none that
+        // is a file: of a descriptor that the server was started with, that would be a way to it.
+        rules.insert(
+            libc::SYS_mmap,
+            all([without_execution()?, is_set(3, libc::MAP_ANONYMOUS as u64)?])?,
+        );
+        rules.insert(libc::SYS_mprotect, all([without_execution()?])?);
         SeccompFilter::new(
             rules,
             SeccompAction::Errno(libc::EPERM as u32),
@@ -114,20 +123,30 @@ mod calls {
     }
 
     fn only(argument: u8, value: u64) -> Result<Vec<SeccompRule>, BackendError> {
-        rule(argument, SeccompCmpOp::Eq, value)
+        all([condition(argument, SeccompCmpOp::Eq, value)?])
     }
 
-    fn without_execution() -> Result<Vec<SeccompRule>, BackendError> {
-        rule(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)
+    fn without_execution() -> Result<SeccompCondition, BackendError> {
+        condition(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)
     }
 
-    fn rule(
+    fn is_set(argument: u8, flag: u64) -> Result<SeccompCondition, BackendError> {
+        condition(argument, SeccompCmpOp::MaskedEq(flag), flag)
+    }
+
+    fn condition(
         argument: u8,
         operator: SeccompCmpOp,
         value: u64,
+    ) -> Result<SeccompCondition, BackendError> {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
+    }
+
+    /// Returns the rule of a call that is allowed where all of the conditions hold.
+    fn all<const N: usize>(
+        conditions: [SeccompCondition; N],
     ) -> Result<Vec<SeccompRule>, BackendError> {
-        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
-        Ok(vec![SeccompRule::new(vec![condition])?])
+        Ok(vec![SeccompRule::new(conditions.into())?])
     }
 }
 

@@ -237,7 +237,7 @@ fn caught(ctx: &Ctx<'_>, error: rquickjs::Error, lines: usize) -> Came {
     }
 }
 
-fn cut(mut message: String) -> String {
+pub(super) fn cut(mut message: String) -> String {
     if message.len() > MESSAGE_BYTES {
         message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
         message.push('…');
