@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::rc::Rc;
 
 use leptos::html::ElementType;
 use leptos::mount::{UnmountHandle, mount_to_renderer};
@@ -33,10 +34,12 @@ pub(crate) fn in_place<E, K>(
     E::Output: JsCast + Clone + 'static,
     K: Clone + Eq + Hash + 'static,
 {
-    // What is drawn lives as long as the list, not as one look at its keys.
+    // What is drawn belongs to the list, not to one look at its keys; each child has an owner of its
+    // own in it, and goes with that.
     let Some(owner) = Owner::current() else {
         return;
     };
+    let draw = Rc::new(draw);
     Effect::new(move |children: Option<HashMap<K, Child>>| {
         let mut children = children.unwrap_or_default();
         let Some(parent) = parent.get() else {
@@ -52,8 +55,9 @@ pub(crate) fn in_place<E, K>(
                 here = stay(&parent, &child.element, here);
                 continue;
             }
-            let view = untrack(|| owner.with(|| draw(key.clone())));
-            let drawn = owner.with(|| mount_to_renderer(&parent, || view));
+            let (draw, key_of_view) = (Rc::clone(&draw), key.clone());
+            let view = move || untrack(|| draw(key_of_view));
+            let drawn = owner.with(|| mount_to_renderer(&parent, view));
             let Some(element) = parent.last_element_child() else {
                 continue;
             };
