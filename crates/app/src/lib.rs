@@ -21,6 +21,7 @@ mod field;
 pub mod integration;
 #[cfg(feature = "csr")]
 mod known;
+#[cfg(feature = "csr")]
 pub mod live;
 #[cfg(any(feature = "csr", test))]
 mod markdown;
