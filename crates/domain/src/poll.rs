@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use thiserror::Error;
 
 use crate::delivery::bounded;
@@ -69,7 +69,8 @@ pub struct Item {
 pub struct Found {
     /// Its items in the order of the list, each id once.
     pub items: Vec<Item>,
-    /// The greatest cursor that was seen, in this answer or before it.
+    /// Where the next poll goes on: the greatest cursor of this answer, or the one that was sent,
+    /// where that is greater.
     pub cursor: Option<Value>,
 }
 
@@ -217,23 +218,29 @@ impl Poll {
         if list.len() > ITEMS {
             return Err(Refusal::TooMany(list.len()));
         }
-        let mut found = Found {
-            items: Vec::with_capacity(list.len()),
-            cursor: cursor.cloned(),
-        };
+        let mut items = Vec::with_capacity(list.len());
+        let mut greatest: Option<&Value> = None;
         let mut seen = HashSet::new();
         for (index, value) in list.iter().enumerate() {
             let id = id_of(value, &self.id);
             let id = id.ok_or_else(|| Refusal::NoId(index + 1, self.id.clone()))?;
             if let Some(of) = &self.cursor {
-                found.cursor = greatest(found.cursor, value.pointer(&of.place), &id)?;
+                let new = cursor_of(value, &of.place, &id)?;
+                greatest = greatest
+                    .into_iter()
+                    .chain(new)
+                    .max_by(|one, other| order(one, other));
             }
             if seen.insert(id.clone()) {
                 let value = value.clone();
-                found.items.push(Item { id, value });
+                items.push(Item { id, value });
             }
         }
-        Ok(found)
+        let new = greatest.filter(|new| cursor.is_none_or(|before| replaces(new, before)));
+        Ok(Found {
+            items,
+            cursor: new.or(cursor).cloned(),
+        })
     }
 
     /// Returns the minutes until the next poll after so many failures in a row: longer with each,
@@ -285,41 +292,55 @@ fn id_of(item: &Value, place: &str) -> Option<String> {
     Some(bounded(id)).filter(|id| !id.is_empty())
 }
 
-/// Returns the greater of two cursors: numbers by value, texts as they sort, a number before a
-/// text. An item without one changes nothing.
-fn greatest(
-    before: Option<Value>,
-    new: Option<&Value>,
-    id: &str,
-) -> Result<Option<Value>, Refusal> {
-    let new = match new {
-        None | Some(Value::Null) => return Ok(before),
-        Some(new @ (Value::Number(_) | Value::String(_))) => new,
+/// Returns the cursor of an item; `None` when it has none, which changes nothing.
+fn cursor_of<'a>(item: &'a Value, place: &str, id: &str) -> Result<Option<&'a Value>, Refusal> {
+    let cursor = match item.pointer(place) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(cursor @ (Value::Number(_) | Value::String(_))) => cursor,
         Some(_) => return Err(Refusal::NoCursor(id.to_owned())),
     };
-    if new.to_string().len() > CURSOR_BYTES || new.as_str().is_some_and(|t| t.contains('\0')) {
+    let is_long = cursor.to_string().len() > CURSOR_BYTES;
+    if is_long || cursor.as_str().is_some_and(|text| text.contains('\0')) {
         return Err(Refusal::NoCursor(id.to_owned()));
     }
-    let is_greater = before.as_ref().is_none_or(|before| {
-        let order = match (before, new) {
-            (Value::Number(one), Value::Number(other)) => {
-                let exact = one.as_i64().zip(other.as_i64());
-                exact.map_or_else(
-                    || one.as_f64().partial_cmp(&other.as_f64()),
-                    |(one, other)| Some(one.cmp(&other)),
-                )
-            }
-            (Value::String(one), Value::String(other)) => Some(one.cmp(other)),
-            (Value::Number(_), _) => Some(Ordering::Less),
-            _ => Some(Ordering::Greater),
-        };
-        order == Some(Ordering::Less)
-    });
-    Ok(if is_greater {
-        Some(new.clone())
-    } else {
-        before
-    })
+    Ok(Some(cursor))
+}
+
+/// Returns the order of two cursors of one answer: numbers by value, texts as they sort, a number
+/// before a text.
+fn order(one: &Value, other: &Value) -> Ordering {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => by_value(one, other),
+        (Value::String(one), Value::String(other)) => one.cmp(other),
+        (Value::Number(_), _) => Ordering::Less,
+        _ => Ordering::Greater,
+    }
+}
+
+/// Returns whether the greatest cursor of an answer is to replace the one that was sent.
+///
+/// A text that says a number is compared with a number by its value: somebody typed it, to begin
+/// there. Of other texts and numbers neither is the greater, so what the service says now holds;
+/// else a cursor of another kind would stay for ever.
+fn replaces(new: &Value, before: &Value) -> bool {
+    let said = |text: &str| text.parse::<Number>().ok();
+    let order = match (before, new) {
+        (Value::String(text), Value::Number(new)) => said(text).map(|text| by_value(&text, new)),
+        (Value::Number(before), Value::String(text)) => {
+            said(text).map(|text| by_value(before, &text))
+        }
+        _ => Some(order(before, new)),
+    };
+    order.is_none_or(Ordering::is_lt)
+}
+
+/// Returns the order of two numbers, exact where both are whole.
+fn by_value(one: &Number, other: &Number) -> Ordering {
+    let exact = one.as_i128().zip(other.as_i128());
+    let exact = exact.map(|(one, other)| one.cmp(&other));
+    let rounded = || one.as_f64().partial_cmp(&other.as_f64());
+    // JSON has no number that is none, so there always is an order.
+    exact.or_else(rounded).unwrap_or(Ordering::Equal)
 }
 
 #[cfg(test)]

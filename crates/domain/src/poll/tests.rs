@@ -1,5 +1,6 @@
 //! What is polled, what an answer holds, and when a poll comes again.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -99,6 +100,106 @@ fn the_cursor_is_the_greatest_that_was_seen_and_never_goes_back() {
     let found = without.read(&json!([{ "id": 1, "updated_at": 3 }]), None);
     assert_eq!(found.expect("a list").cursor, None);
     assert_eq!(without.request(None).get("query"), None);
+}
+
+fn newer() -> Poll {
+    poll(json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/at" }))
+}
+
+/// Returns the cursor after an answer whose items have these.
+fn cursor_after(before: &Value, cursors: &[Value]) -> Value {
+    let items = cursors.iter().enumerate();
+    let items: Vec<Value> = items
+        .map(|(id, at)| json!({ "id": id, "at": at }))
+        .collect();
+    let found = newer().read(&json!(items), Some(before));
+    let cursor = found.expect("a list").cursor;
+    cursor.expect("there was one before")
+}
+
+#[test]
+fn a_cursor_that_was_typed_gives_way_to_those_of_the_service_whatever_their_kind() {
+    let typed = |text: &str| {
+        let restart = Restart::From(text.to_owned());
+        let cursor = newer().restarted(&restart).expect("it is taken");
+        cursor.expect("one was given")
+    };
+    let table = [
+        // A number that was typed, and a service of numbers.
+        (typed("100"), json!([101, 250, 7]), json!(250)),
+        (typed("100"), json!([99]), json!("100")),
+        (typed("9.5"), json!([10]), json!(10)),
+        (typed("-3"), json!([-4]), json!("-3")),
+        (
+            typed("9007199254740992"),
+            json!([9_007_199_254_740_993_i64]),
+            json!(9_007_199_254_740_993_i64),
+        ),
+        (
+            typed("18446744073709551614"),
+            json!([u64::MAX]),
+            json!(u64::MAX),
+        ),
+        // A number that was typed, and a service of texts.
+        (
+            typed("2026"),
+            json!(["2026-03-01", "2025"]),
+            json!("2026-03-01"),
+        ),
+        // Something else was typed, or the service changed what it counts in.
+        (typed("2026-01-01"), json!([12, 7]), json!(12)),
+        (
+            json!(1_700_000_000),
+            json!(["2026-03-01"]),
+            json!("2026-03-01"),
+        ),
+        (json!(100), json!(["99"]), json!(100)),
+        (json!(100), json!(["101"]), json!("101")),
+        // Nothing that could be one.
+        (typed("100"), json!([null]), json!("100")),
+        (typed("100"), json!([]), json!("100")),
+    ];
+    for (before, answer, after) in table {
+        let cursors = answer.as_array().expect("a list");
+        assert_eq!(
+            cursor_after(&before, cursors),
+            after,
+            "{answer} after {before}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn numbers_never_go_back_also_from_one_that_was_typed(
+        before in any::<i64>(),
+        is_typed in any::<bool>(),
+        cursors in prop::collection::vec(any::<i64>(), 0..8),
+    ) {
+        let sent = if is_typed { json!(before.to_string()) } else { json!(before) };
+        let after = cursor_after(&sent, &cursors.iter().map(|at| json!(at)).collect::<Vec<_>>());
+        let greatest = cursors.iter().copied().max().filter(|new| *new > before);
+        prop_assert_eq!(after, greatest.map_or(sent, Value::from));
+    }
+
+    #[test]
+    fn the_order_of_a_list_changes_no_cursor(
+        before in cursor(),
+        cursors in prop::collection::vec(cursor(), 0..8).prop_shuffle(),
+    ) {
+        let mut other = cursors.clone();
+        other.reverse();
+        prop_assert_eq!(cursor_after(&before, &cursors), cursor_after(&before, &other));
+    }
+}
+
+/// Numbers, texts, and texts that say a number; whole ones, as equal ones differ in nothing then.
+fn cursor() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        any::<i64>().prop_map(|number| number.to_string().into()),
+        "[a-z0-9]{1,4}".prop_map(Value::from),
+    ]
 }
 
 #[test]
