@@ -1,8 +1,8 @@
 //! Polling: a trigger that asks an address for a list, and starts a run for each new item.
 //!
 //! What an item is called decides whether it is new; a cursor, where the service knows one, only
-//! keeps answers short. Both outlive a publish. An item starts one run as long as it stays in the
-//! list, or is among the [`KEPT`] that came last.
+//! keeps answers short. Both outlive a publish, unless it changes what they say: [`Goes`]. An item
+//! starts one run as long as it stays in the list, or is among the [`KEPT`] that came last.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -91,6 +91,21 @@ pub struct Polling {
     pub failures: u32,
     /// What is sent as the cursor; `None` for nothing, and when the reader may not see payloads.
     pub cursor: Option<Value>,
+}
+
+/// How polling goes on when another version of a trigger that polls is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goes {
+    /// Where it is.
+    On,
+    /// Without the cursor, which is of another kind now. What is known stays known.
+    WithoutCursor,
+    /// Anew, as the trigger says: what an item is called is something else now, so none of the list
+    /// could be known. `with_cursor` when the cursor still is one.
+    Anew {
+        /// Whether it goes on at the cursor.
+        with_cursor: bool,
+    },
 }
 
 /// Where polling begins anew.
@@ -193,6 +208,30 @@ impl Poll {
     /// Returns whether a cursor is sent.
     pub fn has_cursor(&self) -> bool {
         self.cursor.is_some()
+    }
+
+    /// Returns how polling goes on with this when it was `before`.
+    pub fn after(&self, before: &Poll) -> Goes {
+        let is_same_cursor = self.cursor_key() == before.cursor_key();
+        match (self.list_key() == before.list_key(), is_same_cursor) {
+            (true, true) => Goes::On,
+            (true, false) => Goes::WithoutCursor,
+            (false, with_cursor) => Goes::Anew { with_cursor },
+        }
+    }
+
+    /// Returns a key of the list and of what an item is called in it, 255 bytes at most. Under
+    /// another one, ids that are known say nothing.
+    pub fn list_key(&self) -> String {
+        bounded(json!([self.url().trim(), self.items, self.id]).to_string())
+    }
+
+    /// Returns a key of what the cursor is, 255 bytes at most. Under another one, a cursor says
+    /// nothing.
+    pub fn cursor_key(&self) -> String {
+        let cursor = self.cursor.as_ref();
+        let cursor = cursor.map(|cursor| [cursor.parameter.as_str(), cursor.place.as_str()]);
+        bounded(json!([self.url().trim(), self.items, cursor]).to_string())
     }
 
     /// Returns the connection that the request is sent with.

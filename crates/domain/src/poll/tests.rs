@@ -225,6 +225,45 @@ fn polling_begins_anew_at_a_cursor_only_where_one_is_sent() {
 }
 
 #[test]
+fn polling_goes_on_as_long_as_ids_and_cursor_mean_what_they_meant() {
+    let fields = json!({
+        "url": "https://api.example.com/orders", "items": "/orders", "id": "/id",
+        "asks": "newer", "cursor_parameter": "since", "cursor": "/at",
+    });
+    let before = poll(fields.clone());
+    let anew = |with_cursor| Goes::Anew { with_cursor };
+    let table = [
+        (json!({ "every_minutes": 30, "start": "all" }), Goes::On),
+        (
+            json!({ "cursor_first": "2026", "connection": "x" }),
+            Goes::On,
+        ),
+        (
+            json!({ "url": " https://api.example.com/orders " }),
+            Goes::On,
+        ),
+        (json!({ "cursor": "/number" }), Goes::WithoutCursor),
+        (json!({ "cursor_parameter": "after" }), Goes::WithoutCursor),
+        (json!({ "asks": "all" }), Goes::WithoutCursor),
+        (json!({ "id": "/number" }), anew(true)),
+        (json!({ "id": "/number", "cursor": "/number" }), anew(false)),
+        (json!({ "items": "/refunds" }), anew(false)),
+        (
+            json!({ "url": "https://api.example.com/refunds" }),
+            anew(false),
+        ),
+    ];
+    for (change, goes) in table {
+        let mut fields = fields.clone();
+        let changes = change.as_object().expect("fields").clone();
+        fields.as_object_mut().expect("fields").extend(changes);
+        assert_eq!(poll(fields).after(&before), goes, "{change}");
+    }
+    let long = poll(json!({ "url": "x".repeat(2_000) }));
+    assert!(long.list_key().len() <= 255 && long.cursor_key().len() <= 255);
+}
+
+#[test]
 fn another_trigger_polls_nothing() {
     assert_eq!(Poll::of(&Document::new("schedule")), None);
 }

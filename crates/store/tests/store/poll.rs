@@ -53,6 +53,20 @@ async fn once(world: &World, found: Found) -> usize {
     }
 }
 
+/// Publishes an integration with other fields of its trigger.
+async fn publish_change(world: &World, integration: IntegrationId, fields: Value) {
+    let (store, admin) = (&world.store, &world.admin);
+    let draft = store.start_draft(admin, integration, "Next").await;
+    let draft = draft.expect("an Admin may");
+    let Draft { document, .. } = store.draft(admin, draft).await.expect("it is there");
+    let mut trigger = document.trigger;
+    let fields = fields.as_object().expect("fields").clone();
+    trigger.config.extend(fields);
+    let saved = store.save_draft(admin, draft, save_of(1, vec![Edit::SetTrigger { trigger }]));
+    saved.await.expect("it fits");
+    world.publish_draft(draft, 2).await;
+}
+
 async fn started(world: &World) -> i64 {
     world
         .count("select count(*) from run join event using (event_id) where kind = 'poll'")
@@ -164,14 +178,7 @@ async fn a_publish_keeps_what_is_known_and_refuses_the_answer_to_an_older_versio
     assert_eq!(once(&world, found([1, 2], json!(null))).await, 2);
     due(&world).await;
     let under_way = claim(store).await.expect("it is due");
-    let draft = store.start_draft(admin, integration, "Next").await;
-    let draft = draft.expect("an Admin may");
-    let Draft { document, .. } = store.draft(admin, draft).await.expect("it is there");
-    let mut trigger = document.trigger;
-    trigger.config.insert("every_minutes".to_owned(), json!(30));
-    let saved = store.save_draft(admin, draft, save_of(1, vec![Edit::SetTrigger { trigger }]));
-    saved.await.expect("it fits");
-    world.publish_draft(draft, 2).await;
+    publish_change(&world, integration, json!({ "every_minutes": 30 })).await;
     let late = store.polled(&under_way, Ok(found([1, 2, 3], json!(null))));
     assert!(matches!(late.await, Ok(Taken::Stale)));
     let next = claim(store).await.expect("it is due at once");
@@ -186,6 +193,79 @@ async fn a_publish_keeps_what_is_known_and_refuses_the_answer_to_an_older_versio
     let enabled = store.set_enabled(admin, integration, true).await;
     enabled.expect("an Admin may");
     assert_eq!(once(&world, found([2, 3, 4], json!(null))).await, 1);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_publish_that_calls_items_something_else_begins_anew_as_the_trigger_says(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let integration = world.publish(polling(json!({ "id": "/id" }))).await;
+    assert_eq!(once(&world, found([1, 2], json!(null))).await, 0);
+    assert_eq!(once(&world, found([1, 2, 3], json!(null))).await, 1);
+    // Of the new names none is known, but later items only start runs.
+    for change in [
+        json!({ "id": "/number" }),
+        json!({ "items": "/orders" }),
+        json!({ "url": "https://api.example.com/refunds" }),
+    ] {
+        publish_change(&world, integration, change.clone()).await;
+        let first = 100 * u32::try_from(started(&world).await).expect("few");
+        assert_eq!(
+            once(&world, found([first], json!(null))).await,
+            0,
+            "{change}"
+        );
+        let next = found([first, first + 1], json!(null));
+        assert_eq!(once(&world, next).await, 1, "{change}");
+    }
+    // Also when it was disabled meanwhile.
+    let (store, admin) = (&world.store, &world.admin);
+    let enable = async |enabled| {
+        let enabled = store.set_enabled(admin, integration, enabled).await;
+        enabled.expect("an Admin may");
+    };
+    enable(false).await;
+    publish_change(&world, integration, json!({ "id": "/key" })).await;
+    enable(true).await;
+    assert_eq!(once(&world, found([7_001, 7_002], json!(null))).await, 0);
+    // What the trigger says is that all start runs; those that are known do not start a second one.
+    let all = json!({ "id": "/id", "start": "all" });
+    publish_change(&world, integration, all).await;
+    assert_eq!(once(&world, found([7_002, 7_003], json!(null))).await, 1);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_publish_that_changes_what_the_cursor_is_forgets_it_and_nothing_else(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let newer =
+        json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/at", "id": "/id" });
+    let integration = world.publish(polling(newer)).await;
+    once(&world, found([1, 2], json!("2026-03-01"))).await;
+    publish_change(&world, integration, json!({ "every_minutes": 30 })).await;
+    let same = claim(&world.store).await.expect("it is due at once");
+    assert_eq!(same.cursor, Some(json!("2026-03-01")));
+    for change in [
+        json!({ "cursor": "/id" }),
+        json!({ "cursor_parameter": "after" }),
+    ] {
+        publish_change(&world, integration, change).await;
+        let next = claim(&world.store).await.expect("it is due at once");
+        assert_eq!(next.cursor, None);
+        let taken = world.store.polled(&next, Ok(found([1, 2], json!(2)))).await;
+        assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.is_empty()));
+    }
+    assert_eq!(once(&world, found([2, 3], json!(3))).await, 1);
+    // What an item is called is not what the cursor is.
+    publish_change(&world, integration, json!({ "id": "/key" })).await;
+    let next = claim(&world.store).await.expect("it is due at once");
+    assert_eq!(next.cursor, Some(json!(3)));
     world.end().await;
 }
 
