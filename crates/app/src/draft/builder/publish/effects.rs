@@ -175,9 +175,12 @@ fn deliveries(live: Option<&Document>, draft: &Document) -> Option<(&'static str
         return None;
     }
     let said = match is.says() {
+        Some(place) if was != Source::Nowhere => format!(
+            "The sender's event id is {place} from then on: a delivery that comes again starts no second run, unless it came first before you publish. Ids that were found elsewhere do not count."
+        ),
         None => "Repeated deliveries are not known any more: each starts a run.".to_owned(),
         Some(place) => format!(
-            "The sender's event id is {place}: a delivery that comes again starts no second run. Ids that are known already stay known."
+            "The sender's event id is {place}: a delivery that comes again starts no second run."
         ),
     };
     Some(("copy", said))
