@@ -58,6 +58,8 @@ struct Cursor {
 /// An item of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
+    /// Its place in the list, from 1.
+    pub place: usize,
     /// What it is called, 255 bytes at most.
     pub id: String,
     /// All of it.
@@ -120,7 +122,8 @@ pub enum Restart {
     From(String),
 }
 
-/// Why an answer is not taken. Nothing of it is then.
+/// Why an answer is not taken. Nothing of it is then. Says nothing of what is in it but places in
+/// the list: those who may not see payloads read it, too.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
@@ -142,11 +145,11 @@ pub enum Refusal {
     #[error("Item {0} of the list has no id at `{1}`. Check the place of the id.")]
     NoId(usize, String),
     /// An item that is too large for a run.
-    #[error("The item `{0}` is larger than {max} MiB, or nested too deep.", max = limit::PAYLOAD_BYTES / 1024 / 1024)]
-    TooLarge(String),
+    #[error("Item {0} of the list is larger than {max} MiB, or nested too deep.", max = limit::PAYLOAD_BYTES / 1024 / 1024)]
+    TooLarge(usize),
     /// A cursor that cannot be one.
-    #[error("The cursor of the item `{0}` is no number and no short text.")]
-    NoCursor(String),
+    #[error("The cursor of item {0} of the list is no number and no short text.")]
+    NoCursor(usize),
     /// Somebody else's trigger is meant.
     #[error("This integration does not poll: its live version has another trigger.")]
     OtherTrigger,
@@ -260,11 +263,11 @@ impl Poll {
         let mut items = Vec::with_capacity(list.len());
         let mut greatest: Option<&Value> = None;
         let mut seen = HashSet::new();
-        for (index, value) in list.iter().enumerate() {
+        for (place, value) in (1..).zip(list) {
             let id = id_of(value, &self.id);
-            let id = id.ok_or_else(|| Refusal::NoId(index + 1, self.id.clone()))?;
+            let id = id.ok_or_else(|| Refusal::NoId(place, self.id.clone()))?;
             if let Some(of) = &self.cursor {
-                let new = cursor_of(value, &of.place, &id)?;
+                let new = cursor_of(value, &of.place, place)?;
                 greatest = greatest
                     .into_iter()
                     .chain(new)
@@ -272,7 +275,7 @@ impl Poll {
             }
             if seen.insert(id.clone()) {
                 let value = value.clone();
-                items.push(Item { id, value });
+                items.push(Item { place, id, value });
             }
         }
         let new = greatest.filter(|new| cursor.is_none_or(|before| replaces(new, before)));
@@ -332,15 +335,19 @@ fn id_of(item: &Value, place: &str) -> Option<String> {
 }
 
 /// Returns the cursor of an item; `None` when it has none, which changes nothing.
-fn cursor_of<'a>(item: &'a Value, place: &str, id: &str) -> Result<Option<&'a Value>, Refusal> {
-    let cursor = match item.pointer(place) {
+fn cursor_of<'a>(
+    item: &'a Value,
+    pointer: &str,
+    place: usize,
+) -> Result<Option<&'a Value>, Refusal> {
+    let cursor = match item.pointer(pointer) {
         None | Some(Value::Null) => return Ok(None),
         Some(cursor @ (Value::Number(_) | Value::String(_))) => cursor,
-        Some(_) => return Err(Refusal::NoCursor(id.to_owned())),
+        Some(_) => return Err(Refusal::NoCursor(place)),
     };
     let is_long = cursor.to_string().len() > CURSOR_BYTES;
     if is_long || cursor.as_str().is_some_and(|text| text.contains('\0')) {
-        return Err(Refusal::NoCursor(id.to_owned()));
+        return Err(Refusal::NoCursor(place));
     }
     Ok(Some(cursor))
 }

@@ -25,6 +25,7 @@ fn the_list_is_found_and_each_item_in_it_once() {
     let found = found.expect("it is a list");
     assert_eq!(ids(&found), ["1", "b"]);
     assert_eq!(found.items[0].value, json!({ "id": 1 }));
+    assert_eq!(found.items[1].place, 2);
     let found = poll(json!({ "id": "" })).read(&json!(["x", 7]), None);
     assert_eq!(ids(&found.expect("texts are items, too")), ["x", "7"]);
 }
@@ -48,8 +49,8 @@ fn an_answer_of_which_it_cannot_be_told_what_is_new_is_refused_whole() {
         ),
         (
             json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/at" }),
-            json!([{ "id": 1, "at": {} }]),
-            Refusal::NoCursor("1".to_owned()),
+            json!([{ "id": "secret", "at": {} }]),
+            Refusal::NoCursor(1),
         ),
     ];
     for (fields, body, refusal) in table {
