@@ -78,6 +78,16 @@ impl Source {
         }
     }
 
+    /// Returns a key of where it is found, 255 bytes at most. Of an id that was found elsewhere
+    /// nothing is known here.
+    pub fn key(&self) -> String {
+        match self {
+            Source::Nowhere => String::new(),
+            Source::Header(name) => bounded(format!("header:{name}")),
+            Source::Body(pointer) => bounded(format!("body:{pointer}")),
+        }
+    }
+
     /// Returns where senders that sign in this way put it.
     fn by_signature(signature: Signature) -> Self {
         match signature {
@@ -188,6 +198,9 @@ mod tests {
         let inside = json!({ "delivery_id": "body", "delivery_pointer": "/event/id" });
         assert_eq!(source(inside), body("/event/id"));
         assert_eq!(Source::of(&Document::new("schedule")), Source::Nowhere);
+        assert_eq!(header("/id").key(), "header:/id");
+        assert_eq!(body("/id").key(), "body:/id");
+        assert!(body(&"/a".repeat(500)).key().len() <= 255);
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Polling: a trigger that asks an address for a list, and starts a run for each new item.
 //!
 //! What an item is called decides whether it is new; a cursor, where the service knows one, only
-//! keeps answers short. Both outlive a publish. An item starts one run as long as it stays in the
-//! list, or is among the [`KEPT`] that came last.
+//! keeps answers short. Both outlive a publish, unless it changes what they say: [`Goes`]. An item
+//! starts one run as long as it stays in the list, or is among the [`KEPT`] that came last.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use thiserror::Error;
 
 use crate::delivery::bounded;
@@ -58,6 +58,8 @@ struct Cursor {
 /// An item of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
+    /// Its place in the list, from 1.
+    pub place: usize,
     /// What it is called, 255 bytes at most.
     pub id: String,
     /// All of it.
@@ -69,7 +71,8 @@ pub struct Item {
 pub struct Found {
     /// Its items in the order of the list, each id once.
     pub items: Vec<Item>,
-    /// The greatest cursor that was seen, in this answer or before it.
+    /// Where the next poll goes on: the greatest cursor of this answer, or the one that was sent,
+    /// where that is greater.
     pub cursor: Option<Value>,
 }
 
@@ -92,6 +95,21 @@ pub struct Polling {
     pub cursor: Option<Value>,
 }
 
+/// How polling goes on when another version of a trigger that polls is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goes {
+    /// Where it is.
+    On,
+    /// Without the cursor, which is of another kind now. What is known stays known.
+    WithoutCursor,
+    /// Anew, as the trigger says: what an item is called is something else now, so none of the list
+    /// could be known. `with_cursor` when the cursor still is one.
+    Anew {
+        /// Whether it goes on at the cursor.
+        with_cursor: bool,
+    },
+}
+
 /// Where polling begins anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,7 +122,8 @@ pub enum Restart {
     From(String),
 }
 
-/// Why an answer is not taken. Nothing of it is then.
+/// Why an answer is not taken. Nothing of it is then. Says nothing of what is in it but places in
+/// the list: those who may not see payloads read it, too.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
@@ -126,11 +145,11 @@ pub enum Refusal {
     #[error("Item {0} of the list has no id at `{1}`. Check the place of the id.")]
     NoId(usize, String),
     /// An item that is too large for a run.
-    #[error("The item `{0}` is larger than {max} MiB, or nested too deep.", max = limit::PAYLOAD_BYTES / 1024 / 1024)]
-    TooLarge(String),
+    #[error("Item {0} of the list is larger than {max} MiB, or nested too deep.", max = limit::PAYLOAD_BYTES / 1024 / 1024)]
+    TooLarge(usize),
     /// A cursor that cannot be one.
-    #[error("The cursor of the item `{0}` is no number and no short text.")]
-    NoCursor(String),
+    #[error("The cursor of item {0} of the list is no number and no short text.")]
+    NoCursor(usize),
     /// Somebody else's trigger is meant.
     #[error("This integration does not poll: its live version has another trigger.")]
     OtherTrigger,
@@ -194,6 +213,30 @@ impl Poll {
         self.cursor.is_some()
     }
 
+    /// Returns how polling goes on with this when it was `before`.
+    pub fn after(&self, before: &Poll) -> Goes {
+        let is_same_cursor = self.cursor_key() == before.cursor_key();
+        match (self.list_key() == before.list_key(), is_same_cursor) {
+            (true, true) => Goes::On,
+            (true, false) => Goes::WithoutCursor,
+            (false, with_cursor) => Goes::Anew { with_cursor },
+        }
+    }
+
+    /// Returns a key of the list and of what an item is called in it, 255 bytes at most. Under
+    /// another one, ids that are known say nothing.
+    pub fn list_key(&self) -> String {
+        bounded(json!([self.url().trim(), self.items, self.id]).to_string())
+    }
+
+    /// Returns a key of what the cursor is, 255 bytes at most. Under another one, a cursor says
+    /// nothing.
+    pub fn cursor_key(&self) -> String {
+        let cursor = self.cursor.as_ref();
+        let cursor = cursor.map(|cursor| [cursor.parameter.as_str(), cursor.place.as_str()]);
+        bounded(json!([self.url().trim(), self.items, cursor]).to_string())
+    }
+
     /// Returns the connection that the request is sent with.
     pub fn connection(&self) -> Option<ConnectionId> {
         let connection = self.request.get("connection").and_then(Value::as_str)?;
@@ -217,23 +260,29 @@ impl Poll {
         if list.len() > ITEMS {
             return Err(Refusal::TooMany(list.len()));
         }
-        let mut found = Found {
-            items: Vec::with_capacity(list.len()),
-            cursor: cursor.cloned(),
-        };
+        let mut items = Vec::with_capacity(list.len());
+        let mut greatest: Option<&Value> = None;
         let mut seen = HashSet::new();
-        for (index, value) in list.iter().enumerate() {
+        for (place, value) in (1..).zip(list) {
             let id = id_of(value, &self.id);
-            let id = id.ok_or_else(|| Refusal::NoId(index + 1, self.id.clone()))?;
+            let id = id.ok_or_else(|| Refusal::NoId(place, self.id.clone()))?;
             if let Some(of) = &self.cursor {
-                found.cursor = greatest(found.cursor, value.pointer(&of.place), &id)?;
+                let new = cursor_of(value, &of.place, place)?;
+                greatest = greatest
+                    .into_iter()
+                    .chain(new)
+                    .max_by(|one, other| order(one, other));
             }
             if seen.insert(id.clone()) {
                 let value = value.clone();
-                found.items.push(Item { id, value });
+                items.push(Item { place, id, value });
             }
         }
-        Ok(found)
+        let new = greatest.filter(|new| cursor.is_none_or(|before| replaces(new, before)));
+        Ok(Found {
+            items,
+            cursor: new.or(cursor).cloned(),
+        })
     }
 
     /// Returns the minutes until the next poll after so many failures in a row: longer with each,
@@ -285,41 +334,59 @@ fn id_of(item: &Value, place: &str) -> Option<String> {
     Some(bounded(id)).filter(|id| !id.is_empty())
 }
 
-/// Returns the greater of two cursors: numbers by value, texts as they sort, a number before a
-/// text. An item without one changes nothing.
-fn greatest(
-    before: Option<Value>,
-    new: Option<&Value>,
-    id: &str,
-) -> Result<Option<Value>, Refusal> {
-    let new = match new {
-        None | Some(Value::Null) => return Ok(before),
-        Some(new @ (Value::Number(_) | Value::String(_))) => new,
-        Some(_) => return Err(Refusal::NoCursor(id.to_owned())),
+/// Returns the cursor of an item; `None` when it has none, which changes nothing.
+fn cursor_of<'a>(
+    item: &'a Value,
+    pointer: &str,
+    place: usize,
+) -> Result<Option<&'a Value>, Refusal> {
+    let cursor = match item.pointer(pointer) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(cursor @ (Value::Number(_) | Value::String(_))) => cursor,
+        Some(_) => return Err(Refusal::NoCursor(place)),
     };
-    if new.to_string().len() > CURSOR_BYTES || new.as_str().is_some_and(|t| t.contains('\0')) {
-        return Err(Refusal::NoCursor(id.to_owned()));
+    let is_long = cursor.to_string().len() > CURSOR_BYTES;
+    if is_long || cursor.as_str().is_some_and(|text| text.contains('\0')) {
+        return Err(Refusal::NoCursor(place));
     }
-    let is_greater = before.as_ref().is_none_or(|before| {
-        let order = match (before, new) {
-            (Value::Number(one), Value::Number(other)) => {
-                let exact = one.as_i64().zip(other.as_i64());
-                exact.map_or_else(
-                    || one.as_f64().partial_cmp(&other.as_f64()),
-                    |(one, other)| Some(one.cmp(&other)),
-                )
-            }
-            (Value::String(one), Value::String(other)) => Some(one.cmp(other)),
-            (Value::Number(_), _) => Some(Ordering::Less),
-            _ => Some(Ordering::Greater),
-        };
-        order == Some(Ordering::Less)
-    });
-    Ok(if is_greater {
-        Some(new.clone())
-    } else {
-        before
-    })
+    Ok(Some(cursor))
+}
+
+/// Returns the order of two cursors of one answer: numbers by value, texts as they sort, a number
+/// before a text.
+fn order(one: &Value, other: &Value) -> Ordering {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => by_value(one, other),
+        (Value::String(one), Value::String(other)) => one.cmp(other),
+        (Value::Number(_), _) => Ordering::Less,
+        _ => Ordering::Greater,
+    }
+}
+
+/// Returns whether the greatest cursor of an answer is to replace the one that was sent.
+///
+/// A text that says a number is compared with a number by its value: somebody typed it, to begin
+/// there. Of other texts and numbers neither is the greater, so what the service says now holds;
+/// else a cursor of another kind would stay for ever.
+fn replaces(new: &Value, before: &Value) -> bool {
+    let said = |text: &str| text.parse::<Number>().ok();
+    let order = match (before, new) {
+        (Value::String(text), Value::Number(new)) => said(text).map(|text| by_value(&text, new)),
+        (Value::Number(before), Value::String(text)) => {
+            said(text).map(|text| by_value(before, &text))
+        }
+        _ => Some(order(before, new)),
+    };
+    order.is_none_or(Ordering::is_lt)
+}
+
+/// Returns the order of two numbers, exact where both are whole.
+fn by_value(one: &Number, other: &Number) -> Ordering {
+    let exact = one.as_i128().zip(other.as_i128());
+    let exact = exact.map(|(one, other)| one.cmp(&other));
+    let rounded = || one.as_f64().partial_cmp(&other.as_f64());
+    // JSON has no number that is none, so there always is an order.
+    exact.or_else(rounded).unwrap_or(Ordering::Equal)
 }
 
 #[cfg(test)]

@@ -6,12 +6,15 @@ create table delivery (
     integration_id uuid not null,
     -- As domain::delivery::Source reads it: 255 bytes at most.
     name text not null,
+    -- Where it was found (domain::delivery::Source::key): the same name from elsewhere is another
+    -- event's, so that a publish that looks elsewhere swallows nothing.
+    source text not null,
     organization_id uuid not null,
     run_id uuid not null,
     -- How often it came again.
     repeats integer not null default 0,
     at timestamptz not null default now(),
-    constraint delivery_pkey primary key (integration_id, name)
+    constraint delivery_pkey primary key (integration_id, name, source)
 ) with (fillfactor = 85);
 
 -- Finds those that are old enough to be forgotten.
@@ -35,28 +38,29 @@ alter table version add column delivery_source json;
 -- kept; whoever brings the same name at the same time waits here for whoever came first. Names are
 -- locked in order, so that nobody waits in a circle. A function, so that the statement that accepts
 -- events does not even open the table when no event has a name.
-create function deliver(integrations uuid[], organizations uuid[], names text[], runs uuid[])
+create function deliver(
+    integrations uuid[], organizations uuid[], sources text[], names text[], runs uuid[])
     returns table (run_id uuid, first_id uuid) language plpgsql volatile as $$
 #variable_conflict use_column
 begin
     return query
         with given as (
-            select * from unnest(integrations, organizations, names, runs)
-                as given (integration_id, organization_id, name, run_id)
+            select * from unnest(integrations, organizations, sources, names, runs)
+                as given (integration_id, organization_id, source, name, run_id)
             where name is not null
         ), delivered as (
-            insert into delivery (integration_id, name, organization_id, run_id, repeats)
-            select integration_id, name, organization_id,
+            insert into delivery (integration_id, name, source, organization_id, run_id, repeats)
+            select integration_id, name, source, organization_id,
                 (array_agg(run_id order by run_id))[1], count(*) - 1
             from given
-            group by integration_id, name, organization_id
-            order by integration_id, name
-            on conflict (integration_id, name)
+            group by integration_id, name, source, organization_id
+            order by integration_id, name, source
+            on conflict (integration_id, name, source)
                 do update set repeats = delivery.repeats + excluded.repeats + 1
-            returning integration_id, name, run_id
+            returning integration_id, name, source, run_id
         )
         select given.run_id, delivered.run_id
-        from given join delivered using (integration_id, name)
+        from given join delivered using (integration_id, name, source)
         where given.run_id <> delivered.run_id;
 end
 $$;

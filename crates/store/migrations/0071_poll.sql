@@ -5,7 +5,7 @@ alter table event add constraint event_kind_check
     check (kind in ('webhook', 'schedule', 'manual', 'test', 'call', 'poll'));
 
 -- How the polling of an integration goes. The row outlives a publish, so that no item starts a
--- second run, also when another trigger was live in between.
+-- second run, also when another trigger was live in between, or another list was polled.
 create table poll (
     integration_id uuid primary key references integration,
     organization_id uuid not null,
@@ -15,6 +15,11 @@ create table poll (
     lease_until timestamptz,
     -- Grows with each claim, publish and new beginning. An answer to an older claim is refused.
     fence bigint not null default 0,
+    -- The list that it is about and what its items are called (domain::poll::Poll::list_key).
+    -- Under another one it begins anew.
+    list_key text not null,
+    -- What the cursor is (domain::poll::Poll::cursor_key). Under another one it is forgotten.
+    cursor_key text not null,
     -- The greatest cursor that was seen.
     cursor json,
     -- Whether an answer was taken since it began.

@@ -15,6 +15,7 @@ use engine::poll::Unanswered;
 use engine::port::{Credentials, Network};
 use serde_json::Value;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::connection::open::Opened;
 use crate::live::{Changed, What};
@@ -24,8 +25,12 @@ use crate::{Error, Refusal, Result, Store, Tx, document, number, organization, t
 pub(crate) use begin::set;
 pub use take::Taken;
 
-/// How long a claim holds, in seconds: longer than the request and taking its answer.
-const LEASE_SECONDS: f64 = 60.0;
+/// How long a claim holds, in seconds: longer than all that a poll may take. That is two requests
+/// of 30 seconds, as a token that was refused is renewed and the request sent once more, two
+/// exchanges of 20 seconds for tokens, and taking the answer.
+const LEASE_SECONDS: f64 = 150.0;
+/// When what cannot be read is looked at again, in seconds.
+const UNREADABLE_SECONDS: f64 = 3_600.0;
 /// Items of a poll in the builder that are offered as test events.
 const CAUGHT: usize = 5;
 
@@ -47,52 +52,103 @@ pub struct ClaimedPoll {
     hash: DocumentHash,
 }
 
+/// A poll that was claimed, as it is stored.
+struct Row {
+    integration_id: Uuid,
+    organization_id: Uuid,
+    fence: i64,
+    cursor: Option<Value>,
+    failures: i32,
+    number: i32,
+    hash: String,
+    body: Value,
+    network: Value,
+}
+
+impl Row {
+    fn read(self) -> Result<ClaimedPoll> {
+        let poll = Poll::of(&document::read(self.body)?);
+        let poll = poll.ok_or_else(|| sqlx::Error::Decode("another trigger is live".into()))?;
+        Ok(ClaimedPoll {
+            integration: IntegrationId(self.integration_id),
+            organization: OrganizationId(self.organization_id),
+            poll,
+            cursor: self.cursor,
+            network: organization::read_network(self.network)?,
+            fence: self.fence,
+            version: self.number,
+            hash: DocumentHash(self.hash),
+        })
+    }
+}
+
 impl Store {
-    /// Claims up to `most` polls that are due, those that wait longest first.
+    /// Claims up to `most` polls that are due, those that wait longest first. One that cannot be
+    /// read says so on the page of its integration, and keeps no other from being polled.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn claim_polls(&self, most: usize) -> Result<Vec<ClaimedPoll>> {
-        let rows = sqlx::query!(
-            r#"with due as (
-                   select integration_id from poll
-                   where next_at <= now() and (lease_until is null or lease_until <= now())
-                   order by next_at limit $1
-                   for update skip locked
-               ), claimed as (
-                   update poll
-                   set fence = fence + 1, lease_until = now() + make_interval(secs => $2)
-                   from due where poll.integration_id = due.integration_id
-                   returning poll.integration_id, poll.organization_id, fence, cursor
-               )
-               select claimed.integration_id, claimed.organization_id, fence, cursor, number,
-                    version.hash, body, network
-               from claimed
-               join integration on integration.integration_id = claimed.integration_id
-               join version on version_id = live_version_id
-               join document on document.organization_id = claimed.organization_id
-                    and document.hash = version.hash
-               join organization on organization.organization_id = claimed.organization_id"#,
+        let mut tx = self.inner.system.begin().await?;
+        let claimed = sqlx::query_scalar!(
+            "with due as (
+                 select integration_id from poll
+                 where next_at <= now() and (lease_until is null or lease_until <= now())
+                 order by next_at limit $1
+                 for update skip locked
+             )
+             update poll
+             set fence = fence + 1, lease_until = now() + make_interval(secs => $2)
+             from due where poll.integration_id = due.integration_id
+             returning poll.integration_id",
             i64::try_from(most).unwrap_or(i64::MAX),
             LEASE_SECONDS,
         )
-        .fetch_all(&self.inner.system)
+        .fetch_all(&mut *tx)
         .await?;
-        let claims = rows.into_iter().map(|row| {
-            let poll = Poll::of(&document::read(row.body)?);
-            let poll = poll.ok_or_else(|| sqlx::Error::Decode("another trigger is live".into()))?;
-            Ok(ClaimedPoll {
-                integration: IntegrationId(row.integration_id),
-                organization: OrganizationId(row.organization_id),
-                poll,
-                cursor: row.cursor,
-                network: organization::read_network(row.network)?,
-                fence: row.fence,
-                version: row.number,
-                hash: DocumentHash(row.hash),
-            })
-        });
-        claims.collect()
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        // What is live is read by a statement of its own, which sees what was published before the
+        // rows were locked. Whoever publishes from here on waits for them, and raises the fence.
+        let rows = sqlx::query_as!(
+            Row,
+            "select poll.integration_id, poll.organization_id, fence, cursor, failures, number,
+                version.hash, body, network
+             from poll
+             join integration on integration.integration_id = poll.integration_id
+             join version on version_id = live_version_id
+             join document on document.organization_id = poll.organization_id
+                and document.hash = version.hash
+             join organization on organization.organization_id = poll.organization_id
+             where poll.integration_id = any($1)",
+            &claimed,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut claims = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (integration, failures) = (row.integration_id, row.failures);
+            match row.read() {
+                Ok(claim) => claims.push(claim),
+                Err(error) => {
+                    tracing::error!(%error, %integration, "what is polled cannot be read");
+                    let unanswered = Unanswered::saying(
+                        "What is live, or the organization's network, cannot be read. Publish again; if that does not help, the log of the server says more.",
+                    );
+                    take::fail(
+                        &mut tx,
+                        integration,
+                        failures,
+                        UNREADABLE_SECONDS,
+                        &unanswered,
+                    )
+                    .await?;
+                }
+            }
+        }
+        tx.commit().await?;
+        Ok(claims)
     }
 
     /// Opens the connection of a claimed poll, if it names one; `None` when that is gone. Else says

@@ -161,12 +161,13 @@ impl Store {
     pub async fn forget_deliveries(&self) -> Result<u64> {
         let deleted = sqlx::query!(
             "delete from delivery using (
-                 select integration_id, name from delivery
+                 select integration_id, name, source from delivery
                  where at < now() - make_interval(days => $1)
                  order by at limit $2
                  for update skip locked
              ) as old
-             where delivery.integration_id = old.integration_id and delivery.name = old.name",
+             where delivery.integration_id = old.integration_id and delivery.name = old.name
+                and delivery.source = old.source",
             KEPT_DAYS,
             AT_ONCE,
         )

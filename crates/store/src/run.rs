@@ -157,7 +157,7 @@ async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetai
            join event using (event_id)
            join document on document.organization_id = $1 and document.hash = run.hash
            left join delivery on delivery.integration_id = run.integration_id
-                and delivery.name = delivery_name
+                and delivery.name = delivery_name and delivery.run_id = run.run_id
            where run.organization_id = $1 and run.run_id = $2"#,
         me.organization.0,
         id.0,

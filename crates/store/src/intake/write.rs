@@ -156,6 +156,10 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
         .iter()
         .map(|event| event.delivery.as_deref())
         .collect();
+    let sources: Vec<_> = events
+        .iter()
+        .map(|event| event.delivery.as_ref().map(|_| event.route.delivery.key()))
+        .collect();
     let written = sqlx::query!(
         r#"with given as (
                select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[],
@@ -167,7 +171,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                    select distinct integration_id from given where worker is not null
                )) as integration_id
            ), repeated as materialized (
-               select run_id, first_id from deliver($4, $3, $10, $2)
+               select run_id, first_id from deliver($4, $3, $12, $10, $2)
                where $11 and (select count(*) from throttled) >= 0
            ), incoming as materialized (
                select event_id, run_id, organization_id, integration_id, hash, version_number,
@@ -213,6 +217,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
         LEASE.as_secs_f64(),
         &deliveries as &[Option<&str>],
         deliveries.iter().any(Option::is_some),
+        &sources as &[Option<String>],
     )
     .fetch_one(connection)
     .await?;

@@ -6,7 +6,7 @@ use domain::poll::{Poll, Refusal, Restart};
 use domain::{IntegrationId, OrganizationId};
 use serde_json::{Value, json};
 
-use crate::{Error, Result, Store, Tx, audit, document, integration};
+use crate::{Result, Store, Tx, audit, document, integration, version};
 
 impl Store {
     /// Lets the polling of an integration begin anew: what it knows is forgotten.
@@ -16,20 +16,21 @@ impl Store {
     /// poll, or a cursor is given that is none.
     pub async fn restart_poll(&self, me: &Me, id: IntegrationId, restart: Restart) -> Result<()> {
         let mut tx = self.begin(me, Act::Operate).await?;
+        // First the lock, then what is live, in a statement of its own: one that waits for a publish
+        // would see what was live before it.
+        version::lock_integration(&mut tx, me, id).await?;
         let found = sqlx::query!(
             r#"select enabled, body as "body?"
                from integration
                left join version on version_id = live_version_id and trigger = 'poll'
                left join document on document.organization_id = $1
                     and document.hash = version.hash
-               where integration.organization_id = $1 and integration.integration_id = $2
-               for no key update of integration"#,
+               where integration.organization_id = $1 and integration.integration_id = $2"#,
             me.organization.0,
             id.0,
         )
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(Error::NotFound)?;
+        .fetch_one(&mut *tx)
+        .await?;
         let live = found.body.map(document::read).transpose()?;
         let poll = live.as_ref().and_then(Poll::of);
         let poll = poll.ok_or(crate::Refusal::Poll(Refusal::OtherTrigger))?;
@@ -56,29 +57,45 @@ impl Store {
     }
 }
 
-/// Lets polling begin or go on when what is live polls and is enabled, at once; else stops it. What
-/// is known stays known, and answers that are on their way are refused.
+/// Lets polling begin or go on when what is live polls and is enabled, at once; else stops it.
+/// Answers that are on their way are refused. What is known stays known, and is gone on with as
+/// [`Poll::after`] has it, compared with what was polled last, however long ago.
 pub(crate) async fn set(
     tx: &mut Tx,
     organization: OrganizationId,
     integration: IntegrationId,
 ) -> Result<()> {
-    let polls = sqlx::query_scalar!(
-        r#"select exists (
-               select from integration join version on version_id = live_version_id
-               where integration.integration_id = $1 and enabled and trigger = 'poll'
-           ) as "polls!""#,
+    let live = sqlx::query_scalar!(
+        "select body
+         from integration
+         join version on version_id = live_version_id
+         join document on document.organization_id = $1 and document.hash = version.hash
+         where integration.integration_id = $2 and enabled and trigger = 'poll'",
+        organization.0,
         integration.0,
     )
-    .fetch_one(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
-    if polls {
+    let live = live.map(document::read).transpose()?;
+    if let Some(poll) = live.as_ref().and_then(Poll::of) {
         sqlx::query!(
-            "insert into poll (integration_id, organization_id, next_at) values ($1, $2, now())
+            "insert into poll (integration_id, organization_id, next_at, list_key, cursor_key)
+             values ($1, $2, now(), $3, $4)
              on conflict (integration_id) do update
-                set next_at = now(), fence = poll.fence + 1, lease_until = null, failures = 0",
+                set next_at = now(), fence = poll.fence + 1, lease_until = null, failures = 0,
+                    list_key = excluded.list_key, cursor_key = excluded.cursor_key,
+                    is_begun = poll.is_begun and poll.list_key = excluded.list_key,
+                    started = case when poll.list_key = excluded.list_key
+                        then poll.started else 0 end,
+                    cursor = case when poll.cursor_key = excluded.cursor_key then poll.cursor end,
+                    starts_with_all = case
+                        when poll.list_key = excluded.list_key
+                            and poll.cursor_key = excluded.cursor_key
+                        then poll.starts_with_all end",
             integration.0,
             organization.0,
+            poll.list_key(),
+            poll.cursor_key(),
         )
         .execute(&mut **tx)
         .await?;

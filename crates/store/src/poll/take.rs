@@ -77,7 +77,10 @@ impl Store {
         let taken = match read {
             Ok(answer) => Taken::Runs(write(&mut tx, claim, answer).await?),
             Err(unanswered) => {
-                fail(&mut tx, claim, row.failures, &unanswered).await?;
+                let before = u32::try_from(row.failures).unwrap_or_default();
+                let pause = f64::from(claim.poll.pause_minutes(before)) * 60.0;
+                let integration = claim.integration.0;
+                fail(&mut tx, integration, row.failures, pause, &unanswered).await?;
                 Taken::Failed
             }
         };
@@ -130,7 +133,7 @@ async fn read(
             match check::payload(&payload(item, &at)) {
                 Ok(text) => payloads.push(text),
                 Err(_) => {
-                    let refusal = Refusal::TooLarge(item.id.clone());
+                    let refusal = Refusal::TooLarge(item.place);
                     return Ok(Err(Unanswered::saying(refusal.to_string())));
                 }
             }
@@ -235,16 +238,15 @@ async fn start(tx: &mut Tx, claim: &ClaimedPoll, runs: &[Uuid], payloads: &[Stri
     Ok(())
 }
 
-/// Notes why there is no answer, and polls again later with each failure.
-async fn fail(
+/// Notes why there is no answer, and when it is polled again: after `pause` seconds, or later when
+/// the other side asks for that.
+pub(super) async fn fail(
     tx: &mut Tx,
-    claim: &ClaimedPoll,
+    integration: Uuid,
     failures: i32,
+    pause: f64,
     unanswered: &Unanswered,
 ) -> Result<()> {
-    let failures = failures.saturating_add(1);
-    let before = u32::try_from(failures - 1).unwrap_or_default();
-    let pause = f64::from(claim.poll.pause_minutes(before)) * 60.0;
     let asked = unanswered.after.unwrap_or_default().as_secs_f64();
     let error: String = unanswered.message.chars().take(ERROR).collect();
     sqlx::query!(
@@ -252,9 +254,9 @@ async fn fail(
          set lease_until = null, error = $2, failures = $3,
             next_at = now() + make_interval(secs => $4)
          where integration_id = $1",
-        claim.integration.0,
+        integration,
         error.replace('\0', "\u{fffd}"),
-        failures,
+        failures.saturating_add(1),
         pause.max(asked.min(LONGEST_SECONDS)),
     )
     .execute(&mut **tx)

@@ -123,6 +123,7 @@ async fn fill_poll(world: &World) {
     world.publish(document).await;
     let claims = world.store.claim_polls(1).await.expect("it answers");
     let items = vec![domain::poll::Item {
+        place: 1,
         id: "1".to_owned(),
         value: json!({ "id": 1 }),
     }];

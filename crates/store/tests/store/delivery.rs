@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::delivery::{Delivery, Source};
+use domain::edit::Edit;
 use domain::{Document, RunId};
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use store::{Accepted, HookRoute, Incoming, Store, WorkerId};
 
-use crate::world::{World, clean};
+use crate::world::{World, clean, save_of};
 
 fn named() -> Document {
     let mut document = clean("webhook");
@@ -113,6 +114,50 @@ async fn an_id_is_known_after_a_publish_and_of_its_own_integration_only(
 }
 
 #[sqlx::test]
+async fn an_id_from_elsewhere_swallows_no_event_and_is_known_there_again(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let integration = world.publish(named()).await;
+    // What is on its way when a publish comes still has the older route.
+    let older = world.route(integration).await;
+    let first = deliver(store, &older, 7).await;
+    let draft = store.start_draft(admin, integration, "Next").await;
+    let draft = draft.expect("may");
+    let mut trigger = named().trigger;
+    let elsewhere = json!("/order/id");
+    trigger
+        .config
+        .insert("delivery_pointer".to_owned(), elsewhere);
+    let saved = store.save_draft(admin, draft, save_of(1, vec![Edit::SetTrigger { trigger }]));
+    saved.await.expect("it fits");
+    world.publish_draft(draft, 2).await;
+    let called_7 = |route: Arc<HookRoute>| Incoming {
+        route,
+        payload: json!({ "body": {} }),
+        delivery: Some("7".to_owned()),
+        hand_to: None,
+    };
+    let again = store.accept(called_7(older)).await.expect("there is room");
+    assert_eq!((again.run, again.repeats), (first.run, true));
+    let newer = world.route(integration).await;
+    let new = store.accept(called_7(newer)).await.expect("there is room");
+    assert!(!new.repeats && new.run != first.run);
+    for (run, repeats) in [(first.run, 1), (new.run, 0)] {
+        let shown = store.run(admin, run).await.expect("it is there");
+        assert_eq!(shown.delivery.map(|known| known.repeats), Some(repeats));
+    }
+    // Rolled back, what was known there still is.
+    let back = store.roll_back(admin, integration, 1, 2, "The old id was right.");
+    back.await.expect("an Admin may");
+    let again = deliver(store, &world.route(integration).await, 7).await;
+    assert_eq!((again.run, again.repeats), (first.run, true));
+    world.end().await;
+}
+
+#[sqlx::test]
 async fn what_is_sent_again_to_a_paused_integration_waits_once(
     _: PgPoolOptions,
     options: PgConnectOptions,
@@ -144,6 +189,12 @@ async fn ids_are_forgotten_after_a_week(_: PgPoolOptions, options: PgConnectOpti
     assert_eq!(store.forget_deliveries().await.expect("it answers"), 0);
     let again = deliver(store, &route, 1).await;
     assert!(!again.repeats && again.run != first.run);
+    // What comes again now comes again to the second run.
+    deliver(store, &route, 1).await;
+    for (run, repeats) in [(first.run, 0), (again.run, 1)] {
+        let shown = store.run(&world.admin, run).await.expect("it is there");
+        assert_eq!(shown.delivery.map(|known| known.repeats), Some(repeats));
+    }
     assert!(deliver(store, &route, 2).await.repeats);
     world.end().await;
 }

@@ -1,9 +1,10 @@
 //! Polling: each item starts one run, by whichever process, and whatever ends in between.
 
+use domain::account::Role;
 use domain::draft::Draft;
 use domain::edit::Edit;
 use domain::poll::{Found, Item, Refusal as Polling, Restart, STARTED};
-use domain::{Document, IntegrationId};
+use domain::{Document, IntegrationId, limit};
 use engine::poll::Unanswered;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -22,12 +23,13 @@ fn polling(fields: Value) -> Document {
 
 /// Returns what an answer with these items holds.
 fn found(ids: impl IntoIterator<Item = u32>, cursor: Value) -> Found {
-    let item = |id: u32| Item {
+    let item = |(place, id): (usize, u32)| Item {
+        place,
         id: id.to_string(),
         value: json!({ "id": id }),
     };
     Found {
-        items: ids.into_iter().map(item).collect(),
+        items: (1..).zip(ids).map(item).collect(),
         cursor: Some(cursor).filter(|cursor| !cursor.is_null()),
     }
 }
@@ -51,6 +53,20 @@ async fn once(world: &World, found: Found) -> usize {
         Ok(Taken::Runs(runs)) => runs.len(),
         other => panic!("{other:?}"),
     }
+}
+
+/// Publishes an integration with other fields of its trigger.
+async fn publish_change(world: &World, integration: IntegrationId, fields: Value) {
+    let (store, admin) = (&world.store, &world.admin);
+    let draft = store.start_draft(admin, integration, "Next").await;
+    let draft = draft.expect("an Admin may");
+    let Draft { document, .. } = store.draft(admin, draft).await.expect("it is there");
+    let mut trigger = document.trigger;
+    let fields = fields.as_object().expect("fields").clone();
+    trigger.config.extend(fields);
+    let saved = store.save_draft(admin, draft, save_of(1, vec![Edit::SetTrigger { trigger }]));
+    saved.await.expect("it fits");
+    world.publish_draft(draft, 2).await;
 }
 
 async fn started(world: &World) -> i64 {
@@ -164,14 +180,7 @@ async fn a_publish_keeps_what_is_known_and_refuses_the_answer_to_an_older_versio
     assert_eq!(once(&world, found([1, 2], json!(null))).await, 2);
     due(&world).await;
     let under_way = claim(store).await.expect("it is due");
-    let draft = store.start_draft(admin, integration, "Next").await;
-    let draft = draft.expect("an Admin may");
-    let Draft { document, .. } = store.draft(admin, draft).await.expect("it is there");
-    let mut trigger = document.trigger;
-    trigger.config.insert("every_minutes".to_owned(), json!(30));
-    let saved = store.save_draft(admin, draft, save_of(1, vec![Edit::SetTrigger { trigger }]));
-    saved.await.expect("it fits");
-    world.publish_draft(draft, 2).await;
+    publish_change(&world, integration, json!({ "every_minutes": 30 })).await;
     let late = store.polled(&under_way, Ok(found([1, 2, 3], json!(null))));
     assert!(matches!(late.await, Ok(Taken::Stale)));
     let next = claim(store).await.expect("it is due at once");
@@ -186,6 +195,79 @@ async fn a_publish_keeps_what_is_known_and_refuses_the_answer_to_an_older_versio
     let enabled = store.set_enabled(admin, integration, true).await;
     enabled.expect("an Admin may");
     assert_eq!(once(&world, found([2, 3, 4], json!(null))).await, 1);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_publish_that_calls_items_something_else_begins_anew_as_the_trigger_says(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let integration = world.publish(polling(json!({ "id": "/id" }))).await;
+    assert_eq!(once(&world, found([1, 2], json!(null))).await, 0);
+    assert_eq!(once(&world, found([1, 2, 3], json!(null))).await, 1);
+    // Of the new names none is known, but later items only start runs.
+    for change in [
+        json!({ "id": "/number" }),
+        json!({ "items": "/orders" }),
+        json!({ "url": "https://api.example.com/refunds" }),
+    ] {
+        publish_change(&world, integration, change.clone()).await;
+        let first = 100 * u32::try_from(started(&world).await).expect("few");
+        assert_eq!(
+            once(&world, found([first], json!(null))).await,
+            0,
+            "{change}"
+        );
+        let next = found([first, first + 1], json!(null));
+        assert_eq!(once(&world, next).await, 1, "{change}");
+    }
+    // Also when it was disabled meanwhile.
+    let (store, admin) = (&world.store, &world.admin);
+    let enable = async |enabled| {
+        let enabled = store.set_enabled(admin, integration, enabled).await;
+        enabled.expect("an Admin may");
+    };
+    enable(false).await;
+    publish_change(&world, integration, json!({ "id": "/key" })).await;
+    enable(true).await;
+    assert_eq!(once(&world, found([7_001, 7_002], json!(null))).await, 0);
+    // What the trigger says is that all start runs; those that are known do not start a second one.
+    let all = json!({ "id": "/id", "start": "all" });
+    publish_change(&world, integration, all).await;
+    assert_eq!(once(&world, found([7_002, 7_003], json!(null))).await, 1);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_publish_that_changes_what_the_cursor_is_forgets_it_and_nothing_else(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let newer =
+        json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/at", "id": "/id" });
+    let integration = world.publish(polling(newer)).await;
+    once(&world, found([1, 2], json!("2026-03-01"))).await;
+    publish_change(&world, integration, json!({ "every_minutes": 30 })).await;
+    let same = claim(&world.store).await.expect("it is due at once");
+    assert_eq!(same.cursor, Some(json!("2026-03-01")));
+    for change in [
+        json!({ "cursor": "/id" }),
+        json!({ "cursor_parameter": "after" }),
+    ] {
+        publish_change(&world, integration, change).await;
+        let next = claim(&world.store).await.expect("it is due at once");
+        assert_eq!(next.cursor, None);
+        let taken = world.store.polled(&next, Ok(found([1, 2], json!(2)))).await;
+        assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.is_empty()));
+    }
+    assert_eq!(once(&world, found([2, 3], json!(3))).await, 1);
+    // What an item is called is not what the cursor is.
+    publish_change(&world, integration, json!({ "id": "/key" })).await;
+    let next = claim(&world.store).await.expect("it is due at once");
+    assert_eq!(next.cursor, Some(json!(3)));
     world.end().await;
 }
 
@@ -276,6 +358,114 @@ async fn a_failure_is_shown_and_tried_later_each_time(_: PgPoolOptions, options:
 }
 
 #[sqlx::test]
+async fn an_item_that_is_too_large_is_named_by_its_place_only(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let integration = world.publish(polling(json!({ "start": "all" }))).await;
+    let poll = claim(&world.store).await.expect("it is due");
+    let mut answer = found([1, 2], json!(null));
+    answer.items[1].id = "somebody@example.com".to_owned();
+    answer.items[1].value = json!("x".repeat(limit::PAYLOAD_BYTES + 1));
+    let taken = world.store.polled(&poll, Ok(answer)).await;
+    assert!(matches!(taken, Ok(Taken::Failed)));
+    assert_eq!(started(&world).await, 0);
+    let reader = world.member(Role::Reader).await;
+    let detail = world.store.integration(&reader, integration).await;
+    let polling = detail.expect("a Reader may").polling.expect("it polls");
+    let error = polling.error.expect("it failed");
+    assert!(error.starts_with("Item 2 of the list is larger"), "{error}");
+    assert!(!error.contains("somebody"), "{error}");
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn one_that_cannot_be_read_says_so_and_keeps_no_other_from_being_polled(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let broken = world.publish(polling(json!({ "every_minutes": 7 }))).await;
+    let whole = world.publish(polling(json!({ "every_minutes": 8 }))).await;
+    let spoilt = r#"update document set body = '{"trigger": 7}' where body::text like '%"every_minutes":7%'"#;
+    assert_eq!(world.execute(spoilt).await, 1);
+    let claims = world.store.claim_polls(10).await.expect("it answers");
+    let claimed: Vec<_> = claims.iter().map(|claim| claim.integration).collect();
+    assert_eq!(claimed, [whole]);
+    let noted = "select count(*) from poll
+        where error like '%cannot be read%' and failures = 1 and lease_until is null
+            and next_at > now() + interval '50 minutes'";
+    assert_eq!(world.count(noted).await, 1);
+    assert!(claim(&world.store).await.is_none(), "{broken} waits");
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_claim_beside_a_publish_never_pairs_what_was_live_with_the_new_fence(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let integration = world.publish(polling(json!({}))).await;
+    // Holds a claim up after it has its view of the database, and before it locks a row.
+    for statement in [
+        "create function held_up() returns boolean language plpgsql volatile as $$
+         begin
+             if current_setting('sluice.scope', true) = 'system' then
+                 perform pg_advisory_xact_lock_shared(1);
+             end if;
+             return true;
+         end $$",
+        "create policy held_up on poll as restrictive using (held_up())",
+    ] {
+        world.execute(statement).await;
+    }
+    let mut holding = world.sql.begin().await.expect("it answers");
+    let lock = sqlx::query("select pg_advisory_xact_lock(1)");
+    lock.execute(&mut *holding).await.expect("it answers");
+    let publish = async {
+        world.someone_waits().await;
+        publish_change(&world, integration, json!({ "every_minutes": 30 })).await;
+        // As if the publish had begun before the claim: what it made due is due for that, too.
+        let due = sqlx::query("update poll set next_at = now()");
+        due.execute(&mut *holding).await.expect("it answers");
+        holding.commit().await.expect("it answers");
+    };
+    let (claimed, ()) = tokio::join!(claim(&world.store), publish);
+    let claimed = claimed.expect("it is due");
+    assert_eq!(claimed.poll.every_minutes, 30);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_new_beginning_that_waits_for_a_publish_reads_what_that_put_live(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let integration = world.publish(polling(json!({}))).await;
+    let newer = json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/id" });
+    publish_change(&world, integration, newer).await;
+    // Stands for a publish that is under way: it puts live what sends no cursor.
+    let mut publish = world.sql.begin().await.expect("it answers");
+    let put_live = sqlx::query(
+        "update integration set live_version_id = version_id
+         from version where version.integration_id = integration.integration_id and number = 1",
+    );
+    put_live.execute(&mut *publish).await.expect("it answers");
+    let from = Restart::From("2".to_owned());
+    let restart = world.store.restart_poll(&world.admin, integration, from);
+    let end = async {
+        world.someone_waits().await;
+        publish.commit().await.expect("it answers");
+    };
+    let (restarted, ()) = tokio::join!(restart, end);
+    assert_eq!(refusal(restarted), Refusal::Poll(Polling::CursorNotTaken));
+    world.end().await;
+}
+
+#[sqlx::test]
 async fn polling_begins_anew_where_it_is_told_to(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
     let (store, admin) = (&world.store, &world.admin);
@@ -296,7 +486,7 @@ async fn polling_begins_anew_where_it_is_told_to(_: PgPoolOptions, options: PgCo
     let taken = store.polled(&poll, Ok(found([3], json!(3)))).await;
     assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 1));
 
-    let reader = world.member(domain::account::Role::Reader).await;
+    let reader = world.member(Role::Reader).await;
     assert_denied(store.restart_poll(&reader, integration, Restart::Now).await);
     let outsider = world.outsider().await;
     let theirs = store.restart_poll(&outsider, integration, Restart::Now);

@@ -4,7 +4,7 @@ use domain::Document;
 use domain::call::Caller;
 use domain::delivery::Source;
 use domain::draft::PublishPlan;
-use domain::poll::Poll;
+use domain::poll::{Goes, Poll};
 use leptos::prelude::*;
 use serde_json::Value;
 
@@ -96,10 +96,7 @@ fn trigger(plan: &PublishPlan, draft: &Document) -> Vec<(&'static str, String)> 
         _ => {}
     }
     match (was, is) {
-        ("poll", "poll") => lines.push((
-            "repeat",
-            "Polling goes on where it is: what has started a run stays known, also when it asks elsewhere. To begin anew, use “Start over” on the integration's page.".to_owned(),
-        )),
+        ("poll", "poll") => lines.push(("repeat", poll_goes_on(live, draft))),
         ("poll", _) => lines.push((
             "repeat",
             "Polling ends. What is known is kept, in case it goes on.".to_owned(),
@@ -142,16 +139,33 @@ fn not_called(callers: &[Caller]) -> String {
     }
 }
 
+fn poll_goes_on(live: Option<&Document>, draft: &Document) -> String {
+    let (Some(before), Some(poll)) = (live.and_then(Poll::of), Poll::of(draft)) else {
+        return String::new();
+    };
+    match poll.after(&before) {
+        Goes::On => "Polling goes on where it is: what has started a run stays known. To begin anew, use “Start over” on the integration's page.".to_owned(),
+        Goes::WithoutCursor => "The cursor is another one, so the old one is forgotten and the next poll asks from the start. What has started a run stays known; what is not known starts one.".to_owned(),
+        Goes::Anew { .. } => format!("The list, or what its items are called, is another one, so polling begins anew. {}", first_poll(&poll)),
+    }
+}
+
 fn poll_begins(draft: &Document) -> String {
     let poll = Poll::of(draft);
     let every = poll.as_ref().map_or(0, |poll| poll.every_minutes);
-    let first = match poll.is_some_and(|poll| poll.starts_with_all) {
-        true => "The first poll starts a run for each item in the list.",
-        false => "The first poll starts nothing: what is in the list then is old.",
-    };
+    let first = poll.as_ref().map_or("", first_poll);
     format!(
-        "Polling begins, every {every} minutes. {first} Where it polled before, it goes on there."
+        "Polling begins, every {every} minutes. {first} Where it polled the same list before, it goes on there."
     )
+}
+
+fn first_poll(poll: &Poll) -> &'static str {
+    match poll.starts_with_all {
+        true => {
+            "The first poll starts a run for each item in the list that has not started one before."
+        }
+        false => "The first poll starts nothing: what is in the list then is old.",
+    }
 }
 
 /// Says what changes about deliveries that come again, if something does.
@@ -161,9 +175,12 @@ fn deliveries(live: Option<&Document>, draft: &Document) -> Option<(&'static str
         return None;
     }
     let said = match is.says() {
+        Some(place) if was != Source::Nowhere => format!(
+            "The sender's event id is {place} from then on: a delivery that comes again starts no second run, unless it came first before you publish. Ids that were found elsewhere do not count."
+        ),
         None => "Repeated deliveries are not known any more: each starts a run.".to_owned(),
         Some(place) => format!(
-            "The sender's event id is {place}: a delivery that comes again starts no second run. Ids that are known already stay known."
+            "The sender's event id is {place}: a delivery that comes again starts no second run."
         ),
     };
     Some(("copy", said))
