@@ -41,6 +41,13 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
         .await;
     database.close().await;
     let done = rotated.map_err(|error| because("Not all secrets were sealed anew", &error))?;
+    if done.left > 0 {
+        return Err(format!(
+            "The old master key is still needed, for {} organizations. Run this again.",
+            done.left
+        )
+        .into());
+    }
     let next = match own {
         Some(path) => {
             tokio::task::spawn_blocking(move || master_key::keep_first(&path)).await??;
