@@ -147,7 +147,10 @@ impl Store {
             return Err(Refusal::Unconnected(name).into());
         }
         let is_refused = refused == Some(kept.issue);
-        if kept.access.is_some() && !kept.is_due && !is_refused {
+        // Nothing can be exchanged: until it ends it is all there is, and a 401 is an answer to one
+        // request like another, which says nothing of the next.
+        let is_last = provider.kind == Kind::OAuth && kept.refresh.is_none() && !kept.is_over;
+        if kept.access.is_some() && (is_last || !kept.is_due && !is_refused) {
             let ready = self.with_token(connection, of, provider, &kept).await?;
             return Ok(Opened::Ready(ready));
         }

@@ -284,18 +284,32 @@ async fn what_a_provider_takes_no_more_is_not_asked_again_until_someone_connects
     assert!(!stage.standing(id).await.is_open());
     assert_eq!(stage.open(id, None).await, Ok(2));
 
-    // Without a refresh token there is nothing to exchange.
+    stage.world.end().await;
+}
+
+#[sqlx::test]
+async fn a_token_without_a_refresh_token_is_used_until_it_ends_whatever_a_service_answers(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let stage = Stage::new(options).await;
     stage.provider.set(|known| known.gives_no_refresh = true);
-    let answer = stage.ask(id, false).await;
-    stage.finish(&answer).await.expect("the provider gives");
+    let id = stage.connected().await;
+    for refused in [None, Some(1)] {
+        assert_eq!(stage.open(id, refused).await, Ok(1));
+    }
+    stage.age(false).await;
+    for refused in [None, Some(1)] {
+        assert_eq!(stage.open(id, refused).await, Ok(1), "it has not ended");
+    }
+    assert!(!stage.standing(id).await.is_open());
     stage.age(true).await;
-    let asked = stage.provider.asked();
     let closed = stage.open(id, None).await;
     assert!(
         matches!(&closed, Err(Closed::Broken(told)) if told.contains("no refresh token")),
         "{closed:?}"
     );
-    assert_eq!(stage.provider.asked(), asked);
+    assert_eq!(stage.provider.asked(), 1);
     stage.world.end().await;
 }
 
