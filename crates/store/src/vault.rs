@@ -301,7 +301,7 @@ impl Vault {
         )
         .fetch_optional(connection)
         .await?
-        .ok_or_else(broken)?;
+        .ok_or_else(|| sqlx::Error::Decode(KeyGone.into()))?;
         let mut masters = self.masters()?;
         if masters.named(&row.master).is_none() {
             self.read_again();
@@ -325,6 +325,28 @@ async fn newly_wrapped(connection: &mut PgConnection) -> Result<()> {
         .await?;
     Ok(())
 }
+
+/// The data key that something was sealed under is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("a secret does not open: its data key is gone")]
+struct KeyGone;
+
+/// Returns whether something did not open since a rotation sealed it anew, and deleted the data key
+/// that it was sealed under, between its being read and its being opened. Read again, it opens.
+pub(crate) fn is_sealed_anew(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(sqlx::Error::Decode(source)) if source.is::<KeyGone>())
+}
+
+/// Waits for what reads something sealed and opens it; once more where it was sealed anew meanwhile.
+macro_rules! opened {
+    ($read:expr) => {
+        match $read.await {
+            Err(error) if $crate::vault::is_sealed_anew(&error) => $read.await,
+            opened => opened,
+        }
+    };
+}
+pub(crate) use opened;
 
 /// Returns the number of the newest data key, and keeps that key from being deleted until the end of
 /// the transaction: what is sealed under it is not committed before.

@@ -22,7 +22,7 @@ pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) provider: Provider,
     pub(crate) session: SessionToken,
-    run: RunId,
+    pub(crate) run: RunId,
 }
 
 impl Stage {
@@ -92,7 +92,7 @@ impl Stage {
     }
 
     /// Makes a connection to which someone has consented.
-    async fn connected(&self) -> ConnectionId {
+    pub(crate) async fn connected(&self) -> ConnectionId {
         let id = self.create(Kind::OAuth).await;
         let answer = self.ask(id, false).await;
         let name = self.finish(&answer).await.expect("the provider gives");
@@ -115,7 +115,7 @@ impl Stage {
     }
 
     /// Lets the token be due, or over.
-    async fn age(&self, is_over: bool) {
+    pub(crate) async fn age(&self, is_over: bool) {
         let sql = if is_over {
             "update connection_token set renew_at = now() - interval '1 hour',
                 expires_at = now() - interval '1 minute'"
