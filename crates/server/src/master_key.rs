@@ -1,5 +1,6 @@
 //! Where the key that secrets are sealed under is read, and made for a private Postgres.
 
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -51,6 +52,28 @@ pub(crate) fn from_file(path: &Path) -> Result<MasterKeys, Failure> {
     })
 }
 
+/// Takes the turn to change a file of keys until what it returns is dropped: of two at once, one
+/// would remove the key that the other has just put there.
+///
+/// # Errors
+/// When another process has it, or the file beside it that is locked cannot be written.
+pub(crate) fn lock(path: &Path) -> Result<File, Failure> {
+    let beside = path.with_extension("lock");
+    let doing = |error| format!("{} cannot be locked: {error}.", beside.display());
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(&beside).map_err(doing)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "Another `sluice rotate-key` is changing {}. Wait until it has ended.",
+            path.display()
+        )
+        .into()),
+        Err(TryLockError::Error(error)) => Err(doing(error).into()),
+    }
+}
+
 /// Puts a new key above those that a file holds.
 ///
 /// # Errors
@@ -95,11 +118,19 @@ fn change(path: &Path, to: impl FnOnce(&str) -> String) -> Result<(), Failure> {
     let written = file
         .write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&beside, path));
+        .and_then(|()| std::fs::rename(&beside, path))
+        .and_then(|()| sync_folder(path));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);
     }
     Ok(written.map_err(doing)?)
+}
+
+/// Has the folder of a file written to the disk: nothing is sealed under a key that a crash takes
+/// away, and none goes before its successor is there for good.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Writes a new key, whole or not at all: half a key would seal what nobody opens again.
@@ -117,7 +148,8 @@ fn make(path: &Path) -> Result<(), Failure> {
         .write_all(MasterKey::generate().as_bytes())
         .and_then(|()| file.sync_all())
         // Not by a rename: should another process have made one meanwhile, that one stays.
-        .and_then(|()| std::fs::hard_link(&beside, path));
+        .and_then(|()| std::fs::hard_link(&beside, path))
+        .and_then(|()| sync_folder(path));
     let removed = std::fs::remove_file(&beside);
     match written {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -165,6 +197,19 @@ mod tests {
             "{shown}"
         );
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("it is ours");
+        // One at a time puts a new key above it, and removes the old one.
+        let turn = lock(&path).expect("nobody has it");
+        let told = lock(&path).expect_err("we have it").to_string();
+        assert!(told.contains("Another `sluice rotate-key`"), "{told}");
+        add_new(&path).expect("it is ours");
+        let both = std::fs::read_to_string(&path).expect("it is there");
+        let (new, old) = both.split_once('\n').expect("there are two");
+        assert!(new.len() == made.len() && new != made && old == made);
+        keep_first(&path).expect("it is ours");
+        assert_eq!(std::fs::read_to_string(&path).expect("it is there"), new);
+        drop(turn);
+        lock(&path).expect("nobody has it any more");
+
         std::fs::write(&path, &made[1..]).expect("it is ours");
         let shown = read(&given)
             .await

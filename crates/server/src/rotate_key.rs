@@ -5,6 +5,7 @@
 //! end. A file that someone else keeps, perhaps on several machines, is theirs to change, before and
 //! after.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -41,9 +42,17 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
         .await;
     database.close().await;
     let done = rotated.map_err(|error| because("Not all secrets were sealed anew", &error))?;
+    if done.left > 0 {
+        return Err(format!(
+            "The old master key is still needed, for {} organizations. Run this again.",
+            done.left
+        )
+        .into());
+    }
     let next = match own {
-        Some(path) => {
+        Some((path, turn)) => {
             tokio::task::spawn_blocking(move || master_key::keep_first(&path)).await??;
+            drop(turn);
             "The old master key is removed. Copy the new one from master.key to where you keep copies."
         }
         None => "Remove all lines but the first from the file of the master key, on every machine.",
@@ -54,14 +63,16 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
     ))
 }
 
-/// Sees to it that there is a new key above the old one; returns the file when it is ours.
-fn prepare(source: KeySource) -> Result<Option<PathBuf>, Failure> {
+/// Sees to it that there is a new key above the old one; returns the file when it is ours, and the
+/// turn to change it.
+fn prepare(source: KeySource) -> Result<Option<(PathBuf, File)>, Failure> {
     let (keys, path, own) = match source {
         KeySource::Own(path) => {
+            let turn = master_key::lock(&path)?;
             if master_key::from_file(&path)?.older() == 0 {
                 master_key::add_new(&path)?;
             }
-            return Ok(Some(path));
+            return Ok(Some((path, turn)));
         }
         KeySource::File(path) => (
             master_key::from_file(&path)?,

@@ -31,6 +31,11 @@ const READY: Duration = Duration::from_secs(20);
 const FIRST_RUNS: Duration = Duration::from_secs(15);
 /// How long a letter that is being sent at the end may take.
 const LAST_LETTER: Duration = Duration::from_secs(5);
+/// How long a token that a provider is just giving may take at the end: a little longer than we wait
+/// for any. All else ends within 10 seconds, and so does this when nothing is being given. But the
+/// provider may take the old token no more once it has sent the new one: a process that leaves
+/// before it is kept leaves a connection that someone has to connect again.
+const LAST_TOKEN: Duration = Duration::from_secs(25);
 /// How long closing the connections may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -119,6 +124,18 @@ impl Database {
     }
 
     pub(crate) async fn close(self) {
+        let mut settled = std::pin::pin!(self.store.settled());
+        let is_settled = tokio::select! {
+            biased;
+            () = settled.as_mut() => true,
+            () = std::future::ready(()) => false,
+        };
+        if !is_settled {
+            tracing::info!("a provider is just giving a token; the end waits for it");
+            if tokio::time::timeout(LAST_TOKEN, settled).await.is_err() {
+                tracing::warn!("a token that a provider was asked for is not kept");
+            }
+        }
         if tokio::time::timeout(CLOSING, self.store.close())
             .await
             .is_err()

@@ -197,10 +197,16 @@ impl Store {
         Ok(timestamp::read(now.fetch_one(&self.inner.system).await?))
     }
 
-    /// Closes all connections, after what is being written is written. A token that a provider is
-    /// just giving is waited for: it may be the only one that is good from then on.
-    pub async fn close(&self) {
+    /// Waits for the tokens that providers are just giving, each up to 20 seconds, and for their
+    /// being kept: they may be the only ones that are good from then on.
+    pub async fn settled(&self) {
         self.inner.renewals.settled().await;
+    }
+
+    /// Closes all connections, after what is being written is written, and after
+    /// [`Store::settled`].
+    pub async fn close(&self) {
+        self.settled().await;
         self.inner.members.close().await;
         self.inner.system.close().await;
     }

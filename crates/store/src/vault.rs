@@ -117,6 +117,10 @@ type Again = Box<dyn Fn() -> Option<MasterKeys> + Send + Sync>;
 /// How often the master keys are read again at most, while one is missing.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// The lock that a transaction shares from before it reads the master key until the data key that it
+/// wraps is committed.
+const WRAPPING: i64 = 0x736c_7769_6365;
+
 /// Where a secret is kept. It opens nowhere else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
@@ -172,15 +176,24 @@ impl Vault {
         if read_at.is_some_and(|at| at.elapsed() < AGAIN) {
             return;
         }
-        self.read();
-        *read_at = Some(Instant::now());
-    }
-
-    /// Reads the master keys from where they came from, if that is known.
-    fn read(&self) {
         if let Some(masters) = self.again.get().and_then(|again| again()) {
             self.unlock(masters);
         }
+        *read_at = Some(Instant::now());
+    }
+
+    /// Returns the master keys as they are kept where they came from at this moment; those that are
+    /// known where that is nowhere.
+    ///
+    /// # Errors
+    /// When they cannot be read: what is known may be gone, and would seal what nobody opens again.
+    fn masters_now(&self) -> Result<Arc<MasterKeys>> {
+        let Some(again) = self.again.get() else {
+            return self.masters();
+        };
+        let masters = again().ok_or(signing::Refusal::NoMasterKey)?;
+        self.unlock(masters.clone());
+        Ok(Arc::new(masters))
     }
 
     /// Seals a secret for its place. The organization gets its first data key where it has none.
@@ -231,8 +244,6 @@ impl Vault {
     ) -> Result<(i32, XChaCha20Poly1305)> {
         let mut newest = newest(connection, organization).await?;
         if newest.is_none() {
-            // It may have been rotated, and the key that is known be gone from where it was kept.
-            self.read();
             // Unless someone does at the same time.
             self.new_key(connection, organization, 1).await?;
             newest = self::newest(connection, organization).await?;
@@ -242,14 +253,20 @@ impl Vault {
         Ok((number, key))
     }
 
-    /// Makes a data key of an organization, unless there is one with this number.
+    /// Makes a data key of an organization, unless there is one with this number. It is wrapped by
+    /// the master key that is kept now: while keys were rotated, the one that this process knows may
+    /// have gone from where it was kept.
     async fn new_key(
         &self,
         connection: &mut PgConnection,
         organization: OrganizationId,
         number: i32,
     ) -> Result<()> {
-        let masters = self.masters()?;
+        // Whoever rotates waits here for us, or we read what it has written: `newly_wrapped`.
+        sqlx::query!("select pg_advisory_xact_lock_shared($1)", WRAPPING)
+            .execute(&mut *connection)
+            .await?;
+        let masters = self.masters_now()?;
         let master = &masters.first;
         let mut key = Zeroizing::new([0; KEY]);
         getrandom::fill(key.as_mut_slice()).expect("the operating system gives random bytes");
@@ -284,7 +301,7 @@ impl Vault {
         )
         .fetch_optional(connection)
         .await?
-        .ok_or_else(broken)?;
+        .ok_or_else(|| sqlx::Error::Decode(KeyGone.into()))?;
         let mut masters = self.masters()?;
         if masters.named(&row.master).is_none() {
             self.read_again();
@@ -299,6 +316,37 @@ impl Vault {
         XChaCha20Poly1305::new_from_slice(&key).map_err(|_| broken())
     }
 }
+
+/// Waits for all who are just wrapping a data key: each is committed then, or wrapped by the master
+/// key that is kept now.
+async fn newly_wrapped(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", WRAPPING)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The data key that something was sealed under is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("a secret does not open: its data key is gone")]
+struct KeyGone;
+
+/// Returns whether something did not open since a rotation sealed it anew, and deleted the data key
+/// that it was sealed under, between its being read and its being opened. Read again, it opens.
+pub(crate) fn is_sealed_anew(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(sqlx::Error::Decode(source)) if source.is::<KeyGone>())
+}
+
+/// Waits for what reads something sealed and opens it; once more where it was sealed anew meanwhile.
+macro_rules! opened {
+    ($read:expr) => {
+        match $read.await {
+            Err(error) if $crate::vault::is_sealed_anew(&error) => $read.await,
+            opened => opened,
+        }
+    };
+}
+pub(crate) use opened;
 
 /// Returns the number of the newest data key, and keeps that key from being deleted until the end of
 /// the transaction: what is sealed under it is not committed before.

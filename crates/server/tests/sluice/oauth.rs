@@ -2,6 +2,7 @@
 //! takes them.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -11,7 +12,9 @@ use http::{Response, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
+use crate::app::eventually;
 use crate::connection::{Planted, calling, ended, forms, tables};
 
 /// With signs that each encoding writes otherwise.
@@ -159,6 +162,61 @@ async fn tokens_that_were_exchanged_in_a_run_are_in_no_table_answer_or_log() {
         assert_eq!(found, None, "in {place}");
     }
     assert!(places.iter().any(|(_, text)| text.contains("[hidden]")));
+    let _ = std::fs::remove_dir_all(folder);
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_waits_for_a_token_that_a_provider_is_just_giving() {
+    // It has given it, and its answer is held.
+    let (given, mut is_given) = watch::channel(false);
+    let (hold, held) = watch::channel(true);
+    let give = async move || {
+        given.send_replace(true);
+        let mut held = held.clone();
+        let _ = held.wait_for(|is_held| !is_held).await;
+        Json(json!({ "access_token": token(1), "token_type": "bearer" }))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let origin = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let router = Router::new().route("/token", post(give));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let Planted {
+        admin,
+        process,
+        database,
+        folder,
+        log,
+    } = Planted::start().await;
+    let form = json!({
+        "name": "By its client", "kind": "oauth_client", "names": ["client"], "origins": [origin],
+        "live": { "set": [SECRET] }, "test": "keep",
+        "oauth": { "token_url": format!("{origin}/token") },
+    });
+    let fields = json!({ "form": form });
+    let connection = admin.must("create_connection", fields).await;
+    let (integration, _) = calling(&admin, &connection, &format!("{origin}/ok")).await;
+    let live = json!({ "id": integration, "payload": {} });
+    admin.must("start_manual", live).await;
+    let asked = is_given.wait_for(|is_given| *is_given).await;
+    drop(asked.expect("the provider serves"));
+    let ending = tokio::spawn(process.end("TERM"));
+    // The run is handed back, and all else has ended.
+    eventually("it waits", Duration::from_secs(30), async || {
+        let written = std::fs::read_to_string(&log).expect("it was written");
+        written.contains("the end waits for it").then_some(())
+    })
+    .await;
+    assert!(!ending.is_finished());
+    hold.send_replace(false);
+    let (_, well) = ending.await.expect("it does not panic");
+    assert!(well, "it ends well");
+    let written = std::fs::read_to_string(&log).expect("it was written");
+    assert!(!written.contains("is not kept"), "{written}");
+    let tables = tables(&database.url).await;
+    let tokens = tables.iter().find(|(name, _)| name == "connection_token");
+    let (_, rows) = tokens.expect("it is a table");
+    assert!(rows.contains(",live,1,"), "it was kept: {rows}");
     let _ = std::fs::remove_dir_all(folder);
     database.drop().await;
 }

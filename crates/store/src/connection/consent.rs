@@ -6,11 +6,12 @@ use domain::ConnectionId;
 use domain::account::Me;
 use domain::connection::{Answer, CONSENT, Kind, NoToken, Refusal};
 use domain::policy::Act;
-use engine::port::{Consent, Grant, TokenRequest};
+use engine::port::{Consent, Grant, Network, TokenRequest};
 use serde_json::json;
+use zeroize::Zeroizing;
 
-use super::authorization::provider;
-use super::token::{Ended, Of};
+use super::authorization::{Provider, provider};
+use super::token::{Code, Ended, Of};
 use super::{text, variant_of};
 use crate::vault::Place;
 use crate::{Error, Result, SessionToken, Store, audit, organization, token};
@@ -37,6 +38,8 @@ impl Store {
             connection: id,
             variant: variant_of(is_test),
         };
+        // First, as whoever changes or deletes it does.
+        super::exists(&mut tx, me, id).await?;
         let provider = provider(&mut tx, of).await?;
         // Whoever presses it again wants it asked again.
         let issue = sqlx::query_scalar!(
@@ -170,21 +173,48 @@ impl Store {
             why,
         };
         let code = answer.code().map_err(refused)?;
-        let network = self.network(me).await?;
+        let given = Given {
+            of,
+            code: Zeroizing::new(code.to_owned()),
+            verifier,
+            secret,
+            redirect_uri: asked.redirect_uri,
+            network: self.network(me).await?,
+            before,
+        };
+        let (store, me, counted) = (self.clone(), me.clone(), Code::of(self));
+        // A task of its own: who closes the page meanwhile does not lose what the code, which works
+        // once, is exchanged for.
+        let exchanged = tokio::spawn(async move {
+            let name = store.exchange_code(&me, given).await;
+            drop(counted);
+            name
+        });
+        match exchanged.await {
+            Ok(name) => name,
+            Err(_) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
+        }
+    }
+
+    async fn exchange_code(&self, me: &Me, given: Given) -> Result<String> {
+        let Given { of, before, .. } = given;
         let request = TokenRequest {
             provider: &before.oauth,
             client_id: before.oauth.client_id(&before.names, of.variant == "test"),
-            secret: &secret,
+            secret: &given.secret,
             grant: Grant::Code {
-                code,
-                verifier: &verifier,
-                redirect_uri: &asked.redirect_uri,
+                code: &given.code,
+                verifier: &given.verifier,
+                redirect_uri: &given.redirect_uri,
             },
         };
         let begun = Instant::now();
-        let tokens = match request.send(&self.inner.clients, &network).await {
+        let tokens = match request.send(&self.inner.clients, &given.network).await {
             Ok(tokens) => tokens,
-            Err(NoToken::Refused(why) | NoToken::Later(why)) => return Err(refused(why).into()),
+            Err(NoToken::Refused(why) | NoToken::Later(why)) => {
+                let name = before.name;
+                return Err(Refusal::NotConnected { name, why }.into());
+            }
         };
         let mut tx = self.begin(me, Act::ManageSecrets).await?;
         super::exists(&mut tx, me, of.connection).await?;
@@ -206,6 +236,18 @@ impl Store {
         let detail = json!({ "variant": of.variant });
         audit::note(tx, me, "connection.connect", of.connection.0, detail).await
     }
+}
+
+/// A code that someone came back with, and what it is exchanged with.
+struct Given {
+    of: Of,
+    code: Zeroizing<String>,
+    verifier: Zeroizing<String>,
+    secret: Zeroizing<String>,
+    redirect_uri: String,
+    network: Network,
+    /// What the connection was when they came back.
+    before: Provider,
 }
 
 fn place(of: Of, hash: &str) -> Place<'_> {

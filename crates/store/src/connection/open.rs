@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use super::authorization::{Provider, provider};
 use super::token::{Ended, Kept, Of};
 use super::{inside, kind, text, variant_of};
-use crate::vault::Place;
+use crate::vault::{Place, opened};
 use crate::{Error, Result, Store};
 
 /// Longest error that is kept with a connection, in characters.
@@ -115,6 +115,10 @@ impl Store {
                 let provider = provider(&mut system, of).await?;
                 let kept = self.kept_token(&mut system, of).await?;
                 let kept = kept.ok_or(Error::NotFound)?;
+                if kept.access.is_none() && provider.kind == Kind::OAuthClient {
+                    let why = "The connection was changed meanwhile.".to_owned();
+                    return Err(Refusal::TokenLater { name, why }.into());
+                }
                 // However short its life is: it is new.
                 self.with_token(&mut system, of, &provider, &kept).await
             }
@@ -147,7 +151,10 @@ impl Store {
             return Err(Refusal::Unconnected(name).into());
         }
         let is_refused = refused == Some(kept.issue);
-        if kept.access.is_some() && !kept.is_due && !is_refused {
+        // Nothing can be exchanged: until it ends it is all there is, and a 401 is an answer to one
+        // request like another, which says nothing of the next.
+        let is_last = provider.kind == Kind::OAuth && kept.refresh.is_none() && !kept.is_over;
+        if kept.access.is_some() && (is_last || !kept.is_due && !is_refused) {
             let ready = self.with_token(connection, of, provider, &kept).await?;
             return Ok(Opened::Ready(ready));
         }
@@ -223,6 +230,17 @@ impl Store {
 
     /// Opens a connection: with its secrets for tests when it is one and there are any.
     pub(crate) async fn open_connection(
+        &self,
+        connection: &mut PgConnection,
+        organization: OrganizationId,
+        id: ConnectionId,
+        is_test: bool,
+        refused: Option<i64>,
+    ) -> Result<Opened> {
+        opened!(self.read_connection(connection, organization, id, is_test, refused))
+    }
+
+    async fn read_connection(
         &self,
         connection: &mut PgConnection,
         organization: OrganizationId,

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::connection::{Kind, NoToken, Tokens};
+use domain::connection::{Kind, NoToken, Refusal, Tokens};
 use domain::{ConnectionId, OrganizationId};
 use engine::port::{Grant, TokenRequest};
 use sqlx::PgConnection;
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use super::authorization::provider;
 use super::inside;
-use crate::vault::Place;
+use crate::vault::{Place, opened};
 use crate::{Error, Result, Store, organization};
 
 /// How long another process that asks is waited for, a little longer than an answer may take.
@@ -59,12 +59,17 @@ pub(super) enum Ended {
 #[derive(Debug, Default)]
 pub(crate) struct Renewals {
     under_way: Mutex<HashMap<Of, watch::Receiver<Option<Ended>>>>,
+    /// How many codes of consents are being exchanged.
+    codes: watch::Sender<usize>,
 }
 
 impl Renewals {
     /// Waits until none is under way.
     pub(crate) async fn settled(&self) {
+        let mut codes = self.codes.subscribe();
         loop {
+            // Its sender is ours.
+            let _ = codes.wait_for(|count| *count == 0).await;
             let next = self.locked().values().next().cloned();
             match next {
                 Some(mut ended) => while ended.changed().await.is_ok() {},
@@ -89,6 +94,22 @@ impl Drop for UnderWay {
     }
 }
 
+/// Counts a code that is being exchanged, however that ends.
+pub(super) struct Code(Store);
+
+impl Code {
+    pub(super) fn of(store: &Store) -> Self {
+        store.inner.renewals.codes.send_modify(|count| *count += 1);
+        Self(store.clone())
+    }
+}
+
+impl Drop for Code {
+    fn drop(&mut self) {
+        self.0.inner.renewals.codes.send_modify(|count| *count -= 1);
+    }
+}
+
 /// A token as it is kept, opened.
 pub(super) struct Kept {
     pub(super) issue: i64,
@@ -108,6 +129,10 @@ impl Store {
         connection: &mut PgConnection,
         of: Of,
     ) -> Result<Option<Kept>> {
+        opened!(self.read_token(connection, of))
+    }
+
+    async fn read_token(&self, connection: &mut PgConnection, of: Of) -> Result<Option<Kept>> {
         let row = sqlx::query!(
             r#"select issue, access, refresh, refused,
                 coalesce(renew_at <= clock_timestamp(), false) as "is_due!",
@@ -202,7 +227,10 @@ impl Store {
 
     async fn exchange(&self, of: Of, stale: i64) -> Result<Ended> {
         let begun = Instant::now();
-        while !self.claim_renewal(of, stale).await? {
+        let changed = loop {
+            if let Some(changed) = self.claim_renewal(of, stale).await? {
+                break changed;
+            }
             let found = sqlx::query!(
                 "select issue, refused from connection_token
                  where connection_id = $1 and variant = $2",
@@ -225,7 +253,7 @@ impl Store {
                 return Ok(Ended::No(NoToken::Later(why)));
             }
             sleep(LOOK).await;
-        }
+        };
         let asked = Instant::now();
         let answer = match self.ask_for_token(of).await {
             Ok(answer) => answer,
@@ -244,8 +272,12 @@ impl Store {
                 Ok(Ended::Renewed)
             }
             Err(NoToken::Refused(why)) => {
-                self.note_refused(of, stale, &why).await?;
-                Ok(Ended::No(NoToken::Refused(why)))
+                if self.note_refused(of, stale, changed, &why).await? {
+                    return Ok(Ended::No(NoToken::Refused(why)));
+                }
+                self.release_renewal(of, stale).await?;
+                let why = "The connection was changed meanwhile.".to_owned();
+                Ok(Ended::No(NoToken::Later(why)))
             }
             Err(later) => {
                 self.release_renewal(of, stale).await?;
@@ -255,19 +287,21 @@ impl Store {
     }
 
     /// Takes the lease under which one process asks; it outlasts the longest that asking takes.
-    async fn claim_renewal(&self, of: Of, stale: i64) -> Result<bool> {
-        let claimed = sqlx::query!(
-            "update connection_token
-             set renewing_until = clock_timestamp() + interval '40 seconds'
-             where connection_id = $1 and variant = $2 and issue = $3 and refused is null
-                and (renewing_until is null or renewing_until < clock_timestamp())",
+    /// Returns when the connection was changed, in microseconds.
+    async fn claim_renewal(&self, of: Of, stale: i64) -> Result<Option<i64>> {
+        let claimed = sqlx::query_scalar!(
+            r#"update connection_token as token
+               set renewing_until = clock_timestamp() + interval '40 seconds'
+               from connection
+               where token.connection_id = $1 and variant = $2 and issue = $3 and refused is null
+                and (renewing_until is null or renewing_until < clock_timestamp())
+                and connection.connection_id = token.connection_id
+               returning (extract(epoch from changed_at) * 1000000)::bigint as "changed!""#,
             of.connection.0,
             of.variant,
             stale,
-        )
-        .execute(&self.inner.system)
-        .await?;
-        Ok(claimed.rows_affected() == 1)
+        );
+        Ok(claimed.fetch_optional(&self.inner.system).await?)
     }
 
     async fn release_renewal(&self, of: Of, stale: i64) -> Result<()> {
@@ -375,7 +409,7 @@ impl Store {
         asked: Instant,
     ) -> Result<()> {
         let sealed = self.sealed(connection, of, tokens).await?;
-        sqlx::query!(
+        let kept = sqlx::query!(
             "update connection_token
              set issue = issue + 1, access = $3, refresh = $4, refused = null,
                 renewing_until = null, given_at = clock_timestamp(),
@@ -391,7 +425,11 @@ impl Store {
         )
         .execute(connection)
         .await?;
-        Ok(())
+        match kept.rows_affected() {
+            // It has none of its own for tests any more.
+            0 => Err(Refusal::StrayConsent.into()),
+            _ => Ok(()),
+        }
     }
 
     async fn sealed(
@@ -410,8 +448,23 @@ impl Store {
         Ok(Sealed { access, refresh })
     }
 
-    async fn note_refused(&self, of: Of, stale: i64, why: &str) -> Result<()> {
+    /// Notes what the provider said, unless the connection was changed since it was claimed: it said
+    /// that of what it was then. Returns whether it was noted.
+    async fn note_refused(&self, of: Of, stale: i64, changed: i64, why: &str) -> Result<bool> {
         let mut tx = self.inner.system.begin().await?;
+        // Held, as whoever changes it takes back what is noted, before or after us.
+        let is_same = sqlx::query_scalar!(
+            r#"select (extract(epoch from changed_at) * 1000000)::bigint = $3 as "is_same!"
+               from connection where organization_id = $1 and connection_id = $2 for share"#,
+            of.organization.0,
+            of.connection.0,
+            changed,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if is_same != Some(true) {
+            return Ok(false);
+        }
         sqlx::query!(
             "update connection_token set refused = $4, renewing_until = null
              where connection_id = $1 and variant = $2 and issue = $3",
@@ -423,11 +476,20 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let changes = vec![organization::changed(of.organization)];
-        self.commit(tx, changes).await
+        self.commit(tx, changes).await?;
+        Ok(true)
     }
 
     /// Opens the secret of the client.
     pub(super) async fn client_secret(
+        &self,
+        connection: &mut PgConnection,
+        of: Of,
+    ) -> Result<Zeroizing<String>> {
+        opened!(self.read_client_secret(connection, of))
+    }
+
+    async fn read_client_secret(
         &self,
         connection: &mut PgConnection,
         of: Of,

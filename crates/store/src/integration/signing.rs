@@ -12,7 +12,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::changed;
-use crate::vault::Place;
+use crate::vault::{Place, opened};
 use crate::{Error, Result, Store, audit, timestamp, version};
 
 impl Store {
@@ -135,6 +135,15 @@ impl Store {
 
     /// Opens the signing secrets of an integration.
     pub(crate) async fn open_signing_secrets(
+        &self,
+        connection: &mut PgConnection,
+        organization: OrganizationId,
+        id: IntegrationId,
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>> {
+        opened!(self.read_signing_secrets(connection, organization, id))
+    }
+
+    async fn read_signing_secrets(
         &self,
         connection: &mut PgConnection,
         organization: OrganizationId,

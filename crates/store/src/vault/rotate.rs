@@ -15,7 +15,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Place, Vault, decrypt, split};
+use super::{Place, Vault, decrypt, newly_wrapped, split};
 use crate::{Result, Store, audit};
 
 /// Secrets that are sealed anew in one transaction: few enough that whoever wants one of them does
@@ -31,8 +31,8 @@ pub struct Resealed {
     pub secrets: u64,
     /// Data keys that were deleted.
     pub deleted: u64,
-    /// Data keys that something is still wrapped for under another master key than the one that
-    /// wraps now; that one is needed until there are none.
+    /// Data keys that another master key wraps than the one that wraps now; that one is needed until
+    /// there are none, as at the end.
     pub left: u64,
 }
 
@@ -228,12 +228,11 @@ impl Store {
     /// When there is no master key, one that secrets are sealed under is missing, or the database
     /// does not answer.
     pub async fn rotate_keys(&self, mut told: impl FnMut(Resealed)) -> Result<Resealed> {
-        let mut done = Resealed {
-            organizations: self.new_data_keys().await?,
-            ..Resealed::default()
-        };
-        told(done);
+        let mut done = Resealed::default();
         loop {
+            // Each time: a process that knows no newer master key may have wrapped one meanwhile.
+            done.organizations += self.new_data_keys().await?;
+            told(done);
             for table in Table::ALL {
                 while let count @ 1.. = self.reseal_some(table).await? {
                     done.secrets += count;
@@ -244,7 +243,7 @@ impl Store {
             // What someone had locked, or had sealed just before the new key was there, is left.
             let (older, under_another) = self.older_data_keys().await?;
             done.left = under_another;
-            if older == 0 {
+            if older == 0 && done.left == 0 {
                 return Ok(done);
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -255,6 +254,10 @@ impl Store {
     async fn new_data_keys(&self) -> Result<u64> {
         let vault = &self.inner.vault;
         let master = vault.masters()?.first.name();
+        // In a transaction of its own: what they committed is not seen before it.
+        let mut tx = self.inner.system.begin().await?;
+        newly_wrapped(&mut tx).await?;
+        tx.commit().await?;
         let waiting = sqlx::query!(
             r#"select organization_id, max(number) as "number!" from data_key
                group by organization_id

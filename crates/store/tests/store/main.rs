@@ -6,6 +6,7 @@ mod alert;
 mod border;
 mod callers;
 mod calling;
+mod changed;
 mod connection;
 mod consent;
 mod delivery;

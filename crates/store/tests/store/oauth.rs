@@ -22,7 +22,7 @@ pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) provider: Provider,
     pub(crate) session: SessionToken,
-    run: RunId,
+    pub(crate) run: RunId,
 }
 
 impl Stage {
@@ -92,7 +92,7 @@ impl Stage {
     }
 
     /// Makes a connection to which someone has consented.
-    async fn connected(&self) -> ConnectionId {
+    pub(crate) async fn connected(&self) -> ConnectionId {
         let id = self.create(Kind::OAuth).await;
         let answer = self.ask(id, false).await;
         let name = self.finish(&answer).await.expect("the provider gives");
@@ -115,7 +115,7 @@ impl Stage {
     }
 
     /// Lets the token be due, or over.
-    async fn age(&self, is_over: bool) {
+    pub(crate) async fn age(&self, is_over: bool) {
         let sql = if is_over {
             "update connection_token set renew_at = now() - interval '1 hour',
                 expires_at = now() - interval '1 minute'"
@@ -284,18 +284,32 @@ async fn what_a_provider_takes_no_more_is_not_asked_again_until_someone_connects
     assert!(!stage.standing(id).await.is_open());
     assert_eq!(stage.open(id, None).await, Ok(2));
 
-    // Without a refresh token there is nothing to exchange.
+    stage.world.end().await;
+}
+
+#[sqlx::test]
+async fn a_token_without_a_refresh_token_is_used_until_it_ends_whatever_a_service_answers(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let stage = Stage::new(options).await;
     stage.provider.set(|known| known.gives_no_refresh = true);
-    let answer = stage.ask(id, false).await;
-    stage.finish(&answer).await.expect("the provider gives");
+    let id = stage.connected().await;
+    for refused in [None, Some(1)] {
+        assert_eq!(stage.open(id, refused).await, Ok(1));
+    }
+    stage.age(false).await;
+    for refused in [None, Some(1)] {
+        assert_eq!(stage.open(id, refused).await, Ok(1), "it has not ended");
+    }
+    assert!(!stage.standing(id).await.is_open());
     stage.age(true).await;
-    let asked = stage.provider.asked();
     let closed = stage.open(id, None).await;
     assert!(
         matches!(&closed, Err(Closed::Broken(told)) if told.contains("no refresh token")),
         "{closed:?}"
     );
-    assert_eq!(stage.provider.asked(), asked);
+    assert_eq!(stage.provider.asked(), 1);
     stage.world.end().await;
 }
 

@@ -251,3 +251,137 @@ async fn without_the_key_that_secrets_are_sealed_under_nothing_is_begun(
     wrong.close().await;
     world.end().await;
 }
+
+#[sqlx::test]
+async fn what_is_sealed_first_under_the_old_key_while_keys_are_rotated_is_sealed_anew_too(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    run(&world).await;
+    // Someone holds one secret, so that the rotation cannot end.
+    let mut held = world.sql.begin().await.expect("it answers");
+    let hold = "select signing_secret_id from signing_secret for update";
+    sqlx::query(hold).execute(&mut *held).await.expect("it is");
+    let rotating = process(&world, both()).await;
+    let rotated = {
+        let store = rotating.clone();
+        tokio::spawn(async move { store.rotate_keys(|_| ()).await })
+    };
+    let anew = "select count(*) from data_key where number = 2";
+    while world.count(anew).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    // A process that was given the old key, and that can read no other.
+    let outsider = world.outsider().await;
+    let late = form("Late", 0);
+    let late = world.store.create_connection(&outsider, &late).await;
+    late.expect("it fits");
+    held.commit().await.expect("it answers");
+    let rotated = rotated.await.expect("it does not panic");
+    let rotated = rotated.expect("both keys are known");
+    assert_eq!((rotated.organizations, rotated.left), (2, 0), "{rotated:?}");
+    let masters = "select count(distinct master) from data_key";
+    assert_eq!(world.count(masters).await, 1);
+    rotating.close().await;
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_rotation_waits_for_who_is_just_wrapping_a_data_key(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let kept = form("Shop", 0);
+    let kept = world.store.create_connection(&world.admin, &kept).await;
+    kept.expect("it fits");
+    // Its first data key, as before the transaction that makes it is committed.
+    world
+        .execute("create table kept as select * from data_key")
+        .await;
+    world.execute("delete from data_key").await;
+    let mut wrapping = world.sql.begin().await.expect("it answers");
+    for statement in [
+        "select pg_advisory_xact_lock_shared(x'736c77696365'::bigint)",
+        "insert into data_key select * from kept",
+    ] {
+        let done = sqlx::query(statement).execute(&mut *wrapping).await;
+        done.expect("it is right");
+    }
+    let rotating = process(&world, both()).await;
+    let rotated = {
+        let store = rotating.clone();
+        tokio::spawn(async move { store.rotate_keys(|_| ()).await })
+    };
+    world.someone_waits().await;
+    assert!(!rotated.is_finished());
+    wrapping.commit().await.expect("it answers");
+    let rotated = rotated.await.expect("it does not panic");
+    let rotated = rotated.expect("both keys are known");
+    assert_eq!((rotated.organizations, rotated.left), (1, 0), "{rotated:?}");
+    rotating.close().await;
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn nothing_is_sealed_first_under_a_key_that_can_be_read_no_more(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    world.store.unlock_again(|| None);
+    let form = form("Shop", 0);
+    let kept = world.store.create_connection(&world.admin, &form).await;
+    let refused = store::Refusal::from(domain::signing::Refusal::NoMasterKey);
+    assert_eq!(crate::world::refusal(kept), refused);
+    assert_eq!(world.count("select count(*) from data_key").await, 0);
+    world.end().await;
+}
+
+/// Columns of bytes that are sealed by no data key.
+const SEALED_OTHERWISE: [(&str, &str); 2] =
+    [("_sqlx_migrations", "checksum"), ("data_key", "wrapped")];
+
+#[sqlx::test]
+async fn a_rotation_knows_each_column_that_is_sealed(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let columns = "select table_name::text, column_name::text from information_schema.columns
+        where table_schema = 'public' and data_type = 'bytea' order by 1, 2";
+    let columns: Vec<(String, String)> = sqlx::query_as(columns)
+        .fetch_all(&world.sql)
+        .await
+        .expect("it answers");
+    assert!(columns.len() > SEALED_OTHERWISE.len(), "{columns:?}");
+    // What it does not know it leaves as it is, and deletes the key that opens it.
+    let rotation = include_str!("../../src/vault/rotate.rs");
+    let rotation: Vec<&str> = rotation.split_whitespace().collect();
+    let rotation = rotation.join(" ");
+    for (table, column) in columns {
+        if SEALED_OTHERWISE.contains(&(table.as_str(), column.as_str())) {
+            continue;
+        }
+        let begin = format!("from {table} as s where s.organization_id = k.organization_id");
+        let needs = rotation.split(&begin).nth(1).unwrap_or_default();
+        let needs = needs.split("not exists").next().unwrap_or_default();
+        for (what, is_known) in [
+            (
+                "seals it anew",
+                rotation.contains(&format!("update {table} set {column} = $")),
+            ),
+            (
+                "finds it",
+                rotation.contains(&format!(
+                    "from {table} as s where substring({column} from 2 for 4) <>"
+                )),
+            ),
+            (
+                "keeps its data key",
+                needs.contains(&format!("substring(s.{column} from 2 for 4)")),
+            ),
+        ] {
+            assert!(is_known, "no rotation {what}: {table}.{column}");
+        }
+    }
+    world.end().await;
+}
