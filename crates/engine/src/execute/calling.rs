@@ -13,7 +13,7 @@ use domain::{IntegrationId, RunId, Timestamp, limit, payload};
 use serde_json::{Map, Value, json};
 
 use super::catching::FAILED;
-use super::effect::{clean, effect_record, next_attempt};
+use super::effect::{Earlier, clean, effect_record};
 use super::record::measure;
 use super::run::{Run, shown};
 use super::watch::backoff;
@@ -42,18 +42,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         mut config: Map<String, Value>,
     ) -> Result<(), End> {
         let path = self.path(node);
-        let earlier = match self.records.recorded(&path) {
+        let earlier = match self.earlier(&path)? {
             // While the called run worked, this one did not: that is no part of its time limit.
-            Some(record) if !matches!(record.state, StepState::Started | StepState::Waiting) => {
-                return self.replay_result(node, record);
-            }
-            earlier => earlier,
+            Earlier::Over(record) => return self.replay_result(node, record),
+            Earlier::Begins(earlier) => earlier,
         };
-        if let Some(until) = earlier.as_ref().and_then(next_attempt)
-            && self.clock.now() < until
-        {
-            return Err(End::Waiting(until));
-        }
         let is_under_way = earlier
             .as_ref()
             .is_some_and(|record| record.output.get(UNDER_WAY).is_some());

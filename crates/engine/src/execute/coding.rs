@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::End;
 use super::catching::FAILED;
-use super::effect::{Effect, clean, next_attempt};
+use super::effect::{Earlier, Effect, clean};
 use super::run::Run;
 use super::watch::{Interrupt, backoff};
 use crate::port::{Broke, Clock, Journal, Outside, Ran, Script};
@@ -27,17 +27,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         mut config: Map<String, Value>,
     ) -> Result<(), End> {
         let path = self.path(node);
-        let earlier = match self.records.recorded(&path) {
-            Some(record) if !matches!(record.state, StepState::Started | StepState::Waiting) => {
-                return self.replay(node, record);
-            }
-            earlier => earlier,
+        let earlier = match self.earlier(&path)? {
+            Earlier::Over(record) => return self.replay(node, record),
+            Earlier::Begins(earlier) => earlier,
         };
-        if let Some(until) = earlier.as_ref().and_then(next_attempt)
-            && self.clock.now() < until
-        {
-            return Err(End::Waiting(until));
-        }
         // The document has the code: a record in each round of a loop would only repeat it.
         let code = match config.remove("code") {
             Some(Value::String(code)) => code,

@@ -43,6 +43,14 @@ pub(super) struct Effect<'n> {
     pub(super) attempts: u32,
 }
 
+/// What is known of a step that is not pure, when a run comes to it.
+pub(super) enum Earlier {
+    /// It is over: what was recorded is used, and nothing done again.
+    Over(StepRecord),
+    /// It begins, or begins once more after what was recorded.
+    Begins(Option<StepRecord>),
+}
+
 impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     pub(super) async fn http(
         &mut self,
@@ -51,17 +59,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         config: Map<String, Value>,
     ) -> Result<(), End> {
         let path = self.path(node);
-        let earlier = match self.records.recorded(&path) {
-            Some(record) if !matches!(record.state, StepState::Started | StepState::Waiting) => {
-                return self.replay(node, record);
-            }
-            earlier => earlier,
+        let earlier = match self.earlier(&path)? {
+            Earlier::Over(record) => return self.replay(node, record),
+            Earlier::Begins(earlier) => earlier,
         };
-        if let Some(until) = earlier.as_ref().and_then(next_attempt)
-            && self.clock.now() < until
-        {
-            return Err(End::Waiting(until));
-        }
         let key = sha256(format!("{} {path}", self.lease.run).as_bytes());
         let mut call = match Call::build(&config, &key) {
             Ok(call) => call,
@@ -138,6 +139,25 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             ))),
             other => other,
         }
+    }
+
+    /// Returns what an earlier execution recorded of a step that is not pure.
+    ///
+    /// # Errors
+    /// [`End::Waiting`] while the time of its next attempt has not come.
+    pub(super) fn earlier(&mut self, path: &StepPath) -> Result<Earlier, End> {
+        let earlier = match self.records.recorded(path) {
+            Some(record) if !matches!(record.state, StepState::Started | StepState::Waiting) => {
+                return Ok(Earlier::Over(record));
+            }
+            earlier => earlier,
+        };
+        if let Some(until) = earlier.as_ref().and_then(next_attempt)
+            && self.clock.now() < until
+        {
+            return Err(End::Waiting(until));
+        }
+        Ok(Earlier::Begins(earlier))
     }
 
     /// Uses what an earlier execution recorded, instead of doing it again.
@@ -462,7 +482,7 @@ impl Effect<'_> {
 }
 
 /// Returns when a request that waits is tried again.
-pub(super) fn next_attempt(record: &StepRecord) -> Option<Timestamp> {
+fn next_attempt(record: &StepRecord) -> Option<Timestamp> {
     let until = record.output.get("until")?.as_str()?;
     let until: jiff::Timestamp = until.parse().ok()?;
     (record.state == StepState::Waiting).then(|| Timestamp(until.as_millisecond()))
