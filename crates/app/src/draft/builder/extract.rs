@@ -11,7 +11,6 @@ use super::super::selection::Selection;
 use super::{Builder, api};
 use crate::design::dialog::Dialog;
 use crate::design::field::TextField;
-use crate::design::icon::Icon;
 use crate::design::toast;
 use crate::fault::Fault;
 use crate::integration::api::create_integration;
@@ -132,8 +131,7 @@ fn form(
             />
             {terms}
             <p class="notice">
-                <Icon name="info" />
-                <span>"It starts as a draft. Publish it before this one: a call starts what is live."</span>
+                "It starts as a draft. Publish it before this one: a call starts what is live."
             </p>
             <div class="dialog-actions">
                 <button
