@@ -225,16 +225,10 @@ impl Extraction {
         if !content(document, &self.roots).eq(&self.steps) {
             return None;
         }
-        let inside: BTreeSet<StepId> = self
-            .roots
-            .iter()
-            .flat_map(|root| document.subtree(*root))
+        let inside: BTreeSet<StepId> = self.steps.iter().map(|step| step.id).collect();
+        let taken: BTreeSet<&str> = outside(document, &inside)
+            .map(|step| step.slug.as_str())
             .collect();
-        let rest = document
-            .steps
-            .values()
-            .filter(|step| !inside.contains(&step.id));
-        let taken: BTreeSet<&str> = rest.clone().map(|step| step.slug.as_str()).collect();
         let slug = slug::unique(name, |slug| taken.contains(slug));
         let mut edits: Vec<Edit> = self
             .roots
@@ -258,7 +252,7 @@ impl Extraction {
                 at,
             });
         }
-        for step in rest {
+        for step in outside(document, &inside) {
             let rewritten = edit::rewritten(step, &|text, is_condition| {
                 rewritten_text(text, is_condition, |names| {
                     let ["steps", used, ..] = names else {

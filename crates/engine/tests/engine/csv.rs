@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::stage::step;
 
 async fn read(text: &str, more: Value) -> Result<Value, String> {
     step("csv.read", "text", json!(text), more).await
@@ -10,23 +10,6 @@ async fn read(text: &str, more: Value) -> Result<Value, String> {
 
 async fn write(rows: Value, more: Value) -> Result<Value, String> {
     step("csv.write", "rows", rows, more).await
-}
-
-/// Runs one step, whose field has what the trigger gave.
-async fn step(kind: &str, field: &str, value: Value, more: Value) -> Result<Value, String> {
-    let mut step = json!({ "slug": "table", "kind": kind });
-    step[field] = json!("{{ trigger.body }}");
-    for (name, value) in more.as_object().into_iter().flatten() {
-        step[name] = value.clone();
-    }
-    let end = Stage::new(json!([step]))
-        .payload(json!({ "body": value }))
-        .run()
-        .await;
-    match end.of("table").error.clone() {
-        Some(error) => Err(error),
-        None => Ok(end.output("table").clone()),
-    }
 }
 
 #[tokio::test]

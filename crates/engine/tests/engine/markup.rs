@@ -3,24 +3,7 @@
 use domain::limit;
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
-
-/// Runs one step, whose field has what the trigger gave.
-async fn step(kind: &str, field: &str, value: Value, more: Value) -> Result<Value, String> {
-    let mut step = json!({ "slug": "one", "kind": kind });
-    step[field] = json!("{{ trigger.body }}");
-    for (name, value) in more.as_object().into_iter().flatten() {
-        step[name] = value.clone();
-    }
-    let end = Stage::new(json!([step]))
-        .payload(json!({ "body": value }))
-        .run()
-        .await;
-    match end.of("one").error.clone() {
-        Some(error) => Err(error),
-        None => Ok(end.output("one").clone()),
-    }
-}
+use crate::stage::step;
 
 async fn read(xml: &str) -> Result<Value, String> {
     step("xml.read", "text", json!(xml), json!({}))

@@ -418,3 +418,25 @@ impl End {
         self
     }
 }
+
+/// Runs one step, whose field has what the trigger gave.
+pub(crate) async fn step(
+    kind: &str,
+    field: &str,
+    value: Value,
+    more: Value,
+) -> Result<Value, String> {
+    let mut step = json!({ "slug": "one", "kind": kind });
+    step[field] = json!("{{ trigger.body }}");
+    for (name, value) in more.as_object().into_iter().flatten() {
+        step[name] = value.clone();
+    }
+    let end = Stage::new(json!([step]))
+        .payload(json!({ "body": value }))
+        .run()
+        .await;
+    match end.of("one").error.clone() {
+        Some(error) => Err(error),
+        None => Ok(end.output("one").clone()),
+    }
+}
