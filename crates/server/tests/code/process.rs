@@ -1,7 +1,7 @@
 //! The process in which code runs: how it is confined, and what becomes of it.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::port::{Sandbox, Script};
 use serde_json::json;
@@ -9,6 +9,9 @@ use server::code::Processes;
 use tokio::process::Command;
 
 use super::{processes, value};
+
+/// How long something may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn script(code: &str) -> Script {
     Script {
@@ -41,11 +44,14 @@ fn own(name: &str) -> (Processes, String) {
     (Processes::new(program, 2), path)
 }
 
+/// Looks again and again until there is something.
 async fn until<T>(what: impl Fn() -> Option<T>) -> T {
+    let begun = Instant::now();
     loop {
         if let Some(found) = what() {
             return found;
         }
+        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
