@@ -14,10 +14,9 @@ use std::sync::Arc;
 use domain::Document;
 use domain::change::{Changes, Kind, Note, notes};
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::HtmlDetailsElement;
 
 use crate::design::icon::Icon;
+use crate::design::more::More;
 
 pub(crate) use comparison::Comparison;
 pub(crate) use field_look::{FieldLook, Shape, plain};
@@ -61,20 +60,7 @@ pub(crate) fn folded(
     words: &'static str,
     draw: impl Fn() -> AnyView + Clone + Send + Sync + 'static,
 ) -> AnyView {
-    let is_open = RwSignal::new(false);
-    let toggled = move |event: leptos::ev::Event| {
-        let details = event
-            .target()
-            .and_then(|target| target.dyn_into::<HtmlDetailsElement>().ok());
-        is_open.set(details.is_some_and(|details| details.open()));
-    };
-    view! {
-        <details class="change-rest" on:toggle=toggled>
-            <summary>{words}</summary>
-            {move || is_open.get().then(draw.clone())}
-        </details>
-    }
-    .into_any()
+    view! { <More class="change-rest" summary=move || words>{draw()}</More> }.into_any()
 }
 
 /// Draws the line about a lane: its name, its condition, and whether it went or came.

@@ -14,11 +14,13 @@ pub mod json;
 pub mod load;
 pub mod markdown;
 pub mod menu;
+pub mod more;
 pub mod people;
 pub mod schema_form;
 pub mod state;
 pub mod time;
 pub mod toast;
+mod told;
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub use copy::copy_button;
 pub use focus::{focus_now, focus_soon};
 pub(crate) use focus::{is_typed_in, keeping_focus};
 pub(crate) use in_place::in_place;
+pub(crate) use told::told;
 
 /// How long to wait where the browser tells of no pause.
 const UNTOLD_PAUSE: Duration = Duration::from_millis(120);

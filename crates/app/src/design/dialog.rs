@@ -29,8 +29,9 @@ pub fn Dialog(
     let heading = StoredValue::new(unique("dialog"));
     Effect::new(move || {
         let is_open = open.get();
-        // One frame later the content is drawn, so that the browser finds what to focus.
-        request_animation_frame(move || {
+        // Once all effects of this change have run the content is drawn, so that the browser finds
+        // what to focus.
+        queue_microtask(move || {
             let Some(dialog) = node.try_get_untracked().flatten() else {
                 return;
             };

@@ -12,7 +12,7 @@ use wasm_bindgen::JsCast;
 use web_sys::VisibilityState;
 
 use super::{api, names};
-use crate::design::time;
+use crate::design::{time, told};
 use crate::{live, session};
 
 /// How long the selection must rest before it is told.
@@ -279,10 +279,13 @@ fn one(name: &str, has_mark: bool) -> AnyView {
 
 /// Shows who else has a step selected, at the edge of its card; nothing when nobody has.
 pub(crate) fn at_step(presence: Presence, step: StepId) -> AnyView {
-    let shown = move || {
+    let at = told(move || {
         let people = presence.at(step);
-        (!people.is_empty()).then(|| {
-            let names: Vec<_> = people.into_iter().map(names::of).collect();
+        people.into_iter().map(names::of).collect::<Vec<_>>()
+    });
+    let shown = move || {
+        let names = at.get();
+        (!names.is_empty()).then(|| {
             let first = names.first().cloned().unwrap_or_default();
             let text = match names.len() {
                 1 => first.clone(),

@@ -4,8 +4,10 @@
 //! smooth whatever the page computes; only what is in view, some margin, and the card that leads
 //! the selection (which has the focus) are in the page.
 
+mod beat;
 pub(super) mod folds;
 pub(super) mod gestures;
+mod lines;
 pub(super) mod minimap;
 pub(super) mod tools;
 
@@ -13,12 +15,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::document::{Gap, ListRef};
-use domain::layout::{Layout, Line, Rect};
+use domain::layout::{Layout, Rect};
 use domain::{DraftId, StepId};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
+use self::beat::Beat;
 use super::super::editor::Editor;
 use super::super::selection::Selection;
 
@@ -28,7 +31,7 @@ const ZOOMS: (f64, f64) = (0.3, 2.0);
 const PAD: f64 = 48.0;
 /// How far beyond the view things are in the page, across and down, in pixels of the screen.
 const MARGIN: (f64, f64) = (240.0, 640.0);
-/// What is in the page is looked at again after scrolling so far, in units of the layout.
+/// What is in the page is looked at again after scrolling so far, in pixels of the screen.
 const TILE: f64 = 160.0;
 /// How far from the edge of the view a card is brought, in pixels of the screen.
 const CLEAR: f64 = 72.0;
@@ -42,14 +45,27 @@ struct Port {
     height: f64,
 }
 
+impl Port {
+    /// Returns it scrolled back to where a tile begins.
+    fn to_tile(self) -> Self {
+        let down = |at: f64| (at / TILE).floor() * TILE;
+        Self {
+            left: down(self.left),
+            top: down(self.top),
+            ..self
+        }
+    }
+}
+
 /// How much of a card is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Detail {
     /// Its name.
     Name,
     /// All but what it is edited with.
     Plain,
     /// Everything.
+    #[default]
     Full,
 }
 
@@ -87,11 +103,16 @@ pub(super) struct Canvas {
     pub(super) zoom: RwSignal<f64>,
     /// `None` until it is drawn.
     port: RwSignal<Option<Port>>,
+    /// `port` as it was when the last [`TILE`] began: what follows from it is found once a tile and
+    /// not in every frame.
+    near: RwSignal<Option<Port>>,
     /// What is in the page, in units of the layout.
     pub(super) window: Memo<Rect>,
     pub(super) detail: Memo<Detail>,
     /// The way to the card that leads the selection: in the page wherever one scrolls.
     way: Memo<Vec<(ListRef, StepId)>>,
+    /// Asks what is in view of each thing, when that changes.
+    beat: Beat,
     /// The card that stays where it is on the screen when a container is folded.
     anchor: StoredValue<Option<StepId>>,
     pub(super) drop: RwSignal<Option<Drop>>,
@@ -110,17 +131,12 @@ impl Canvas {
                 .structure(|document| folded.with(|folded| Arc::new(Layout::of(document, folded))))
         });
         let zoom = RwSignal::new(1.0);
-        let port = RwSignal::new(None);
+        let near = RwSignal::new(None);
         let window = Memo::new(move |_| {
-            let view = layout.with(|layout| in_view(layout, port.get(), zoom.get(), MARGIN));
-            let down = |at: f64| ((at / TILE).floor() * TILE) as i32;
-            let (x, y) = (down(view.0), down(view.1));
-            Rect {
-                x,
-                y,
-                width: down(view.2 + TILE) - x,
-                height: down(view.3 + TILE) - y,
-            }
+            let zoom = zoom.get();
+            let view = layout.with(|layout| in_view(layout, near.get(), zoom, MARGIN));
+            let (left, top, right, bottom) = view;
+            rect((left, top, right + TILE / zoom, bottom + TILE / zoom))
         });
         let way = Memo::new(move |_| match editor.selection.get() {
             Selection::Trigger => Vec::new(),
@@ -131,16 +147,24 @@ impl Canvas {
             zoom if zoom < 0.7 => Detail::Plain,
             _ => Detail::Full,
         });
+        let beat = Beat::new(move || {
+            layout.track();
+            window.track();
+            detail.track();
+            way.track();
+        });
         Self {
             editor,
             kept: StoredValue::new(kept),
             layout,
             folded,
             zoom,
-            port,
+            port: RwSignal::new(None),
+            near,
             window,
             detail,
             way,
+            beat,
             anchor: StoredValue::new(None),
             drop: RwSignal::new(None),
             marquee: RwSignal::new(None),
@@ -149,7 +173,11 @@ impl Canvas {
     }
 
     /// Returns the steps of a list that are in the page.
-    pub(super) fn steps(self, list: ListRef) -> Vec<StepId> {
+    pub(super) fn steps(self, list: ListRef) -> ReadSignal<Vec<StepId>> {
+        self.beat.told(move || self.steps_now(list))
+    }
+
+    fn steps_now(self, list: ListRef) -> Vec<StepId> {
         let window = self.window.get();
         let held = self.way.with(|way| {
             let held = way.iter().find(|(of, _)| *of == list);
@@ -171,7 +199,11 @@ impl Canvas {
     }
 
     /// Returns the lanes of a step that are in the page.
-    pub(super) fn lanes(self, id: StepId) -> Vec<ListRef> {
+    pub(super) fn lanes(self, id: StepId) -> ReadSignal<Vec<ListRef>> {
+        self.beat.told(move || self.lanes_now(id))
+    }
+
+    fn lanes_now(self, id: StepId) -> Vec<ListRef> {
         let window = self.window.get();
         self.layout.with(|layout| {
             let lanes = layout.lanes(id).iter();
@@ -181,8 +213,30 @@ impl Canvas {
         })
     }
 
+    /// Returns where the gap at the start of a list is; `None` while it is not in the page.
+    pub(super) fn first_gap(self, list: ListRef) -> ReadSignal<Option<Rect>> {
+        self.beat.told(move || {
+            let start = Gap { list, after: None };
+            let rect = self.layout.with(|layout| layout.gap(start))?;
+            let is_shown = self.detail.get() == Detail::Full && rect.meets(self.window.get());
+            is_shown.then_some(rect)
+        })
+    }
+
+    /// Returns where the head of a lane is; `None` while it is not in the page.
+    pub(super) fn lane_head(self, list: ListRef) -> ReadSignal<Option<Rect>> {
+        self.beat.told(move || {
+            let head = self.layout.with(|layout| layout.column(list)?.head)?;
+            head.meets(self.window.get()).then_some(head)
+        })
+    }
+
     /// Returns how a step is drawn; `None` once it is not.
-    pub(super) fn placed(self, id: StepId) -> Option<Placed> {
+    pub(super) fn placed(self, id: StepId) -> ReadSignal<Option<Placed>> {
+        self.beat.told(move || self.placed_now(id))
+    }
+
+    fn placed_now(self, id: StepId) -> Option<Placed> {
         let window = self.window.get();
         let is_full = self.detail.get() == Detail::Full;
         let leads = self
@@ -205,18 +259,6 @@ impl Canvas {
                 shows_gap: is_full && gap.meets(window),
             })
         })
-    }
-
-    /// Returns the lines in the page as one path.
-    pub(super) fn lines(self) -> String {
-        let window = self.window.get();
-        let mut path = String::new();
-        self.layout.with(|layout| {
-            layout
-                .lines_within(window)
-                .for_each(|line| draw(&mut path, line));
-        });
-        path
     }
 
     /// Draws along with the page: called once it is there.
@@ -255,22 +297,22 @@ impl Canvas {
             width: f64::from(flow.client_width()),
             height: f64::from(flow.client_height()),
         });
-        if port.is_some() && self.port.get_untracked() != port {
-            self.port.set(port);
+        let Some(port) = port.filter(|port| self.port.get_untracked() != Some(*port)) else {
+            return;
+        };
+        self.port.set(Some(port));
+        let near = Some(port.to_tile());
+        if self.near.get_untracked() != near {
+            self.near.set(near);
         }
     }
 
     /// Returns what is in view, in units of the layout; told when that changes.
     pub(super) fn view(self) -> Rect {
-        let (left, top, right, bottom) = self
+        let view = self
             .layout
             .with(|layout| in_view(layout, self.port.get(), self.zoom.get(), (0.0, 0.0)));
-        Rect {
-            x: left as i32,
-            y: top as i32,
-            width: (right - left) as i32,
-            height: (bottom - top) as i32,
-        }
+        rect(view)
     }
 
     /// Keeps what one looks at where it is on the screen when other things around it move.
@@ -488,6 +530,16 @@ fn in_view(
     )
 }
 
+/// Returns what is between left, top, right and bottom.
+fn rect((left, top, right, bottom): (f64, f64, f64, f64)) -> Rect {
+    Rect {
+        x: left as i32,
+        y: top as i32,
+        width: (right - left) as i32,
+        height: (bottom - top) as i32,
+    }
+}
+
 /// Tells the styles how large everything is: at once, since scrolling ends where content does.
 fn set_size(flow: &HtmlElement, layout: &Layout, zoom: f64) {
     let bounds = layout.bounds();
@@ -504,27 +556,6 @@ fn set_size(flow: &HtmlElement, layout: &Layout, zoom: f64) {
 fn scroll_to(flow: &HtmlElement, left: f64, top: f64) {
     flow.set_scroll_left(left.round() as i32);
     flow.set_scroll_top(top.round() as i32);
-}
-
-/// Adds a line to a path, with round corners.
-fn draw(path: &mut String, line: &Line) {
-    use std::fmt::Write;
-    let ((x, y), (to_x, to_y), bend) = (line.from, line.to, line.bend);
-    let turn = (to_x - x).signum() * (to_x - x).abs().min(20) / 2;
-    let drop = turn.abs();
-    // Writing to a text does not fail.
-    let _ = if turn == 0 {
-        write!(path, "M{x} {y}V{to_y}")
-    } else {
-        write!(
-            path,
-            "M{x} {y}V{}Q{x} {bend} {} {bend}H{}Q{to_x} {bend} {to_x} {}V{to_y}",
-            bend - drop,
-            x + turn,
-            to_x - turn,
-            bend + drop,
-        )
-    };
 }
 
 /// Returns the rectangle between two points.

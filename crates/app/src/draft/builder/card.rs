@@ -2,6 +2,7 @@
 
 use domain::StepId;
 use domain::catalog;
+use domain::run::StepState;
 use leptos::ev::PointerEvent;
 use leptos::prelude::*;
 
@@ -11,6 +12,7 @@ use super::{Builder, TRIGGER_CARD, card_id, drag, keys, testing};
 use crate::design::icon::Icon;
 use crate::design::state::StepStateBadge;
 use crate::design::time::duration;
+use crate::design::told;
 use crate::presence::{self, Presence};
 
 pub(super) fn trigger(builder: Builder) -> impl IntoView {
@@ -50,24 +52,77 @@ pub(super) fn trigger(builder: Builder) -> impl IntoView {
     }
 }
 
-pub(super) fn step(builder: Builder, id: StepId, placed: Memo<Option<Placed>>) -> impl IntoView {
-    let canvas = builder.canvas;
-    let shown = Memo::new(move |_| {
-        builder
-            .editor
-            .step(id, |step| {
-                (step.name.clone(), step.kind.clone(), !step.lanes.is_empty())
-            })
-            .unwrap_or_default()
+/// What the card of a step shows of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Shown {
+    name: String,
+    kind: String,
+    holds_lanes: bool,
+    is_selected: bool,
+    leads: bool,
+    /// More than one step is selected.
+    several: bool,
+    problems: usize,
+    /// How its latest test went, and how long it took.
+    test: Option<(StepState, Option<String>)>,
+    is_pinned: bool,
+    may_edit: bool,
+    detail: Detail,
+}
+
+impl Shown {
+    /// Returns what is shown now; told when that changes.
+    fn of(builder: Builder, id: StepId) -> Self {
+        let editor = builder.editor;
+        let this = Selection::Step(id);
+        let step = editor.step(id, |step| {
+            (step.name.clone(), step.kind.clone(), !step.lanes.is_empty())
+        });
+        let (name, kind, holds_lanes) = step.unwrap_or_default();
+        Self {
+            name,
+            kind,
+            holds_lanes,
+            is_selected: editor.selection.is(this),
+            leads: editor.selection.leads(this),
+            several: editor.selection.count() > 1,
+            problems: editor.problem_count_of(this),
+            test: builder.tests.record_of(id, |record| {
+                let took = record.finished_at.map(|end| end.since(record.started_at));
+                (record.state, took.map(duration))
+            }),
+            is_pinned: builder.tests.is_pinned(id),
+            may_edit: builder.may_edit.get(),
+            detail: builder.canvas.detail.get(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.detail == Detail::Full
+    }
+}
+
+pub(super) fn step(
+    builder: Builder,
+    id: StepId,
+    placed: ReadSignal<Option<Placed>>,
+) -> impl IntoView {
+    let shown = told(move || Shown::of(builder, id));
+    let name = Memo::new(move |_| shown.with(|shown| shown.name.clone()));
+    let selected = Memo::new(move |_| shown.with(|shown| shown.is_selected));
+    let leads = Memo::new(move |_| shown.with(|shown| shown.leads));
+    let several = Memo::new(move |_| shown.with(|shown| shown.several));
+    let problems = Memo::new(move |_| shown.with(|shown| shown.problems));
+    let holds = Memo::new(move |_| shown.with(|shown| shown.holds_lanes));
+    let has_grip = Memo::new(move |_| shown.with(|shown| shown.is_full() && shown.may_edit));
+    let has_fold = Memo::new(move |_| shown.with(|shown| shown.is_full() && shown.holds_lanes));
+    let kind = Memo::new(move |_| {
+        shown.with(|shown| (shown.detail > Detail::Name).then(|| shown.kind.clone()))
     });
-    let selected = Memo::new(move |_| builder.editor.selection.is(Selection::Step(id)));
-    let leads = Memo::new(move |_| builder.editor.selection.leads(Selection::Step(id)));
-    let several = Memo::new(move |_| builder.editor.selection.count() > 1);
-    let problems = Memo::new(move |_| builder.editor.problem_count_of(Selection::Step(id)));
+    let is_pinned = Memo::new(move |_| shown.with(|shown| shown.is_pinned));
+    let test = Memo::new(move |_| shown.with(|shown| shown.test.clone()));
     let card = Memo::new(move |_| placed.get().map(|placed| placed.card).unwrap_or_default());
     let folded = Memo::new(move |_| placed.get().and_then(|placed| placed.folded));
-    let holds = Memo::new(move |_| shown.with(|(.., holds)| *holds));
-    let is_full = move || canvas.detail.get() == Detail::Full;
     let presence = expect_context::<Presence>();
     let press = move |event: PointerEvent| {
         // A finger on a card scrolls; it drags by the grip.
@@ -84,7 +139,7 @@ pub(super) fn step(builder: Builder, id: StepId, placed: Memo<Option<Placed>>) -
             class:has-problems=move || { problems.get() > 0 }
             style:translate=move || at(card.get())
         >
-            <Show when=move || is_full() && builder.may_edit.get()>{grip(builder, id, shown)}</Show>
+            <Show when=move || has_grip.get()>{grip(builder, id, name)}</Show>
             <button
                 class="card-main"
                 type="button"
@@ -98,43 +153,38 @@ pub(super) fn step(builder: Builder, id: StepId, placed: Memo<Option<Placed>>) -
                 on:keydown=move |event| keys::on_card(builder, Selection::Step(id), &event)
             >
                 {move || {
-                    let kind = shown.with(|(_, kind, _)| kind.clone());
+                    let kind = kind.get()?;
                     let action = catalog::action(&kind);
                     let title = action.map_or("Unknown action", |action| action.title.as_str());
                     let icon = action.map_or("alert", |action| action.icon.as_str());
-                    (canvas.detail.get() > Detail::Name).then(|| view! {
+                    Some(view! {
                         <span class="card-icon"><Icon name=icon /></span>
                         <span class="card-kind">{title}{move || folded.get().map(inside)}</span>
                     })
                 }}
-                <span class="card-name">{move || shown.with(|(name, ..)| name.clone())}</span>
+                <span class="card-name">{move || name.get()}</span>
                 {move || problem_mark(problems.get())}
-                {testing::pin_mark(builder, id)}
-                {move || builder.tests.record_of(id, |record| {
-                    let took = record.finished_at.map(|end| duration(end.since(record.started_at)));
-                    view! {
-                        <span class="card-test">
-                            <StepStateBadge state=record.state />
-                            <span class="card-took">{took}</span>
-                        </span>
-                    }
+                {move || is_pinned.get().then(testing::pin_mark)}
+                {move || test.get().map(|(state, took)| view! {
+                    <span class="card-test">
+                        <StepStateBadge state />
+                        <span class="card-took">{took}</span>
+                    </span>
                 })}
             </button>
-            <Show when=move || is_full() && holds.get()>{fold(builder, id, shown, folded)}</Show>
+            <Show when=move || has_fold.get()>{fold(builder, id, name, folded)}</Show>
             {presence::at_step(presence, id)}
         </div>
     }
 }
 
-type Shown = Memo<(String, String, bool)>;
-
-fn grip(builder: Builder, id: StepId, shown: Shown) -> impl IntoView {
+fn grip(builder: Builder, id: StepId, name: Memo<String>) -> impl IntoView {
     view! {
         <button
             class="card-grip"
             type="button"
             tabindex="-1"
-            aria-label=move || shown.with(|(name, ..)| format!("Drag {name}"))
+            aria-label=move || format!("Drag {}", name.get())
             on:pointerdown=move |event| {
                 if !builder.editor.selection.holds(Selection::Step(id)) {
                     builder.editor.selection.set(Selection::Step(id));
@@ -147,14 +197,19 @@ fn grip(builder: Builder, id: StepId, shown: Shown) -> impl IntoView {
     }
 }
 
-fn fold(builder: Builder, id: StepId, shown: Shown, folded: Memo<Option<usize>>) -> impl IntoView {
+fn fold(
+    builder: Builder,
+    id: StepId,
+    name: Memo<String>,
+    folded: Memo<Option<usize>>,
+) -> impl IntoView {
     let label = move || {
         let verb = if folded.get().is_some() {
             "Unfold"
         } else {
             "Fold"
         };
-        shown.with(|(name, ..)| format!("{verb} {name}"))
+        format!("{verb} {}", name.get())
     };
     view! {
         <button

@@ -11,7 +11,7 @@ use super::super::selection::Selection;
 use super::canvas::{Detail, Placed, at, gestures, minimap, tools};
 use super::{Builder, card, keys, picker};
 use crate::design::icon::Icon;
-use crate::design::in_place;
+use crate::design::{in_place, told};
 
 /// The element id of a gap's "+".
 pub(super) fn gap_id(gap: Gap) -> String {
@@ -96,10 +96,16 @@ fn drop_mark(builder: Builder) -> impl IntoView {
         let rect = canvas.layout.with(|layout| layout.gap(drop.gap))?;
         Some((rect, drop.is_allowed))
     });
-    move || {
-        mark.get().map(|(rect, is_allowed)| {
-            view! { <div class="drop-mark" class:is-refused=!is_allowed aria-hidden="true" style:translate=at(rect)></div> }
-        })
+    let is_shown = Memo::new(move |_| mark.get().is_some());
+    view! {
+        <Show when=move || is_shown.get()>
+            <div
+                class="drop-mark"
+                class:is-refused=move || mark.get().is_some_and(|(_, is_allowed)| !is_allowed)
+                aria-hidden="true"
+                style:translate=move || at(mark.get().map(|(rect, _)| rect).unwrap_or_default())
+            ></div>
+        </Show>
     }
 }
 
@@ -126,17 +132,13 @@ fn marquee(builder: Builder) -> impl IntoView {
 /// Draws what is in view of a list of steps, with the gaps between them.
 fn list(builder: Builder, list: ListRef) -> AnyView {
     let canvas = builder.canvas;
-    let label = move || match list {
+    let label = told(move || match list {
         ListRef::Flow => "Steps of flow".to_owned(),
         ListRef::Lane(id, lane) => format!("Steps of {}", lane_name(builder, id, lane)),
-    };
-    let steps = Memo::new(move |_| canvas.steps(list));
-    let start = Gap { list, after: None };
-    let first = Memo::new(move |_| {
-        let rect = canvas.layout.with(|layout| layout.gap(start))?;
-        let is_shown = canvas.detail.get() == Detail::Full && rect.meets(canvas.window.get());
-        is_shown.then_some(rect)
     });
+    let steps = canvas.steps(list);
+    let start = Gap { list, after: None };
+    let first = canvas.first_gap(list);
     let shows_first = Memo::new(move |_| first.get().is_some());
     let items = move || {
         let gap = shows_first.get().then_some(Item::FirstGap);
@@ -151,7 +153,7 @@ fn list(builder: Builder, list: ListRef) -> AnyView {
         }
         Item::Step(id) => item(builder, list, id).into_any(),
     });
-    view! { <ol node_ref=node class="steps" aria-label=label></ol> }.into_any()
+    view! { <ol node_ref=node class="steps" aria-label=move || label.get()></ol> }.into_any()
 }
 
 /// What a list of steps has in it.
@@ -164,7 +166,7 @@ enum Item {
 }
 
 fn item(builder: Builder, list: ListRef, id: StepId) -> impl IntoView {
-    let placed = Memo::new(move |_| builder.canvas.placed(id));
+    let placed = builder.canvas.placed(id);
     let number = Memo::new(move |_| placed.get().map(|placed| placed.number));
     let shows_card = Memo::new(move |_| placed.get().is_some_and(|placed| placed.shows_card));
     let shows_gap = Memo::new(move |_| placed.get().is_some_and(|placed| placed.shows_gap));
@@ -186,7 +188,7 @@ fn item(builder: Builder, list: ListRef, id: StepId) -> impl IntoView {
 }
 
 /// Draws the frame around a container's lanes.
-fn frame(placed: Memo<Option<Placed>>) -> impl IntoView {
+fn frame(placed: ReadSignal<Option<Placed>>) -> impl IntoView {
     let frame = Memo::new(move |_| placed.get().and_then(|placed| placed.frame));
     move || {
         frame.get().map(|frame| {
@@ -198,14 +200,14 @@ fn frame(placed: Memo<Option<Placed>>) -> impl IntoView {
 
 /// Draws the lanes of a container step that are in view.
 fn lanes(builder: Builder, id: StepId) -> impl IntoView {
-    let lanes = Memo::new(move |_| builder.canvas.lanes(id));
+    let lanes = builder.canvas.lanes(id);
     let one = move |list: ListRef| {
         let ListRef::Lane(_, lane) = list else {
             return ().into_any();
         };
-        let label = move || format!("Lane {}", lane_name(builder, id, lane));
+        let label = told(move || format!("Lane {}", lane_name(builder, id, lane)));
         view! {
-            <section class="lane" aria-label=label>
+            <section class="lane" aria-label=move || label.get()>
                 {lane_head(builder, id, lane)}
                 {self::list(builder, list)}
             </section>
@@ -227,7 +229,7 @@ fn lane_name(builder: Builder, id: StepId, lane: LaneId) -> String {
 }
 
 fn lane_head(builder: Builder, id: StepId, lane: LaneId) -> impl IntoView {
-    let head = Memo::new(move |_| {
+    let head = told(move || {
         let head = builder.editor.step(id, |step| {
             let container = catalog::action(&step.kind)?.container;
             let lane = step.lanes.iter().find(|l| l.id == lane)?;
@@ -243,15 +245,9 @@ fn lane_head(builder: Builder, id: StepId, lane: LaneId) -> impl IntoView {
         head.flatten()
     });
     let list = ListRef::Lane(id, lane);
-    let placed = Memo::new(move |_| {
-        let (head, area) = builder.canvas.layout.with(|layout| {
-            let column = layout.column(list)?;
-            Some((column.head?, column.area))
-        })?;
-        Some((head, area)).filter(|(head, _)| head.meets(builder.canvas.window.get()))
-    });
-    let rect = move || placed.get().map(|(head, _)| head).unwrap_or_default();
-    let inside = move || placed.get().is_some();
+    let place = builder.canvas.lane_head(list);
+    let rect = move || place.get().unwrap_or_default();
+    let inside = move || place.get().is_some();
     view! {
         <Show when=inside>
             <header
@@ -275,7 +271,7 @@ fn gap(builder: Builder, gap: Gap, rect: Signal<Rect>) -> impl IntoView {
             builder.picker.set(Some(picker::Target { at }));
         }
     };
-    let label = move || {
+    let label = told(move || {
         let name = gap
             .after
             .and_then(|id| builder.editor.step(id, |step| step.name.clone()));
@@ -287,16 +283,17 @@ fn gap(builder: Builder, gap: Gap, rect: Signal<Rect>) -> impl IntoView {
                 format!("Add a step at the start of {lane}")
             }
         }
-    };
+    });
+    let may_edit = told(move || builder.may_edit.get());
     view! {
-        <Show when=move || builder.may_edit.get()>
+        <Show when=move || may_edit.get()>
             <div class="gap" style:translate=move || at(rect.get())>
                 <button
                     class="gap-add"
                     type="button"
                     id=gap_id(gap)
                     tabindex="-1"
-                    aria-label=label
+                    aria-label=move || label.get()
                     on:click=open
                     on:keydown=move |event| keys::on_gap(builder, gap, &event)
                 >

@@ -13,6 +13,7 @@ use super::{Builder, labelled, lanes, testing, values};
 use crate::design::field::described;
 use crate::design::icon::Icon;
 use crate::design::markdown::MarkdownEditor;
+use crate::design::more::More;
 use crate::design::schema_form::SchemaForm;
 use crate::integration::schedule::NextFires;
 use crate::presence::{self, FormCompany};
@@ -288,11 +289,10 @@ fn error_policy(builder: Builder, id: StepId) -> impl IntoView {
         builder.explain(editor.act(Edit::SetErrorPolicy { step: id, policy }))
     };
     view! {
-        <details class="panel-more">
-            <summary>
-                "When it fails"
-                <span class="panel-now">{move || policy_now(policy.get())}</span>
-            </summary>
+        <More class="panel-more" summary=move || view! {
+            "When it fails"
+            <span class="panel-now">{move || policy_now(policy.get())}</span>
+        }>
             {labelled(
                 "Retries",
                 "After 1, 2, 4 … seconds; an answer that says when to come back is obeyed.",
@@ -329,7 +329,7 @@ fn error_policy(builder: Builder, id: StepId) -> impl IntoView {
                     </option>
                 </select>
             }.into_any())}
-        </details>
+        </More>
     }
 }
 
@@ -370,9 +370,10 @@ fn notes(builder: Builder, id: StepId) -> impl IntoView {
     Effect::watch(move || typed.get(), tell, false);
     let is_open = stored.with_untracked(|notes| !notes.is_empty());
     view! {
-        <details class="panel-more" open=is_open on:focusout=move |_| editor.end_gesture()>
-            <summary>"Notes"</summary>
-            <MarkdownEditor value=typed label="For the next reader, in Markdown" rows=4 narrow=true />
-        </details>
+        <div on:focusout=move |_| editor.end_gesture()>
+            <More class="panel-more" open=is_open summary=|| "Notes">
+                <MarkdownEditor value=typed label="For the next reader, in Markdown" rows=4 narrow=true />
+            </More>
+        </div>
     }
 }

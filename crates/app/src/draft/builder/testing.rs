@@ -124,6 +124,11 @@ impl Tests {
         self.latest.record(id, read)
     }
 
+    /// Returns whether tests use a pinned output of a step; told when that changes.
+    pub(super) fn is_pinned(self, id: StepId) -> bool {
+        self.pins.of(id).is_some()
+    }
+
     /// Returns what a step gives as far as is known: what is pinned, else what it gave in the newest
     /// test.
     pub(super) fn output_of(self, id: StepId) -> Option<Value> {

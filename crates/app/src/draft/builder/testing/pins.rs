@@ -45,7 +45,7 @@ impl Pins {
     }
 
     /// Returns the pin of a step; told when any changes.
-    fn of(self, id: StepId) -> Option<Pin> {
+    pub(super) fn of(self, id: StepId) -> Option<Pin> {
         self.all.with(|all| all.get(&id).cloned())
     }
 
@@ -70,17 +70,12 @@ impl Pins {
 }
 
 /// Says on a card that tests do not run its step.
-pub(in super::super) fn mark(builder: Builder, id: StepId) -> impl IntoView {
-    let is_pinned = Memo::new(move |_| builder.tests.pins.of(id).is_some());
-    move || {
-        is_pinned.get().then(|| {
-            view! {
-                <span class="card-pin" title="Tests use the pinned output and do not run this step.">
-                    <Icon name="pin" />
-                    "Pinned"
-                </span>
-            }
-        })
+pub(in super::super) fn mark() -> impl IntoView {
+    view! {
+        <span class="card-pin" title="Tests use the pinned output and do not run this step.">
+            <Icon name="pin" />
+            "Pinned"
+        </span>
     }
 }
 
