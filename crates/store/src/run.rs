@@ -2,6 +2,7 @@
 
 mod cancel;
 pub(crate) mod check;
+mod list;
 mod reply;
 mod resume;
 mod start;
@@ -33,41 +34,10 @@ pub struct RunFilter {
     pub before: Option<RunId>,
 }
 
-/// Runs on one page of the list.
-const PAGE: i64 = 50;
 /// Tests of a draft that are listed.
 const TESTS: i64 = 20;
 
 impl Store {
-    /// Returns a page of 50 live runs, newest first.
-    ///
-    /// # Errors
-    /// When the session ended.
-    pub async fn runs(&self, me: &Me, filter: RunFilter) -> Result<Vec<RunSummary>> {
-        let mut tx = self.begin(me, Act::See).await?;
-        let rows = sqlx::query_as!(
-            SummaryRow,
-            "select run_id, run.integration_id, integration.name as integration_name,
-                    version_number, draft_id, draft_revision, state, run.created_at, started_at,
-                    finished_at, error
-             from run join integration using (integration_id)
-             where run.organization_id = $1 and not is_test
-                and ($2::uuid is null or run.integration_id = $2)
-                and ($3::text is null or state = $3)
-                and ($4::uuid is null or run_id < $4)
-             order by run_id desc
-             limit $5",
-            me.organization.0,
-            filter.integration.map(|id| id.0),
-            filter.state.map(RunState::key),
-            filter.before.map(|id| id.0),
-            PAGE,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        rows.into_iter().map(SummaryRow::read).collect()
-    }
-
     /// Returns a run, live or test, with what its steps did. Without what it received and sent
     /// when the role may not see that.
     ///

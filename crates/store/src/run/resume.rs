@@ -82,7 +82,7 @@ impl Store {
                from run
                join integration using (integration_id)
                left join version on version_id = live_version_id
-               where run.organization_id = $1 and not is_test and state = any($2)
+               where run.organization_id = $1 and not is_test and ended_badly and state = any($2)
                     and ($3::uuid is null or run.integration_id = $3)
                     and ($4::uuid is null or run_id < $4)
                     and ($5::uuid is null or run_id > $5)
