@@ -21,7 +21,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 const USAGE: &str = "\
 load flood ADDRESS PATH BODY SECONDS CONNECTIONS   as fast as the connections can
-load pace ADDRESS PATH BODY SECONDS RATE           so many a second, evenly spread";
+load pace ADDRESS PATH BODY SECONDS RATE           so many a second, evenly spread
+PATH may be @ and a file with several, one a line: they are called in turn";
 
 /// Longest time that a load goes on.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -59,14 +60,25 @@ fn run() -> Result<Report, Failure> {
         return Err("only this machine is called".into());
     }
     let time = Duration::from_secs_f64(seconds.parse::<f64>()?.clamp(0.0, LONGEST.as_secs_f64()));
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let paths = match path.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file)?,
+        None => path.clone(),
+    };
+    let request = |path: &str| {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        request.into_bytes()
+    };
     let target = Target {
         address,
-        request: request.into_bytes(),
+        requests: paths.lines().map(request).collect(),
+        next: Cell::new(0),
     };
+    if target.requests.is_empty() {
+        return Err("there is no path to call".into());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -80,7 +92,17 @@ fn run() -> Result<Report, Failure> {
 /// What is called, and with what.
 struct Target {
     address: SocketAddr,
-    request: Vec<u8>,
+    requests: Vec<Vec<u8>>,
+    next: Cell<usize>,
+}
+
+impl Target {
+    /// The request whose turn it is.
+    fn request(&self) -> &[u8] {
+        let at = self.next.get();
+        self.next.set((at + 1) % self.requests.len());
+        &self.requests[at]
+    }
 }
 
 /// Calls over each connection again as soon as the answer is there.
@@ -227,7 +249,7 @@ impl Connection {
     /// Sends the request; returns the status of the answer once all of it is there.
     async fn call(&mut self) -> std::io::Result<u16> {
         let exchange = async {
-            self.stream.write_all(&self.target.request).await?;
+            self.stream.write_all(self.target.request()).await?;
             self.received.clear();
             loop {
                 if self.stream.read_buf(&mut self.received).await? == 0 {

@@ -62,7 +62,7 @@ const GROUPS: &[(&str, &str, Measure)] = &[
     ),
     (
         "runs",
-        "runs a second, how long they take, what they cost; also --peer URL --flow NAME",
+        "runs a second, how long they take, what they cost, also as the rest grows; --full, --peer URL --flow NAME",
         runs::measure,
     ),
     (

@@ -1,13 +1,13 @@
 //! Compiled documents, kept for the runs to come. A document never changes under its hash, so
 //! nothing here is ever out of date.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::DocumentHash;
 use domain::Timestamp;
 use engine::port::{Clock, SystemClock};
 use engine::{Outcome, Program};
+use hashlink::LruCache;
 use store::{ClaimedRun, Store};
 
 use super::{AGAIN_MS, failed};
@@ -29,11 +29,21 @@ pub(super) struct Loaded {
 #[derive(Debug, Default)]
 pub(super) struct Programs(Mutex<Kept>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
-    by_hash: HashMap<DocumentHash, (Arc<Loaded>, u64)>,
+    /// The one that was used longest ago first.
+    by_hash: LruCache<DocumentHash, Arc<Loaded>>,
     steps: usize,
-    uses: u64,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            // They are limited by their steps.
+            by_hash: LruCache::new_unbounded(),
+            steps: 0,
+        }
+    }
 }
 
 impl Programs {
@@ -82,27 +92,19 @@ impl Programs {
 
 impl Kept {
     fn get(&mut self, hash: &DocumentHash) -> Option<Arc<Loaded>> {
-        self.uses += 1;
-        let uses = self.uses;
-        self.by_hash.get_mut(hash).map(|(loaded, used)| {
-            *used = uses;
-            loaded.clone()
-        })
+        self.by_hash.get(hash).cloned()
     }
 
     fn keep(&mut self, hash: DocumentHash, loaded: Arc<Loaded>) {
         self.steps += loaded.steps;
-        if let Some((before, _)) = self.by_hash.insert(hash, (loaded, self.uses)) {
+        if let Some(before) = self.by_hash.insert(hash, loaded) {
             self.steps -= before.steps;
         }
-        while self.steps > STEPS && self.by_hash.len() > 1 {
-            let oldest = self.by_hash.iter().min_by_key(|(_, (_, used))| *used);
-            let Some(hash) = oldest.map(|(hash, _)| hash.clone()) else {
-                return;
-            };
-            if let Some((dropped, _)) = self.by_hash.remove(&hash) {
-                self.steps -= dropped.steps;
-            }
+        while self.steps > STEPS
+            && self.by_hash.len() > 1
+            && let Some((_, dropped)) = self.by_hash.remove_lru()
+        {
+            self.steps -= dropped.steps;
         }
     }
 }

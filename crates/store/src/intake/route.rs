@@ -1,6 +1,5 @@
 //! What a webhook's address starts, remembered in memory.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,12 +7,13 @@ use domain::delivery::Source;
 use domain::signing::Signature;
 use domain::{DocumentHash, IntegrationId, OrganizationId};
 use engine::port::Network;
+use hashlink::LruCache;
 use zeroize::Zeroizing;
 
 use crate::{Error, Result, Store, number, organization, token};
 
-/// Routes that are remembered in a process; when there are more, all are forgotten.
-const REMEMBERED: usize = 10_000;
+/// Routes that are remembered in a process, about 500 bytes each: those that were used last.
+const REMEMBERED: usize = 50_000;
 
 /// What an event that comes to a webhook's address starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,14 +53,22 @@ impl fmt::Debug for SigningKey {
 }
 
 /// Routes by token, each good for as long as nothing was published, enabled or allowed since.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Routes {
-    known: Mutex<HashMap<String, (u64, Arc<HookRoute>)>>,
+    known: Mutex<LruCache<String, (u64, Arc<HookRoute>)>>,
+}
+
+impl Default for Routes {
+    fn default() -> Self {
+        Self {
+            known: Mutex::new(LruCache::new(REMEMBERED)),
+        }
+    }
 }
 
 impl Routes {
     fn get(&self, token: &str, epoch: u64) -> Option<Arc<HookRoute>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .get(token)
             .filter(|(read_in, _)| *read_in == epoch)
@@ -69,9 +77,6 @@ impl Routes {
 
     fn remember(&self, token: &str, epoch: u64, route: &Arc<HookRoute>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
         known.insert(token.to_owned(), (epoch, Arc::clone(route)));
     }
 }

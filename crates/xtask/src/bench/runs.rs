@@ -5,6 +5,7 @@
 //! database: an answered event without a finished run fails the bench.
 
 mod flow;
+mod growth;
 mod load;
 mod postgres;
 
@@ -32,24 +33,25 @@ const STUCK: Duration = Duration::from_secs(60);
 pub(crate) fn measure(bench: &Bench<'_>, mut arguments: Arguments) -> Outcome {
     let peer = arguments.value("--peer")?;
     let flow = arguments.value("--flow")?;
+    let full = arguments.flag("--full");
     arguments.finish()?;
     let generator = Generator::build(bench)?;
     match (peer, flow) {
         (Some(url), flow) => measure_peer(&generator, &url, flow.as_deref()),
-        (None, None) => measure_own(bench, &generator),
+        (None, None) => measure_own(bench, &generator, full),
         (None, Some(_)) => Err(Failure::new(
             "--flow says what the webhook of a --peer does; give its URL as well.",
         )),
     }
 }
 
-fn measure_own(bench: &Bench<'_>, generator: &Generator) -> Outcome {
+fn measure_own(bench: &Bench<'_>, generator: &Generator, full: bool) -> Outcome {
     let scratch = Scratch::new("bench-runs")?;
     let postgres = launch::Postgres::start(&bench.program, &scratch.path().join("data"))?;
     let mut database = Database::new(&postgres.url)?;
     database.prepare_baseline(scratch.path())?;
     let server = Server::start_on(bench, &postgres.url)?;
-    let [order, answer] = flow::publish(server.address, &database)?;
+    let (mut page, [order, answer]) = flow::publish(server.address, &database)?;
     let place = Place {
         generator,
         database: &database,
@@ -61,7 +63,8 @@ fn measure_own(bench: &Bench<'_>, generator: &Generator) -> Outcome {
     place.flood(&answer)?;
     let saturated = place.saturate(&order)?;
     let rate = saturated / 2.0;
-    place.pace(&order, &answer, rate)
+    place.pace(&order, &answer, rate)?;
+    growth::measure(&place, &mut page, &order, scratch.path(), full)
 }
 
 /// What a round needs.
@@ -170,8 +173,7 @@ impl Place<'_> {
              from run, lateral (
                 select extract(epoch from finished_at - created_at) * 1000 as took
              ) as of_run
-             where integration_id = '{}' and run_id >= '{first}'",
-            flow.integration
+             where run_id >= '{first}'"
         ))?;
         let numbers: Vec<f64> = row.split('|').flat_map(str::parse).collect();
         let [runs, succeeded, seconds, p50_ms, p99_ms] = numbers[..] else {

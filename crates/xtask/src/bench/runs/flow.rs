@@ -41,14 +41,14 @@ pub(super) const ANSWER: Flow = Flow {
 pub(super) struct Published {
     /// The integration's id.
     pub(super) integration: String,
-    /// The path of its webhook.
+    /// The path of its webhook; `@` and a file for several in turn.
     pub(super) path: String,
     /// What it is called with.
     pub(super) body: &'static str,
 }
 
-/// Sets the server up and publishes both flows.
-pub(super) fn publish(server: SocketAddr, database: &Database) -> Outcome<[Published; 2]> {
+/// Sets the server up and publishes both flows; returns who did, too.
+pub(super) fn publish(server: SocketAddr, database: &Database) -> Outcome<(Page, [Published; 2])> {
     let mut page = Page {
         server,
         cookie: String::new(),
@@ -79,18 +79,19 @@ pub(super) fn publish(server: SocketAddr, database: &Database) -> Outcome<[Publi
             body: flow.body,
         })
     };
-    Ok([one(&ORDER)?, one(&ANSWER)?])
+    let published = [one(&ORDER)?, one(&ANSWER)?];
+    Ok((page, published))
 }
 
 /// A signed-in caller of server functions.
-struct Page {
+pub(super) struct Page {
     server: SocketAddr,
     cookie: String,
 }
 
 impl Page {
     /// Calls a server function with JSON; returns the JSON of its answer.
-    fn call(&mut self, function: &str, body: &str) -> Outcome<String> {
+    pub(super) fn call(&mut self, function: &str, body: &str) -> Outcome<String> {
         let doing = || format!("calling {function}");
         let body = body.trim();
         let request = format!(
