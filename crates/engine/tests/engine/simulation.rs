@@ -9,6 +9,7 @@
 
 mod chance;
 mod flow;
+mod kept;
 mod outside;
 mod seen;
 mod world;

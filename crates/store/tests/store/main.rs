@@ -19,6 +19,7 @@ mod letter;
 mod live;
 mod member;
 mod merge;
+mod model;
 mod oauth;
 mod policy;
 mod poll;

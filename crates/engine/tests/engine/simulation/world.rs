@@ -19,12 +19,11 @@ use uuid::Uuid;
 
 use super::chance::Chance;
 use super::flow;
+use super::kept::{Claim, Kept, LEASE_MS};
 use super::outside::{Done, Op, Outside, Ports};
 use super::seen::Seen;
 use crate::stage::latest;
 
-/// As long as a real one.
-const LEASE_MS: i64 = 15_000;
 /// Things that may be done until all is at its end; more, and something is stuck.
 const PATIENCE: usize = 20_000;
 
@@ -33,10 +32,7 @@ struct Run {
     document: Document,
     program: Arc<Program>,
     payload: Value,
-    /// All that was ever written, oldest first.
-    journal: Vec<StepRecord>,
-    place: Option<Place>,
-    end: Option<(RunState, Option<String>)>,
+    kept: Kept,
     ends: u32,
     resumes: u32,
     /// Who called it.
@@ -50,17 +46,6 @@ struct Caller {
     run: usize,
     path: String,
     waits: bool,
-}
-
-/// A run's place in the queue.
-#[derive(Clone, Copy)]
-struct Place {
-    due: i64,
-    lease_until: Option<i64>,
-    fence: i64,
-    silenced: u32,
-    /// The called run that it waits for, or is told of.
-    awaits: Option<usize>,
 }
 
 struct Execution {
@@ -151,15 +136,19 @@ impl World {
             self.wake(worker);
         }
         for _ in 0..PATIENCE {
-            if self.runs.iter().all(|run| run.place.is_none()) && self.executions.is_empty() {
+            if self.runs.iter().all(|run| run.kept.place.is_none()) && self.executions.is_empty() {
                 return;
             }
             self.claim(0);
             if self.executions.is_empty() {
-                let next = self.runs.iter().filter_map(|run| run.place).map(|place| {
-                    let until = place.lease_until.unwrap_or(i64::MIN);
-                    place.due.max(until)
-                });
+                let next = self
+                    .runs
+                    .iter()
+                    .filter_map(|run| run.kept.place)
+                    .map(|place| {
+                        let until = place.lease_until.unwrap_or(i64::MIN);
+                        place.due.max(until)
+                    });
                 let now = self.ports.now();
                 self.pass(next.min().map_or(1, |next| (next - now).max(1)));
             } else {
@@ -174,11 +163,11 @@ impl World {
         for at in 0..self.runs.len() {
             let run = &self.runs[at];
             assert_eq!(run.ends, 1 + run.resumes, "run {at} ends once");
-            let (state, error) = run.end.clone().expect("it ended");
+            let (state, error) = run.kept.end.clone().expect("it ended");
             self.seen.note(state.key());
             self.check_calls(at);
             let caught = |record: &StepRecord| record.output["failed"] == true;
-            if run.journal.iter().any(caught) {
+            if run.kept.journal.iter().any(caught) {
                 self.seen.note("caught");
             }
             if matches!(state, RunState::Canceled | RunState::Quarantined) {
@@ -236,9 +225,7 @@ impl World {
             program: Arc::new(Program::compile(&document).expect("it has no problems")),
             document,
             payload,
-            journal: Vec::new(),
-            place: Some(Place::new(self.ports.now(), 0)),
-            end: None,
+            kept: Kept::new(self.ports.now()),
             ends: 0,
             resumes: 0,
             caller,
@@ -249,27 +236,17 @@ impl World {
     /// Claims what is due longest, as the queue does.
     fn claim(&mut self, worker: usize) {
         let now = self.ports.now();
-        let due = |place: &Place| place.due <= now && place.lease_until.is_none_or(|l| l <= now);
-        let free = self
-            .runs
-            .iter()
-            .enumerate()
-            .filter(|(_, run)| run.place.as_ref().is_some_and(due))
-            .min_by_key(|(_, run)| run.place.map(|place| place.due));
-        let Some((at, _)) = free.filter(|_| self.awake[worker]) else {
+        let runs = self.runs.iter().enumerate();
+        let free = runs.filter_map(|(at, run)| Some((run.kept.due(now)?, at)));
+        let Some((_, at)) = free.min().filter(|_| self.awake[worker]) else {
             return;
         };
         let run = &mut self.runs[at];
-        let place = run.place.as_mut().expect("it is due");
-        place.silenced += u32::from(place.lease_until.is_some());
-        place.fence += 1;
-        place.lease_until = Some(now + LEASE_MS);
-        let lease = Lease {
-            run: run.id,
-            fence: place.fence,
-        };
+        let claim = run.kept.claim(now);
+        let fence = run.kept.place.expect("it is had").fence;
+        let lease = Lease { run: run.id, fence };
         self.ports.set_fence(lease);
-        if place.silenced >= 3 {
+        if claim == Claim::SetAside {
             return self.end(at, RunState::Quarantined, None);
         }
         self.note(format!("worker {worker} has run {at}"));
@@ -290,7 +267,7 @@ impl World {
             resumed_at: None,
             is_test: false,
             scope: TestScope::Whole,
-            history: latest(run.journal.clone()),
+            history: latest(run.kept.journal.clone()),
             returned: self.returned(at),
             network: Network::default(),
         };
@@ -367,8 +344,7 @@ impl World {
 
     fn place_of(&mut self, lease: Lease) -> Option<usize> {
         let at = self.runs.iter().position(|run| run.id == lease.run)?;
-        let place = self.runs[at].place?;
-        (place.fence == lease.fence).then_some(at)
+        self.runs[at].kept.held(lease.fence).ok().map(|_| at)
     }
 
     /// The journal: what an older claim writes is refused.
@@ -382,10 +358,7 @@ impl World {
         for _ in 0..times {
             self.keep(at, records.clone());
         }
-        if let Some(place) = &mut self.runs[at].place {
-            place.silenced = 0;
-        }
-        Ok(())
+        self.runs[at].kept.written(lease.fence)
     }
 
     fn keep(&mut self, at: usize, records: Vec<StepRecord>) {
@@ -393,7 +366,7 @@ impl World {
         for record in records {
             // What code gave is what the run goes on with, however often it is resumed.
             if record.output.get("drawn").is_some() {
-                let same = run.journal.iter().filter(|earlier| {
+                let same = run.kept.journal.iter().filter(|earlier| {
                     earlier.path == record.path && earlier.state == StepState::Succeeded
                 });
                 assert!(
@@ -410,7 +383,7 @@ impl World {
                 StepState::Waiting => self.ports.may_be_sent(&key),
                 StepState::Started => {}
             }
-            run.journal.push(record);
+            run.kept.journal.push(record);
         }
     }
 
@@ -430,11 +403,8 @@ impl World {
             Outcome::Waiting { until, records } => {
                 self.keep(at, records);
                 self.seen.note("wait");
-                if let Some(place) = &mut self.runs[at].place {
-                    place.due = until.0;
-                    place.lease_until = None;
-                    place.silenced = 0;
-                }
+                let held = self.runs[at].kept.wait(execution.lease.fence, until.0);
+                held.expect("it is held");
             }
             Outcome::Answered { result, records } => {
                 self.keep(at, records);
@@ -449,10 +419,9 @@ impl World {
     fn end(&mut self, at: usize, state: RunState, error: Option<String>) {
         self.note(format!("run {at} ends: {state:?} {error:?}"));
         let run = &mut self.runs[at];
-        assert!(run.end.is_none(), "run {at} ends twice");
-        run.end = Some((state, error));
+        assert!(run.kept.end.is_none(), "run {at} ends twice");
+        run.kept.end(state, error);
         run.ends += 1;
-        run.place = None;
         self.ports.forget_fence(run.id);
         self.wake_caller(at);
     }
@@ -519,14 +488,14 @@ impl World {
 
     fn renew(&mut self, worker: usize) {
         for id in self.of_worker(worker) {
-            match self.place_of(self.executions[&id].lease) {
-                Some(at) => {
-                    let until = self.ports.now() + LEASE_MS;
-                    if let Some(place) = &mut self.runs[at].place {
-                        place.lease_until = Some(until);
-                    }
-                }
-                None => self.drop_execution(id),
+            let lease = self.executions[&id].lease;
+            let now = self.ports.now();
+            let is_held = self.place_of(lease).is_some_and(|at| {
+                let renewed = self.runs[at].kept.renew(lease.fence, now);
+                renewed.is_ok()
+            });
+            if !is_held {
+                self.drop_execution(id);
             }
         }
     }
@@ -545,11 +514,9 @@ impl World {
             self.seen.note("handed back");
             let lease = self.executions[&id].lease;
             self.drop_execution(id);
-            if let Some(at) = self.place_of(lease)
-                && let Some(place) = &mut self.runs[at].place
-            {
-                place.lease_until = None;
-                place.due = self.ports.now();
+            if let Some(at) = self.place_of(lease) {
+                let held = self.runs[at].kept.hand_back(lease.fence, self.ports.now());
+                held.expect("it is held");
             }
         }
     }

@@ -5,30 +5,19 @@ use domain::call::{self, UNDER_WAY};
 use domain::run::{RunState, StepRecord, StepState, ended_at};
 use engine::port::{Calling, Lease, Returned};
 
-use super::{Caller, Place, Run, World};
+use super::{Caller, Run, World};
 use crate::simulation::flow;
+use crate::simulation::kept::Place;
 use crate::stage::latest;
 
 /// When a run is due that waits for another one.
 const NEVER: i64 = i64::MAX;
 
-impl Place {
-    pub(super) fn new(due: i64, fence: i64) -> Self {
-        Self {
-            due,
-            lease_until: None,
-            fence,
-            silenced: 0,
-            awaits: None,
-        }
-    }
-}
-
 impl World {
     /// What came of the call that a run waited for.
     pub(super) fn returned(&self, at: usize) -> Option<Returned> {
-        let called = &self.runs[self.runs[at].place?.awaits?];
-        let end = called.end.clone();
+        let called = &self.runs[self.runs[at].kept.place?.awaits?];
+        let end = called.kept.end.clone();
         let (state, error) = end.unwrap_or((RunState::Running, None));
         Some(Returned {
             path: called.caller.as_ref()?.path.clone(),
@@ -42,7 +31,7 @@ impl World {
 
     /// Starts what a run calls, and lets it wait. What is written twice is refused.
     pub(super) fn begin_call(&mut self, at: usize, calling: &Calling, records: &[StepRecord]) {
-        let Some(fence) = self.runs[at].place.map(|place| place.fence) else {
+        let Some(fence) = self.runs[at].kept.place.map(|place| place.fence) else {
             return;
         };
         let times = if self.chance.percent(20) { 2 } else { 1 };
@@ -56,6 +45,7 @@ impl World {
                 }
             }
             let is_held = self.runs[at]
+                .kept
                 .place
                 .is_some_and(|place| place.fence == fence);
             assert_eq!(is_held, time == 0, "a call is written once");
@@ -70,7 +60,11 @@ impl World {
         let last = self.last_called(at, &calling.path);
         let known = last.filter(|last| {
             let called = &self.runs[*last];
-            let is_over = called.end.as_ref().is_some_and(|(end, _)| end.can_resume());
+            let is_over = called
+                .kept
+                .end
+                .as_ref()
+                .is_some_and(|(end, _)| end.can_resume());
             calling.known == Some(called.id) || !is_over
         });
         let called = known.unwrap_or(self.runs.len());
@@ -94,14 +88,14 @@ impl World {
                 caller.waits |= calling.waits;
             }
         }
-        let is_under_way = self.runs[called].place.is_some();
+        let is_under_way = self.runs[called].kept.place.is_some();
         let due = if calling.waits && is_under_way {
             NEVER
         } else {
             self.ports.now()
         };
         let id = self.runs[at].id;
-        if let Some(place) = &mut self.runs[at].place {
+        if let Some(place) = &mut self.runs[at].kept.place {
             *place = Place {
                 awaits: Some(called),
                 ..Place::new(due, place.fence + 1)
@@ -125,7 +119,7 @@ impl World {
             return;
         };
         let now = self.ports.now();
-        if let Some(place) = &mut self.runs[caller].place
+        if let Some(place) = &mut self.runs[caller].kept.place
             && place.awaits == Some(at)
             && place.due == NEVER
         {
@@ -136,13 +130,13 @@ impl World {
     /// Asserts that no step has more than one called run that succeeded, and that each has the
     /// result of the run that it names.
     pub(super) fn check_calls(&self, at: usize) {
-        for record in latest(self.runs[at].journal.clone()) {
+        for record in latest(self.runs[at].kept.journal.clone()) {
             let path = record.path.to_string();
             let calls = self.runs.iter().filter(|run| {
                 let caller = run.caller.as_ref();
                 caller.is_some_and(|caller| caller.run == at && caller.path == path && caller.waits)
             });
-            let well = calls.filter(|run| matches!(run.end, Some((RunState::Succeeded, _))));
+            let well = calls.filter(|run| matches!(run.kept.end, Some((RunState::Succeeded, _))));
             let well: Vec<_> = well.collect();
             // One that failed, was called again for, and then resumed by itself, may succeed, too.
             let at_once = well.iter().filter(|run| run.resumes == 0).count();
@@ -165,18 +159,21 @@ impl World {
         }
         let at = self.chance.below(self.runs.len());
         let waits = |world: &Self, at: usize| {
-            let place = world.runs[at].place.filter(|place| place.due == NEVER)?;
+            let place = world.runs[at]
+                .kept
+                .place
+                .filter(|place| place.due == NEVER)?;
             place.awaits
         };
         let mut chain = vec![at];
         chain.extend(std::iter::successors(waits(self, at), |at| {
             waits(self, *at)
         }));
-        if self.runs[at].place.is_none() {
+        if self.runs[at].kept.place.is_none() {
             return;
         }
         for at in chain.into_iter().rev() {
-            if self.runs[at].place.is_some() {
+            if self.runs[at].kept.place.is_some() {
                 self.seen.note("canceled with its caller");
                 self.cancel_one(at);
             }
@@ -199,7 +196,7 @@ impl World {
     /// Resumes the first run that did not succeed.
     pub(super) fn resume(&mut self) {
         let at = self.runs.iter().position(|run| {
-            let end = run.end.as_ref();
+            let end = run.kept.end.as_ref();
             end.is_some_and(|(end, _)| end.can_resume())
         });
         if let Some(at) = at {
@@ -211,7 +208,7 @@ impl World {
     fn resume_one(&mut self, at: usize) {
         let now = self.ports.now();
         let run = &self.runs[at];
-        let records = latest(run.journal.clone());
+        let records = latest(run.kept.journal.clone());
         let ended = ended_at(&records, &run.document);
         let waiting = records.iter().filter(|record| {
             record.state == StepState::Waiting && record.output.get(UNDER_WAY).is_some()
@@ -221,7 +218,12 @@ impl World {
         let called = last.max().filter(|called| {
             let run = &self.runs[*called];
             let waits = run.caller.as_ref().is_some_and(|caller| caller.waits);
-            waits && run.end.as_ref().is_some_and(|(end, _)| end.can_resume())
+            waits
+                && run
+                    .kept
+                    .end
+                    .as_ref()
+                    .is_some_and(|(end, _)| end.can_resume())
         });
         let path = called.and_then(|called| self.runs[called].caller.as_ref());
         let path = path.map(|caller| caller.path.clone());
@@ -234,12 +236,8 @@ impl World {
         });
         let again: Vec<StepRecord> = again.collect();
         let run = &mut self.runs[at];
-        run.end = None;
         run.resumes += 1;
-        run.place = Some(Place {
-            awaits: called,
-            ..Place::new(now, i64::from(run.resumes) << 20)
-        });
+        run.kept.resume(now, i64::from(run.resumes) << 20, called);
         self.seen.note("resumed");
         self.note(format!("run {at} is resumed"));
         self.keep(at, again);

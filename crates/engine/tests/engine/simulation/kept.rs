@@ -1,0 +1,138 @@
+//! A run as queue and journal keep it, in memory: what Postgres does, as plain data.
+//!
+//! The simulation runs on it, and `store`'s tests hold Postgres against it by random sequences of
+//! the same operations (`model.rs` there includes this file). Times are milliseconds.
+
+use domain::run::{RunState, StepRecord};
+use engine::port::Lost;
+
+/// As long as a real one.
+pub(crate) const LEASE_MS: i64 = 15_000;
+/// So many claims in a row that ended in silence set a run aside.
+const SILENCED: u32 = 3;
+
+/// A run's place in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) due: i64,
+    pub(crate) lease_until: Option<i64>,
+    pub(crate) fence: i64,
+    pub(crate) silenced: u32,
+    /// The called run that it waits for, or is told of.
+    pub(crate) awaits: Option<usize>,
+}
+
+impl Place {
+    pub(crate) fn new(due: i64, fence: i64) -> Self {
+        Self {
+            due,
+            lease_until: None,
+            fence,
+            silenced: 0,
+            awaits: None,
+        }
+    }
+}
+
+/// What came of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It is had under this fence.
+    Had(i64),
+    /// It silenced its workers too often: it is to end.
+    SetAside,
+}
+
+/// A run.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    /// `None` once it is over.
+    pub(crate) place: Option<Place>,
+    /// All that was ever written, oldest first.
+    pub(crate) journal: Vec<StepRecord>,
+    /// How it ended.
+    pub(crate) end: Option<(RunState, Option<String>)>,
+}
+
+impl Kept {
+    /// Returns a run that was accepted.
+    pub(crate) fn new(now: i64) -> Self {
+        Self {
+            place: Some(Place::new(now, 0)),
+            journal: Vec::new(),
+            end: None,
+        }
+    }
+
+    /// Returns since when it wants a worker; `None` when it does not, or one has it.
+    pub(crate) fn due(&self, now: i64) -> Option<i64> {
+        let place = self.place?;
+        let is_free = place.lease_until.is_none_or(|until| until <= now);
+        (place.due <= now && is_free).then_some(place.due)
+    }
+
+    /// Gives it to a worker. It is due.
+    pub(crate) fn claim(&mut self, now: i64) -> Claim {
+        let place = self.place.as_mut().expect("it is due");
+        place.silenced += u32::from(place.lease_until.is_some());
+        place.fence += 1;
+        place.lease_until = Some(now + LEASE_MS);
+        if place.silenced >= SILENCED {
+            return Claim::SetAside;
+        }
+        Claim::Had(place.fence)
+    }
+
+    /// Returns its place, unless it was claimed anew since, or is over.
+    pub(crate) fn held(&mut self, fence: i64) -> Result<&mut Place, Lost> {
+        let place = self.place.as_mut();
+        place.filter(|place| place.fence == fence).ok_or(Lost)
+    }
+
+    /// Notes that its worker wrote: it is not silent.
+    pub(crate) fn written(&mut self, fence: i64) -> Result<(), Lost> {
+        self.held(fence)?.silenced = 0;
+        Ok(())
+    }
+
+    /// Lets it wait.
+    pub(crate) fn wait(&mut self, fence: i64, until: i64) -> Result<(), Lost> {
+        let place = self.held(fence)?;
+        place.due = until;
+        place.lease_until = None;
+        place.silenced = 0;
+        Ok(())
+    }
+
+    /// Makes its lease last as long as a new one.
+    pub(crate) fn renew(&mut self, fence: i64, now: i64) -> Result<(), Lost> {
+        let place = self.held(fence)?;
+        // Nobody has it that waits, or was handed back.
+        let lease = place.lease_until.as_mut().ok_or(Lost)?;
+        *lease = now + LEASE_MS;
+        Ok(())
+    }
+
+    /// Takes it back from a worker that shuts down.
+    pub(crate) fn hand_back(&mut self, fence: i64, now: i64) -> Result<(), Lost> {
+        let place = self.held(fence)?;
+        place.lease_until = None;
+        place.due = now;
+        Ok(())
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&mut self, state: RunState, error: Option<String>) {
+        self.place = None;
+        self.end = Some((state, error));
+    }
+
+    /// Lets it go on that was over, under a fence that is newer than all before.
+    pub(crate) fn resume(&mut self, now: i64, fence: i64, awaits: Option<usize>) {
+        self.end = None;
+        self.place = Some(Place {
+            awaits,
+            ..Place::new(now, fence)
+        });
+    }
+}
