@@ -6,7 +6,7 @@ pub(crate) mod client;
 mod credentials;
 pub(crate) mod header;
 pub(crate) mod hidden;
-mod request;
+pub(crate) mod request;
 mod response;
 pub(crate) mod send;
 
@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use credentials::Credentials;
+pub(crate) use credentials::Login;
 pub use request::Call;
 
 /// Why an attempt failed.
@@ -66,7 +67,7 @@ impl Failure {
     }
 
     /// The request went out, and no answer came back.
-    fn open(message: impl Into<String>) -> Self {
+    pub(crate) fn open(message: impl Into<String>) -> Self {
         Self {
             is_open: true,
             ..Self::transient(message)
