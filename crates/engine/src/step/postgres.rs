@@ -24,7 +24,8 @@ use crate::network::Guard;
 const ROWS: u32 = 10_000;
 /// Most parameters (the protocol counts them with 16 bits).
 const PARAMETERS: usize = 1_000;
-/// How long it may take, beyond what the statement may, to connect and to hear of it.
+/// How long it may take at most, beyond what the statement may, to connect and to hear of it; as
+/// long as the statement where that is less.
 const BESIDE: Duration = Duration::from_secs(10);
 
 /// A statement that can be run, several times if need be.
@@ -130,13 +131,14 @@ impl Query {
             wire.part().await;
             Ok(result)
         };
-        match tokio::time::timeout(self.timeout + BESIDE, asking).await {
+        let most = self.timeout + self.timeout.min(BESIDE);
+        match tokio::time::timeout(most, asking).await {
             Ok(result) => result,
             Err(_) => {
                 let message = format!(
                     "`{}` did not answer within {} s. Check the database, or raise the time-out.",
                     login.server.host,
-                    (self.timeout + BESIDE).as_secs_f64()
+                    most.as_secs_f64()
                 );
                 Err(match is_kept.load(Ordering::Relaxed) {
                     true => Failure::open(message),

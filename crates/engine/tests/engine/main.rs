@@ -13,6 +13,7 @@ mod http;
 mod mail_server;
 mod markup;
 mod oauth;
+mod postgres;
 mod resume;
 mod schedule;
 mod server;
