@@ -90,7 +90,7 @@ impl Email {
         // Until the last line has left, the server takes nothing (RFC 5321, 4.1.1.4).
         let is_given = AtomicBool::new(false);
         let giving = async {
-            let mut talk = Talk::begin(guard, login).await?;
+            let mut talk = Talk::begin(guard, credentials).await?;
             talk.give(&letter, &is_given).await
         };
         let answer = match tokio::time::timeout(self.timeout, giving).await {
@@ -126,7 +126,7 @@ const TRYING: Duration = Duration::from_secs(20);
 pub(crate) async fn try_out(guard: &Guard, credentials: &Credentials) -> Result<(), String> {
     let login = credentials.login(Kind::Smtp)?;
     let trying = async {
-        let mut talk = Talk::begin(guard, login).await?;
+        let mut talk = Talk::begin(guard, credentials).await?;
         talk.nothing().await
     };
     match tokio::time::timeout(TRYING, trying).await {

@@ -15,7 +15,6 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use credentials::Credentials;
-pub(crate) use credentials::Login;
 pub use request::Call;
 
 /// Why an attempt failed.

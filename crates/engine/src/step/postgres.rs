@@ -126,7 +126,7 @@ impl Query {
         // Until it is told to keep what the statement did, the database keeps nothing.
         let is_kept = AtomicBool::new(false);
         let asking = async {
-            let mut wire = Wire::begin(guard, login).await?;
+            let mut wire = Wire::begin(guard, credentials).await?;
             let result = wire.ask(self, &is_kept).await?;
             wire.part().await;
             Ok(result)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use domain::connection::Tls;
+use domain::connection::{Kind, Tls};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::network::Guard;
 use crate::network::dial::{Unreached, dial};
 use crate::network::tls::encrypt;
-use crate::step::http::{Failure, Login, Retry};
+use crate::step::http::{Credentials, Failure, Retry};
 
 /// Longest line of an answer, in bytes (RFC 5321 says 512, some say more).
 const LINE: usize = 2_048;
@@ -44,9 +44,10 @@ struct Answer {
 }
 
 impl Answer {
-    /// Returns the answer as it may be shown.
-    fn shown(&self) -> String {
-        let text = self.lines.join(" ");
+    /// Returns the answer as it may be shown. Secrets are hidden before it is cut: half of one would
+    /// not be found any more.
+    fn shown(&self, credentials: &Credentials) -> String {
+        let text = credentials.hide(&self.lines.join(" "));
         let text: String = text.chars().take(SHOWN).collect();
         format!("{} {}", self.code, text.replace(char::is_control, " "))
     }
@@ -61,8 +62,9 @@ impl Answer {
 }
 
 /// A conversation with a server.
-pub(super) struct Talk<W> {
-    host: String,
+pub(super) struct Talk<'c, W> {
+    credentials: &'c Credentials,
+    host: &'c str,
     way: W,
     /// What came and is not read yet.
     unread: Vec<u8>,
@@ -71,9 +73,13 @@ pub(super) struct Talk<W> {
     offers: Answer,
 }
 
-impl Talk<Box<dyn Way>> {
+impl<'c> Talk<'c, Box<dyn Way>> {
     /// Connects, encrypts, and logs in, as a connection says.
-    pub(super) async fn begin(guard: &Guard, login: &Login) -> Result<Self, Failure> {
+    pub(super) async fn begin(
+        guard: &Guard,
+        credentials: &'c Credentials,
+    ) -> Result<Self, Failure> {
+        let login = credentials.login(Kind::Smtp).map_err(Failure::never)?;
         let server = &login.server;
         let connected = dial(guard, &server.host, server.port).await;
         let tcp = connected.map_err(|unreached| match unreached {
@@ -93,14 +99,20 @@ impl Talk<Box<dyn Way>> {
         let mut talk = match server.tls {
             Tls::Off => {
                 let way: Box<dyn Way> = Box::new(tcp);
-                Talk::new(&server.host, way).greeted(hello).await?
+                Talk::new(credentials, &server.host, way)
+                    .greeted(hello)
+                    .await?
             }
             Tls::Direct => {
                 let way: Box<dyn Way> = Box::new(encrypted(tcp).await?);
-                Talk::new(&server.host, way).greeted(hello).await?
+                Talk::new(credentials, &server.host, way)
+                    .greeted(hello)
+                    .await?
             }
             Tls::Upgraded => {
-                let mut plain = Talk::new(&server.host, tcp).greeted(hello).await?;
+                let mut plain = Talk::new(credentials, &server.host, tcp)
+                    .greeted(hello)
+                    .await?;
                 if plain.offers.offer("STARTTLS").is_none() {
                     return Err(Failure::never(format!(
                         "`{}` offers no encryption (STARTTLS) there, so nothing was sent. An Admin chooses another port or encryption in the connection.",
@@ -114,7 +126,7 @@ impl Talk<Box<dyn Way>> {
                     return Err(plain.odd("it went on speaking before the encryption"));
                 }
                 let way: Box<dyn Way> = Box::new(encrypted(plain.way).await?);
-                let mut talk = Talk::new(&server.host, way);
+                let mut talk = Talk::new(credentials, &server.host, way);
                 talk.hello(hello).await?;
                 talk
             }
@@ -180,7 +192,7 @@ impl Talk<Box<dyn Way>> {
             self.ask(&to, &refusal).await?;
         }
         self.ask("DATA", "does not take the e-mail").await?;
-        let broke = |error: std::io::Error| Failure::transient(broken(&self.host, &error));
+        let broke = |error: std::io::Error| Failure::transient(broken(self.host, &error));
         let body = stuffed(&letter.message);
         self.way.write_all(&body).await.map_err(broke)?;
         self.way.flush().await.map_err(broke)?;
@@ -190,7 +202,7 @@ impl Talk<Box<dyn Way>> {
             self.way.flush().await
         };
         if let Err(error) = ended.await {
-            return Err(Failure::open(broken(&self.host, &error)));
+            return Err(Failure::open(broken(self.host, &error)));
         }
         let answer = match self.answer().await {
             Ok(answer) => answer,
@@ -200,14 +212,15 @@ impl Talk<Box<dyn Way>> {
             return Err(self.refused("did not take the e-mail", &answer));
         }
         self.part().await;
-        Ok(answer.shown())
+        Ok(answer.shown(self.credentials))
     }
 }
 
-impl<W: Way> Talk<W> {
-    fn new(host: &str, way: W) -> Self {
+impl<'c, W: Way> Talk<'c, W> {
+    fn new(credentials: &'c Credentials, host: &'c str, way: W) -> Self {
         Self {
-            host: host.to_owned(),
+            credentials,
+            host,
             way,
             unread: Vec::new(),
             came: 0,
@@ -249,7 +262,7 @@ impl<W: Way> Talk<W> {
             self.way.flush().await
         };
         if let Err(error) = sent.await {
-            return Err(Failure::transient(broken(&self.host, &error)));
+            return Err(Failure::transient(broken(self.host, &error)));
         }
         let answer = self.answer().await?;
         match answer.code {
@@ -269,9 +282,9 @@ impl<W: Way> Talk<W> {
             message: format!(
                 "`{}` {what}. It answered: {}. {advice}",
                 self.host,
-                answer.shown().trim_end_matches('.')
+                answer.shown(self.credentials).trim_end_matches('.')
             ),
-            answer: json!({ "smtp": answer.code, "said": answer.shown() }),
+            answer: json!({ "smtp": answer.code, "said": answer.shown(self.credentials) }),
             retry: match answer.code {
                 400..=499 => Retry::Backoff,
                 _ => Retry::Never,
@@ -328,7 +341,7 @@ impl<W: Way> Talk<W> {
             }
             let mut chunk = [0; 1024];
             let read = self.way.read(&mut chunk).await;
-            let read = read.map_err(|error| Failure::transient(broken(&self.host, &error)))?;
+            let read = read.map_err(|error| Failure::transient(broken(self.host, &error)))?;
             if read == 0 {
                 return Err(Failure::transient(format!(
                     "`{}` closed the connection. Check the server, or let the step retry.",

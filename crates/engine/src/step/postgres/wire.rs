@@ -6,7 +6,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::BytesMut;
-use domain::connection::Tls;
+use domain::connection::{Kind, Tls};
 use domain::limit;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
@@ -23,7 +23,7 @@ use super::{Query, value};
 use crate::network::Guard;
 use crate::network::dial::{Unreached, dial};
 use crate::network::tls::encrypt;
-use crate::step::http::{Failure, Login, Retry};
+use crate::step::http::{Credentials, Failure, Retry};
 
 /// Most bytes of one message.
 const MESSAGE: usize = limit::RESPONSE_BYTES + 64 * 1024;
@@ -40,8 +40,9 @@ trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
 
 /// A connection to a server, logged in.
-pub(super) struct Wire {
-    host: String,
+pub(super) struct Wire<'c> {
+    credentials: &'c Credentials,
+    host: &'c str,
     way: Box<dyn Way>,
     incoming: BytesMut,
     outgoing: BytesMut,
@@ -64,9 +65,13 @@ struct Column {
     oid: u32,
 }
 
-impl Wire {
+impl<'c> Wire<'c> {
     /// Connects, encrypts, and logs in, as a connection says.
-    pub(super) async fn begin(guard: &Guard, login: &Login) -> Result<Self, Failure> {
+    pub(super) async fn begin(
+        guard: &Guard,
+        credentials: &'c Credentials,
+    ) -> Result<Self, Failure> {
+        let login = credentials.login(Kind::Postgres).map_err(Failure::never)?;
         let server = &login.server;
         let connected = dial(guard, &server.host, server.port).await;
         let mut tcp = connected.map_err(|unreached| match unreached {
@@ -98,7 +103,8 @@ impl Wire {
             Box::new(tcp)
         };
         let mut wire = Self {
-            host: server.host.clone(),
+            credentials,
+            host: &server.host,
             way,
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
@@ -164,9 +170,9 @@ impl Wire {
                         )));
                     }
                     let answered = scram.update(body.data());
-                    answered.map_err(|error| odd(&self.host, &error.to_string()))?;
+                    answered.map_err(|error| odd(self.host, &error.to_string()))?;
                     frontend::sasl_response(scram.message(), &mut self.outgoing)
-                        .map_err(|_| odd(&self.host, "its login cannot be answered"))?;
+                        .map_err(|_| odd(self.host, "its login cannot be answered"))?;
                 }
                 Message::AuthenticationSaslFinal(body) => {
                     let proved = scram.as_mut().map(|scram| scram.finish(body.data()));
@@ -387,13 +393,13 @@ impl Wire {
             self.way.flush().await
         };
         let sent = sent.await;
-        sent.map_err(|error| off(&self.host, &error))
+        sent.map_err(|error| off(self.host, &error))
     }
 
     async fn next(&mut self) -> Result<Message, Failure> {
         match self.message().await {
             Ok(message) => Ok(message),
-            Err(Broke::Off(error)) => Err(off(&self.host, &error)),
+            Err(Broke::Off(error)) => Err(off(self.host, &error)),
             Err(Broke::Odd(what)) => Err(self.odd(&what)),
             Err(Broke::TooMuch) => Err(Failure::never(format!(
                 "The answer of `{}` is larger than {} MB. Ask for fewer rows or columns, for example page by page.",
@@ -436,7 +442,10 @@ impl Wire {
                 b'n' => "constraint",
                 _ => continue,
             };
-            let text = String::from_utf8_lossy(field.value_bytes());
+            // Before it is cut: half of a secret would not be found any more.
+            let text = self
+                .credentials
+                .hide(&String::from_utf8_lossy(field.value_bytes()));
             let text: String = text.chars().take(SHOWN).collect();
             said.insert(name.to_owned(), text.into());
         }
@@ -468,7 +477,7 @@ impl Wire {
     }
 
     fn odd(&self, what: &str) -> Failure {
-        odd(&self.host, what)
+        odd(self.host, what)
     }
 
     fn unknown_login(&self) -> Failure {
