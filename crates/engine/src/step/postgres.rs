@@ -59,8 +59,7 @@ impl Query {
             Some(Value::Array(parameters)) => parameters.clone(),
             Some(_) => {
                 return Err(
-                    "Parameters must be a JSON list, such as [\"{{ trigger.body.id }}\"]."
-                        .to_owned(),
+                    "Parameters must be a JSON list, such as [{{ trigger.body.id }}].".to_owned(),
                 );
             }
         };

@@ -219,9 +219,10 @@ pub(crate) fn report(line: &str) {
 async fn rude(kind: &str, tells: &Arc<Mutex<&'static str>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("it is bound").port();
-    let is_mail = kind == "smtp";
+    let (is_mail, tells) = (kind == "smtp", Arc::clone(tells));
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            let told = forms(*tells.lock().expect("no panic holds it")).join(" ");
             tokio::spawn(async move {
                 let mut chunk = [0; 4096];
                 if is_mail {
