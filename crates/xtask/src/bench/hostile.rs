@@ -70,7 +70,7 @@ fn read(report: &str) -> BTreeMap<String, (f64, f64)> {
                 .filter_map(|word| word.split_once('='))
         };
         let word = |name: &str| words().find(|(of, _)| *of == name).map(|(_, value)| value);
-        let number = |name: &str| word(name).and_then(|value| value.parse().ok());
+        let number = |name: &str| word(name).and_then(|value| value.parse::<f64>().ok());
         if let (Some(class), Some(inputs), Some(through)) =
             (word("class"), number("inputs"), number("through"))
         {

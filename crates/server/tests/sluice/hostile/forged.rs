@@ -9,6 +9,9 @@ use super::Tally;
 use crate::app::TestApp;
 use crate::document::webhook;
 
+/// What is wrong with a call, its headers, and its body.
+type Forged = (String, Vec<(&'static str, String)>, &'static str);
+
 const BODY: &str = "{\"id\": 7}";
 const SECRET: &str = "whsec_c2x1aWNlLWhvc3RpbGUtc3VpdGUtMzItYnl0ZXMhIQ==";
 
@@ -92,7 +95,7 @@ async fn no_call_that_its_sender_did_not_sign_starts_a_run() {
         app.admin.must("keep_signing_secret", keep).await;
         let right = signed(scheme, SECRET, now, BODY);
         assert_eq!(call(&app, &path, &right, BODY).await, 202, "{scheme}");
-        let mut forged: Vec<(String, Vec<(&str, String)>, &str)> = vec![
+        let mut forged: Vec<Forged> = vec![
             ("nothing".to_owned(), Vec::new(), BODY),
             ("another body".to_owned(), right.clone(), "{\"id\": 8}"),
             ("no body".to_owned(), right.clone(), ""),
