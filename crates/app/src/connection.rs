@@ -12,6 +12,8 @@ pub(crate) mod page;
 #[cfg(feature = "csr")]
 mod provider;
 #[cfg(feature = "csr")]
+mod server;
+#[cfg(feature = "csr")]
 pub(crate) mod standing;
 #[cfg(feature = "csr")]
 mod try_out;

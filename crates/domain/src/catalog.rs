@@ -10,6 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::schema::Schema;
 
+/// The kind of step that sends an e-mail.
+pub const EMAIL: &str = "email.send";
+/// The kind of step that asks a PostgreSQL database.
+pub const QUERY: &str = "postgres.query";
+
 /// What a step does to the world outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +95,8 @@ fn read<T: for<'de> Deserialize<'de>>(files: &[&str]) -> Vec<T> {
 static ACTIONS: LazyLock<Vec<Action>> = LazyLock::new(|| {
     read(&[
         include_str!("../catalog/http.request.json"),
+        include_str!("../catalog/email.send.json"),
+        include_str!("../catalog/postgres.query.json"),
         include_str!("../catalog/respond.json"),
         include_str!("../catalog/integration.call.json"),
         include_str!("../catalog/set.json"),
@@ -142,12 +149,17 @@ pub fn trigger(key: &str) -> Option<&'static TriggerKind> {
 
 impl Action {
     /// Returns what the step does to the world outside, as it is configured: an HTTP request
-    /// with a method that HTTP calls safe (RFC 9110, 9.2.1) only reads.
+    /// with a method that HTTP calls safe (RFC 9110, 9.2.1) only reads, and so does a query that
+    /// the database is told to keep from writing.
     pub fn effect(&self, config: &Map<String, Value>) -> Effect {
-        let method = config.get("method").and_then(Value::as_str);
-        match (self.effect, method) {
-            (Effect::Write, Some("GET" | "HEAD")) => Effect::Read,
-            (effect, _) => effect,
+        let text = |field: &str| config.get(field).and_then(Value::as_str);
+        let reads = match self.key.as_str() {
+            QUERY => matches!(text("access"), None | Some("read")),
+            _ => matches!(text("method"), Some("GET" | "HEAD")),
+        };
+        match self.effect {
+            Effect::Write if reads => Effect::Read,
+            effect => effect,
         }
     }
 
@@ -379,6 +391,21 @@ mod tests {
             );
         }
         assert_eq!(request.effect(&Map::new()), Effect::Write);
+    }
+
+    #[test]
+    fn a_query_that_may_not_write_only_reads() {
+        let query = action(QUERY).expect("it is in the catalog");
+        for (access, effect) in [
+            (json!("read"), Effect::Read),
+            (json!("write"), Effect::Write),
+            (json!("{{ x }}"), Effect::Write),
+        ] {
+            let config = Map::from_iter([("access".to_owned(), access)]);
+            assert_eq!(query.effect(&config), effect, "{config:?}");
+        }
+        let email = action(EMAIL).expect("it is in the catalog");
+        assert_eq!(email.effect(&Map::new()), Effect::Write);
     }
 
     #[test]

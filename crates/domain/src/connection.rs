@@ -5,6 +5,7 @@
 mod form;
 mod oauth;
 mod origin;
+mod server;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ pub use oauth::{
     Answer, Authorization, CONSENT, ClientAuth, NoToken, OAuth, Standing, TOKEN, Tokens, said,
 };
 pub use origin::origin;
+pub use server::{Server, Tls};
 
 use crate::catalog;
 use crate::document::{Document, Step};
@@ -57,11 +59,15 @@ pub enum Kind {
     /// A token of OAuth 2 that the client gets for itself (RFC 6749, 4.4).
     #[serde(rename = "oauth_client")]
     OAuthClient,
+    /// A server that e-mails are given to (RFC 5321), with a user name and a password or without.
+    Smtp,
+    /// A PostgreSQL server, with a user name and a password.
+    Postgres,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are offered.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 9] = [
         Kind::OAuth,
         Kind::OAuthClient,
         Kind::Bearer,
@@ -69,6 +75,8 @@ impl Kind {
         Kind::QueryKey,
         Kind::Basic,
         Kind::Headers,
+        Kind::Smtp,
+        Kind::Postgres,
     ];
 
     /// Returns the word that is stored and sent.
@@ -81,6 +89,8 @@ impl Kind {
             Kind::Headers => "headers",
             Kind::OAuth => "oauth",
             Kind::OAuthClient => "oauth_client",
+            Kind::Smtp => "smtp",
+            Kind::Postgres => "postgres",
         }
     }
 
@@ -99,6 +109,8 @@ impl Kind {
             Kind::Headers => "Custom headers",
             Kind::OAuth => "OAuth 2, someone consents",
             Kind::OAuthClient => "OAuth 2, client credentials",
+            Kind::Smtp => "E-mail server (SMTP)",
+            Kind::Postgres => "PostgreSQL database",
         }
     }
 
@@ -108,7 +120,7 @@ impl Kind {
         match self {
             Kind::HeaderKey => (Some("Header"), "Key"),
             Kind::QueryKey => (Some("Parameter"), "Key"),
-            Kind::Basic => (Some("User name"), "Password"),
+            Kind::Basic | Kind::Smtp | Kind::Postgres => (Some("User name"), "Password"),
             Kind::Bearer => (None, "Token"),
             Kind::Headers => (Some("Header"), "Value"),
             Kind::OAuth | Kind::OAuthClient => (Some("Client ID"), "Client secret"),
@@ -120,9 +132,25 @@ impl Kind {
         matches!(self, Kind::OAuth | Kind::OAuthClient)
     }
 
+    /// Returns whether it logs in to a server of its own, and goes with no web request.
+    pub const fn has_server(self) -> bool {
+        matches!(self, Kind::Smtp | Kind::Postgres)
+    }
+
+    /// Returns whether steps of a kind can use it: each kind of server has a step of its own.
+    pub fn fits(self, step: &str) -> bool {
+        match step {
+            catalog::EMAIL => self == Kind::Smtp,
+            catalog::QUERY => self == Kind::Postgres,
+            _ => !self.has_server(),
+        }
+    }
+
     /// Returns what its secrets are kept as, one for each: a secret opens under its own field only.
     pub fn fields(self, names: &[String]) -> Vec<String> {
         match self {
+            // Without a user there is no password.
+            Kind::Smtp if names.is_empty() => Vec::new(),
             Kind::Headers => names.iter().map(|name| name.to_ascii_lowercase()).collect(),
             _ => vec!["secret".to_owned()],
         }
@@ -160,6 +188,9 @@ pub struct Details {
     /// Where its tokens come from and how they stand, of a kind that has some.
     #[serde(default)]
     pub authorization: Option<Authorization>,
+    /// Which server it logs in to, of a kind that does.
+    #[serde(default)]
+    pub server: Option<Server>,
 }
 
 /// Something that names a connection: what is live of an integration, or an open draft.
@@ -240,6 +271,11 @@ pub enum Refusal {
         "The connection of step “{0}” does not exist any more. Choose another one in that step."
     )]
     Gone(String),
+    /// A step names one of another kind than it can use.
+    #[error(
+        "The connection of step “{0}” is of a kind that it cannot use. Choose another one in that step."
+    )]
+    Misfit(String),
     /// Not an address of a provider.
     #[error(
         "`{0}` cannot be an address of the provider. Write it like https://login.example.com/oauth/token, without #; http only to an IP address or localhost."
@@ -253,6 +289,30 @@ pub enum Refusal {
         "`{0}` cannot be added as a parameter. Give each once, one per line as name=value, and none that Sluice sets itself, such as state or scope."
     )]
     Parameter(String),
+    /// Not the host of a server.
+    #[error(
+        "`{0}` is not a host. Write its name or address, such as mail.example.com, without a port, path or //."
+    )]
+    Host(String),
+    /// No port.
+    #[error("Give the port of the server: a number from 1 to 65535.")]
+    Port,
+    /// Not how such a server is reached, or a password would be sent for all to read.
+    #[error(
+        "Choose an encryption that this kind of server has. Without one, a password is sent to an IP address or localhost only."
+    )]
+    Tls,
+    /// Not certificates.
+    #[error(
+        "The certificates must be PEM: from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, 32 KiB at most, and no private key."
+    )]
+    Certificates,
+    /// Not the address of a sender.
+    #[error("Give the one address that e-mails come from, such as shop@example.com, in ASCII.")]
+    Sender,
+    /// Not the name of a database.
+    #[error("Give the name of the database: 1 to 63 bytes.")]
+    Database,
     /// Nobody consents to a connection of this kind.
     #[error("A connection of this kind is not connected: its secrets are typed.")]
     NoConsent,
@@ -318,10 +378,17 @@ impl Refusal {
             Refusal::Kind => "connection/kind",
             Refusal::InUse(_) => "connection/in-use",
             Refusal::Gone(_) => "connection/gone",
+            Refusal::Misfit(_) => "connection/misfit",
             Refusal::TestAddress => "connection/test-address",
             Refusal::Address(_) => "connection/address",
             Refusal::Scopes => "connection/scopes",
             Refusal::Parameter(_) => "connection/parameter",
+            Refusal::Host(_) => "connection/host",
+            Refusal::Port => "connection/port",
+            Refusal::Tls => "connection/tls",
+            Refusal::Certificates => "connection/certificates",
+            Refusal::Sender => "connection/sender",
+            Refusal::Database => "connection/database",
             Refusal::NoConsent => "connection/no-consent",
             Refusal::StrayConsent => "connection/stray-consent",
             Refusal::OtherIssuer => "connection/other-issuer",
@@ -339,6 +406,7 @@ impl Refusal {
             | Refusal::TooMany
             | Refusal::InUse(_)
             | Refusal::Gone(_)
+            | Refusal::Misfit(_)
             | Refusal::Unconnected(_)
             | Refusal::ConsentEnded { .. }
             | Refusal::StrayConsent => 409,
@@ -377,6 +445,22 @@ pub fn named_in(document: &Document) -> BTreeMap<ConnectionId, String> {
         }
     }
     named
+}
+
+/// Returns a step of a document whose connection is of a kind that it cannot use; `kind_of` says of
+/// which kind one is. The trigger, as all web requests do, uses none that logs in to a server.
+pub fn misfit(
+    document: &Document,
+    kind_of: impl Fn(ConnectionId) -> Option<Kind>,
+) -> Option<String> {
+    let does_not_fit =
+        |id: ConnectionId, step: &str| kind_of(id).is_some_and(|kind| !kind.fits(step));
+    if of_trigger(document).is_some_and(|id| does_not_fit(id, "")) {
+        return Some("Trigger".to_owned());
+    }
+    let mut steps = document.walk().into_iter().map(|(_, step)| step);
+    let found = steps.find(|step| of_step(step).is_some_and(|id| does_not_fit(id, &step.kind)));
+    found.map(|step| step.name.clone())
 }
 
 #[cfg(test)]

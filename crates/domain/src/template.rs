@@ -47,7 +47,7 @@ pub use value::ValueTemplate;
 pub const ROOTS: [&str; 5] = ["trigger", "steps", "item", "index", "run"];
 
 /// The filters, sorted: what may stand behind `|`.
-pub const FILTERS: [&str; 50] = [
+pub const FILTERS: [&str; 51] = [
     "abs",
     "attr",
     "batch",
@@ -66,6 +66,7 @@ pub const FILTERS: [&str; 50] = [
     "float",
     "format",
     "groupby",
+    "html",
     "indent",
     "int",
     "items",

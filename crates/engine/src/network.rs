@@ -4,7 +4,9 @@
 //! name that changes its answer gains nothing.
 
 mod address;
+pub(crate) mod dial;
 pub(crate) mod resolve;
+pub(crate) mod tls;
 
 use std::net::IpAddr;
 

@@ -6,7 +6,7 @@ use domain::Timestamp;
 use domain::poll::{Found, Poll};
 use serde_json::Value;
 
-use crate::port::{Call, Clients, Credentials, Failure, Network, Outside, Retry};
+use crate::port::{Call, Clients, Credentials, Failure, Network, Outside, Request, Retry};
 
 /// Why there is no answer that could be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +51,9 @@ pub async fn ask(
             "The connection of the trigger is not there. Choose another one and publish again.",
         ));
     }
-    let output = outside.send(network, &call, now).await;
-    let output = output.map_err(|failure| unanswered(failure, call.issue()))?;
+    let issue = call.issue();
+    let output = outside.send(network, &Request::Http(call), now).await;
+    let output = output.map_err(|failure| unanswered(failure, issue))?;
     let found = poll.read(output.get("body").unwrap_or(&Value::Null), cursor);
     found.map_err(|refusal| Unanswered::saying(refusal.to_string()))
 }

@@ -16,6 +16,7 @@ pub use crate::network::{Network, RangeError};
 pub use crate::oauth::{Consent, Grant, TokenRequest};
 pub use crate::step::http::client::{Clients, try_out};
 pub use crate::step::http::{Call, Credentials, Failure, Retry};
+pub use crate::step::request::Request;
 
 /// A claimed run. `fence` grows with every claim: a write with an older fence is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,14 +48,14 @@ pub trait Journal: Send + Sync + 'static {
 
 /// Where requests go. [`Clients`] sends them for real; a simulation decides what becomes of them.
 pub trait Outside: Send + Sync + 'static {
-    /// Sends a request once; returns the output of the step: `{status, headers, body}`.
+    /// Sends a request once; returns the output of the step, such as `{status, headers, body}`.
     ///
     /// # Errors
     /// When the answer is not what the step expects, or none came.
     fn send(
         &self,
         network: &Network,
-        call: &Call,
+        request: &Request,
         now: Timestamp,
     ) -> impl Future<Output = Result<Value, Failure>> + Send;
 }

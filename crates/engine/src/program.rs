@@ -47,6 +47,10 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum Action {
     Http,
+    /// Sends an e-mail.
+    Email,
+    /// Asks a database.
+    Query,
     /// Calls another integration.
     Call,
     /// Runs code.
@@ -242,6 +246,8 @@ impl Compiler<'_> {
 fn simple(step: &Step) -> Result<Action, CompileError> {
     Ok(match step.kind.as_str() {
         "http.request" => Action::Http,
+        catalog::EMAIL => Action::Email,
+        catalog::QUERY => Action::Query,
         call::STEP => Action::Call,
         code::STEP => Action::Code,
         "respond" => Action::Respond,

@@ -3,8 +3,11 @@
 
 pub(crate) mod csv;
 pub(crate) mod delay;
+pub(crate) mod email;
 pub(crate) mod http;
 pub(crate) mod json;
+pub(crate) mod postgres;
+pub(crate) mod request;
 pub(crate) mod respond;
 pub(crate) mod xml;
 

@@ -1,11 +1,22 @@
-//! The private Postgres, as the command `sluice postgres` starts it. These tests start their
-//! own databases and use no DATABASE_URL.
+//! The private Postgres, as the command `sluice postgres` starts it; and how a connection of an
+//! integration logs in to a Postgres that asks for it. These tests start their own databases and use
+//! no DATABASE_URL.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
-use sqlx::{Connection, PgConnection};
+use domain::Timestamp;
+use domain::connection::{Kind, Server, Tls};
+use engine::port::{Credentials, Network, try_out};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
 
 struct Folder(PathBuf);
 
@@ -164,5 +175,130 @@ fn the_socket_is_in_a_private_folder() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o700);
+    end(running, "TERM");
+}
+
+/// The authority that signed the certificate of [`way`].
+const AUTHORITY: &str = include_str!("../../engine/tests/engine/tls/authority.pem");
+
+/// Returns the port of a way to a server's socket that is encrypted first, when that is asked for.
+async fn way(socket: PathBuf) -> u16 {
+    let chain =
+        CertificateDer::pem_slice_iter(include_bytes!("../../engine/tests/engine/tls/server.pem"));
+    let key = include_bytes!("../../engine/tests/engine/tls/server.key");
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(
+            chain.map(|one| one.expect("it is one")).collect(),
+            PrivateKeyDer::from_pem_slice(key).expect("it is one"),
+        )
+        .expect("they belong together");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let (acceptor, socket) = (acceptor.clone(), socket.clone());
+            tokio::spawn(async move {
+                let mut far = UnixStream::connect(socket).await.expect("it is there");
+                let mut first = [0; 8];
+                near.read_exact(&mut first)
+                    .await
+                    .expect("it says something");
+                // SSLRequest.
+                if first == [0, 0, 0, 8, 4, 210, 22, 47] {
+                    near.write_all(b"S").await.expect("it waits");
+                    let Ok(mut near) = acceptor.accept(near).await else {
+                        return;
+                    };
+                    let _ = copy_bidirectional(&mut near, &mut far).await;
+                } else {
+                    far.write_all(&first).await.expect("it waits");
+                    let _ = copy_bidirectional(&mut near, &mut far).await;
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_connection_proves_that_it_knows_the_password_in_each_way_that_is_safe() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = Folder::new("login");
+    let running = start(&folder.0);
+    let rules = folder.0.join("postgres/pg_hba.conf");
+    let before = std::fs::read_to_string(&rules).expect("the folder is ours");
+    let superuser = running.url.replacen("sluice@", "postgres@", 1);
+    let mut postgres = PgConnection::connect(&superuser)
+        .await
+        .expect("it lets us in");
+    let secret = "p\u{e4}ss 'word' of the shop";
+    let quoted = secret.replace('\'', "''");
+    for (user, encryption) in [
+        ("scram", "scram-sha-256"),
+        ("md5", "md5"),
+        ("plain", "scram-sha-256"),
+    ] {
+        let sql = format!(
+            "set password_encryption = '{encryption}'; create role \"{user}\" login password '{quoted}'"
+        );
+        let made = sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut postgres)
+            .await;
+        made.expect("a superuser may");
+    }
+    let own = "local all scram scram-sha-256\nlocal all md5 md5\nlocal all plain password\n";
+    std::fs::write(&rules, format!("{own}{before}")).expect("the folder is ours");
+    let reload = sqlx::raw_sql("select pg_reload_conf()")
+        .execute(&mut postgres)
+        .await;
+    reload.expect("a superuser may");
+    // The rules are read a moment later.
+    let refuses = running.url.replacen("sluice@", "scram@", 1);
+    while PgConnection::connect(&refuses).await.is_ok() {}
+
+    let port = way(folder.0.join("socket/.s.PGSQL.5432")).await;
+    let network = Network {
+        allowed: vec!["127.0.0.1".to_owned()],
+    };
+    let tried = |user: &str, password: &str, tls: Tls, certificates: &str| {
+        let server = Server {
+            host: "127.0.0.1".to_owned(),
+            port,
+            tls,
+            database: "sluice".to_owned(),
+            certificates: certificates.to_owned(),
+            ..Server::default()
+        };
+        let names = [user.to_owned()];
+        let made = Credentials::for_server("It", Kind::Postgres, server, &names, &[password]);
+        let network = network.clone();
+        async move { try_out(&network, made.expect("it is whole"), "", Timestamp(0)).await }
+    };
+    for (user, tls, is_let_in) in [
+        ("scram", Tls::Upgraded, true),
+        ("scram", Tls::Off, true),
+        ("md5", Tls::Upgraded, true),
+        ("plain", Tls::Upgraded, true),
+        // Whoever listens would have what lets them in.
+        ("md5", Tls::Off, false),
+        ("plain", Tls::Off, false),
+    ] {
+        let tried = tried(user, secret, tls, AUTHORITY).await;
+        assert_eq!(tried.is_ok(), is_let_in, "{user} {tls:?}: {tried:?}");
+    }
+    for user in ["scram", "md5", "plain"] {
+        let tried = tried(user, "another password", Tls::Upgraded, AUTHORITY).await;
+        let told = tried.expect_err("it is another one");
+        assert!(told.contains("password authentication failed"), "{told}");
+        assert!(told.contains("An Admin checks the connection"), "{told}");
+    }
+    let told = tried("scram", secret, Tls::Upgraded, "").await;
+    assert!(
+        told.expect_err("nobody knows it")
+            .contains("No encrypted connection")
+    );
+    drop(postgres);
     end(running, "TERM");
 }

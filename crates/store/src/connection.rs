@@ -6,13 +6,16 @@ mod consent;
 pub(crate) mod open;
 pub(crate) mod token;
 
+use std::collections::BTreeMap;
+
 use domain::account::Me;
 use domain::connection::{
-    CONNECTIONS, Connection, Details, Form, Kept, Kind, Refusal, Secrets, Use, check, named_in,
+    CONNECTIONS, Connection, Details, Form, Kept, Kind, Refusal, Secrets, Server, Use, check,
+    misfit, named_in,
 };
 use domain::policy::{self, Act};
 use domain::{ConnectionId, Document, DraftId, IntegrationId};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -32,7 +35,8 @@ impl Store {
         policy::allow(role, Act::See)?;
         let may_use = policy::allow(role, Act::EditDraft).is_ok();
         let rows = sqlx::query!(
-            r#"select connection_id, name, kind, names, origins, oauth, used_at, error, changed_at,
+            r#"select connection_id, name, kind, names, origins, oauth, server, used_at, error,
+                    changed_at,
                     exists (
                         select from connection_secret
                         where connection_secret.connection_id = connection.connection_id
@@ -58,6 +62,7 @@ impl Store {
                 used_at: row.used_at.map(timestamp::read),
                 error: row.error,
                 changed_at: timestamp::read(row.changed_at),
+                server: server(row.server)?,
             };
             connections.push(Connection {
                 id: ConnectionId(row.connection_id),
@@ -97,8 +102,9 @@ impl Store {
         let id = ConnectionId(Uuid::now_v7());
         sqlx::query!(
             "insert into connection
-                (connection_id, organization_id, name, kind, names, origins, created_by, oauth)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                (connection_id, organization_id, name, kind, names, origins, created_by, oauth,
+                    server)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             id.0,
             me.organization.0,
             form.name,
@@ -107,6 +113,7 @@ impl Store {
             &form.origins,
             me.account.0,
             stored(&form),
+            form.server.as_ref().map(|server| json!(server)),
         )
         .execute(&mut *tx)
         .await
@@ -128,7 +135,7 @@ impl Store {
         let before = kept(&mut tx, me, id).await?;
         let form = check(form, Some(&before))?;
         sqlx::query!(
-            "update connection set name = $3, names = $4, origins = $5, oauth = $6,
+            "update connection set name = $3, names = $4, origins = $5, oauth = $6, server = $7,
                 changed_at = now(), error = null
              where organization_id = $1 and connection_id = $2",
             me.organization.0,
@@ -137,6 +144,7 @@ impl Store {
             &form.names,
             &form.origins,
             stored(&form),
+            form.server.as_ref().map(|server| json!(server)),
         )
         .execute(&mut *tx)
         .await
@@ -231,6 +239,7 @@ impl Store {
             "kind": form.kind,
             "origins": form.origins,
             "token_url": form.oauth.as_ref().map(|oauth| &oauth.token_url),
+            "tls": form.server.as_ref().map(|server| server.tls),
             "secrets": form.live != Secrets::Keep,
             "test_secrets": form.test != Secrets::Keep,
         });
@@ -240,16 +249,16 @@ impl Store {
     }
 }
 
-/// Checks that all connections that a document names are there, and holds them until the end of
-/// the transaction.
+/// Checks that all connections that a document names are there, and of the kinds that its steps can
+/// use, and holds them until the end of the transaction.
 pub(crate) async fn check_named(tx: &mut Tx, me: &Me, document: &Document) -> Result<()> {
     let named = named_in(document);
     if named.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = named.keys().map(|id| id.0).collect();
-    let there = sqlx::query_scalar!(
-        "select connection_id from connection
+    let there = sqlx::query!(
+        "select connection_id, kind from connection
          where organization_id = $1 and connection_id = any($2)
          order by connection_id for key share",
         me.organization.0,
@@ -257,8 +266,15 @@ pub(crate) async fn check_named(tx: &mut Tx, me: &Me, document: &Document) -> Re
     )
     .fetch_all(&mut **tx)
     .await?;
-    match named.into_iter().find(|(id, _)| !there.contains(&id.0)) {
-        Some((_, step)) => Err(Refusal::Gone(step).into()),
+    let kinds: BTreeMap<Uuid, Option<Kind>> = there
+        .into_iter()
+        .map(|row| (row.connection_id, Kind::from_key(&row.kind)))
+        .collect();
+    if let Some((_, step)) = named.into_iter().find(|(id, _)| !kinds.contains_key(&id.0)) {
+        return Err(Refusal::Gone(step).into());
+    }
+    match misfit(document, |id| kinds.get(&id.0).copied().flatten()) {
+        Some(step) => Err(Refusal::Misfit(step).into()),
         None => Ok(()),
     }
 }
@@ -274,7 +290,7 @@ pub(crate) async fn exists(tx: &mut Tx, me: &Me, id: ConnectionId) -> Result<()>
 /// Returns what a connection is, and locks it.
 async fn kept(tx: &mut Tx, me: &Me, id: ConnectionId) -> Result<Kept> {
     let row = sqlx::query!(
-        r#"select kind, names, origins, oauth,
+        r#"select kind, names, origins, oauth, server,
                 exists (
                     select from connection_secret
                     where connection_secret.connection_id = connection.connection_id
@@ -294,7 +310,14 @@ async fn kept(tx: &mut Tx, me: &Me, id: ConnectionId) -> Result<Kept> {
         origins: row.origins,
         has_test: row.has_test,
         oauth: settings(row.oauth)?,
+        server: server(row.server)?,
     })
+}
+
+/// Reads which server a connection logs in to.
+fn server(stored: Option<Value>) -> Result<Option<Server>> {
+    let read = stored.map(serde_json::from_value).transpose();
+    read.map_err(|error| sqlx::Error::decode(error).into())
 }
 
 const fn variant_of(is_test: bool) -> &'static str {

@@ -8,7 +8,9 @@ mod browser;
 mod domain;
 mod faults;
 mod figure;
+mod hostile;
 mod runs;
+mod secrets;
 mod server;
 mod start;
 
@@ -51,6 +53,11 @@ const GROUPS: &[(&str, &str, Measure)] = &[
         faults::measure,
     ),
     (
+        "hostile",
+        "what attacks on a server of their own get through",
+        hostile::measure,
+    ),
+    (
         "page",
         "time until the first screen is usable",
         browser::page,
@@ -64,6 +71,11 @@ const GROUPS: &[(&str, &str, Measure)] = &[
         "runs",
         "runs a second, how long they take, what they cost, also as the rest grows; --full, --peer URL --flow NAME",
         runs::measure,
+    ),
+    (
+        "secrets",
+        "whether planted secrets are found anywhere, and 10,000 sealed anew while runs go on",
+        secrets::measure,
     ),
     (
         "start",

@@ -49,15 +49,15 @@ pub async fn delete_connection(id: ConnectionId) -> Result<(), Fault> {
     deleted.map_err(fault)
 }
 
-/// Sends a `GET` with a connection to a path of one of its origins. Returns the status of the
-/// answer, or why there is none.
+/// Tries a connection out: sends a `GET` to a path of one of its origins, and returns the status of
+/// the answer; or logs in to its server, and returns `None`; or why neither came about.
 #[server(prefix = "/api", endpoint = "try_connection", input = Json)]
 pub async fn try_connection(
     id: ConnectionId,
     is_test: bool,
     origin: String,
     path: String,
-) -> Result<Result<u16, String>, Fault> {
+) -> Result<Result<Option<u16>, String>, Fault> {
     let me = me().await?;
     let mut refused = None;
     loop {
@@ -69,7 +69,7 @@ pub async fn try_connection(
         let issue = credentials.issue();
         let answer = engine::port::try_out(&network, credentials, &url, now).await;
         // As in a run: a token that is not taken is exchanged once.
-        if answer != Ok(401) || issue.is_none() || refused.is_some() {
+        if answer != Ok(Some(401)) || issue.is_none() || refused.is_some() {
             return Ok(answer);
         }
         refused = issue;

@@ -4,7 +4,7 @@ use domain::connection::{Connection, Details, Form, HEADERS, Kind, Secrets};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::{api, provider};
+use super::{api, provider, server};
 use crate::design::dialog::Dialog;
 use crate::design::field::{Field, TextField, described};
 use crate::design::icon::Icon;
@@ -39,6 +39,7 @@ struct Typed {
     origins: RwSignal<String>,
     removes_test: RwSignal<bool>,
     provider: provider::Typed,
+    server: server::Typed,
     problem: RwSignal<Option<String>>,
     is_busy: RwSignal<bool>,
 }
@@ -67,6 +68,7 @@ impl Typed {
                     .and_then(|details| details.authorization.as_ref())
                     .map(|authorization| &authorization.settings),
             ),
+            server: server::Typed::new(details.and_then(|details| details.server.as_ref())),
             problem: RwSignal::new(None),
             is_busy: RwSignal::new(false),
         }
@@ -84,11 +86,14 @@ impl Typed {
             false => Secrets::Set(all),
         };
         let (live, test) = (texts(|row| row.live), texts(|row| row.test));
+        let names = texts(|row| row.name);
+        // A mail server may ask for no user, and so for no password.
+        let has_none = kind == Kind::Smtp && names.iter().all(|name| name.trim().is_empty());
         Form {
             name: self.name.get_untracked(),
             kind,
             names: if kind.labels().0.is_some() {
-                texts(|row| row.name)
+                names
             } else {
                 Vec::new()
             },
@@ -98,17 +103,20 @@ impl Typed {
                 .lines()
                 .map(str::to_owned)
                 .collect(),
-            live: if is_new {
+            live: if has_none {
+                Secrets::Set(Vec::new())
+            } else if is_new {
                 Secrets::Set(live)
             } else {
                 secrets(live)
             },
-            test: if self.removes_test.get_untracked() {
+            test: if has_none || self.removes_test.get_untracked() {
                 Secrets::Remove
             } else {
                 secrets(test)
             },
             oauth: self.provider.settings(kind),
+            server: self.server.server(kind),
         }
     }
 }
@@ -179,8 +187,9 @@ fn content(
             />
             {kind(typed, is_new)}
             {provider::fields(typed.provider, typed.kind)}
+            {server::fields(typed.server, typed.kind)}
             {rows(typed, is_new)}
-            {origins(typed)}
+            {move || (!typed.kind.get().has_server()).then(|| origins(typed))}
             {test(typed, has_test)}
             <p class="field-problem" role="alert">
                 {move || typed.problem.get()}
@@ -206,6 +215,7 @@ fn kind(typed: Typed, is_new: bool) -> AnyView {
     let line = |kind: Kind| view! { <option value=kind.key()>{kind.title()}</option> };
     let change = move |event| {
         if let Some(kind) = Kind::from_key(&event_target_value(&event)) {
+            typed.server.begin(kind);
             typed.kind.set(kind);
             typed.rows.update(|rows| rows.truncate(1));
         }
@@ -243,7 +253,13 @@ fn rows(typed: Typed, is_new: bool) -> AnyView {
             <div class="connection-row">
                 {name
                     .map(|name| {
-                        view! { <TextField label=format!("{name}{behind}") value=row.name /> }
+                        view! {
+                            <TextField
+                                label=format!("{name}{behind}")
+                                value=row.name
+                                optional=kind == Kind::Smtp
+                            />
+                        }
                     })}
                 <TextField
                     label=format!("{secret}{behind}")
@@ -251,7 +267,7 @@ fn rows(typed: Typed, is_new: bool) -> AnyView {
                     kind="password"
                     autocomplete="new-password"
                     help=help
-                    optional=!is_new
+                    optional=!is_new || kind == Kind::Smtp
                 />
                 {(!is_only)
                     .then(|| {

@@ -1,4 +1,5 @@
-//! The dialog that sends a `GET` with a connection and tells the status of the answer.
+//! The dialog that tries a connection out, and tells how that went: with a `GET` and the status of
+//! the answer, or by logging in to its server.
 
 use domain::connection::Connection;
 use leptos::prelude::*;
@@ -28,6 +29,9 @@ fn content(connection: Connection, open: RwSignal<bool>) -> AnyView {
     let details = connection.details.clone();
     let origins = details.as_ref().map(|details| details.origins.clone());
     let origins = origins.unwrap_or_default();
+    let has_server = details
+        .as_ref()
+        .is_some_and(|details| details.kind.has_server());
     let has_test = details.is_some_and(|details| details.has_test);
     let origin = RwSignal::new(origins.first().cloned().unwrap_or_default());
     let (path, is_test) = (RwSignal::new("/".to_owned()), RwSignal::new(false));
@@ -59,9 +63,12 @@ fn content(connection: Connection, open: RwSignal<bool>) -> AnyView {
         let text = line.clone();
         view! { <option value=line>{text}</option> }
     });
-    view! {
-        <form class="stack" novalidate on:submit=submit>
-            <p>"A GET is sent with this connection. Choose a path that only reads."</p>
+    let about = match has_server {
+        true => "It logs in to the server, and does nothing else there.",
+        false => "A GET is sent with this connection. Choose a path that only reads.",
+    };
+    let address = (!has_server).then(|| {
+        view! {
             <Field id=select.clone() label="Origin" required=true>
                 <select
                     id=select.clone()
@@ -73,6 +80,12 @@ fn content(connection: Connection, open: RwSignal<bool>) -> AnyView {
                 </select>
             </Field>
             <TextField label="Path" value=path placeholder="/v1/me" autofocus=true />
+        }
+    });
+    view! {
+        <form class="stack" novalidate on:submit=submit>
+            <p>{about}</p>
+            {address}
             {has_test
                 .then(|| {
                     view! {
@@ -94,7 +107,7 @@ fn content(connection: Connection, open: RwSignal<bool>) -> AnyView {
                     "Close"
                 </button>
                 <button type="submit" class="button primary">
-                    "Send"
+                    {if has_server { "Log in" } else { "Send" }}
                 </button>
             </div>
         </form>
@@ -102,7 +115,10 @@ fn content(connection: Connection, open: RwSignal<bool>) -> AnyView {
     .into_any()
 }
 
-fn told(status: u16) -> String {
+fn told(status: Option<u16>) -> String {
+    let Some(status) = status else {
+        return "The connection works: the server let it in.".to_owned();
+    };
     let meaning = match status {
         200..=299 => "The connection works.",
         401 | 403 => "The service does not accept the credentials, or not for this path.",

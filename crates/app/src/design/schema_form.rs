@@ -197,7 +197,10 @@ impl Form {
 /// goes, so that nothing jumps.
 fn example(field: &'static Field, control: &Control) -> Option<AnyView> {
     let example = field.example.as_ref()?;
-    if matches!(field.kind, FieldKind::Choice(_) | FieldKind::Integration) {
+    if matches!(
+        field.kind,
+        FieldKind::Choice(_) | FieldKind::Integration | FieldKind::Connection
+    ) {
         return None;
     }
     let (value, emit, id) = (control.value, control.emit, control.id.clone());

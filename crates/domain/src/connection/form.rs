@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::oauth::CLIENT_ID;
-use super::{HEADERS, Kind, LONGEST, NAME, OAuth, ORIGINS, Refusal, SHORTEST, origin};
+use super::{HEADERS, Kind, LONGEST, NAME, OAuth, ORIGINS, Refusal, SHORTEST, Server, origin};
 
 /// Headers that describe the connection or the framing: nobody's credentials.
 const OURS: [&str; 14] = [
@@ -44,6 +44,9 @@ pub struct Form {
     /// Where its tokens come from, of a kind that has some.
     #[serde(default)]
     pub oauth: Option<OAuth>,
+    /// Which server it logs in to, of a kind that does; its origin follows from this.
+    #[serde(default)]
+    pub server: Option<Server>,
 }
 
 /// What becomes of the secrets of a connection. They are given all at once: one for each name of
@@ -83,6 +86,8 @@ pub struct Kept {
     pub has_test: bool,
     /// Where its tokens come from.
     pub oauth: Option<OAuth>,
+    /// Which server it logs in to.
+    pub server: Option<Server>,
 }
 
 /// Checks a form and returns it as it is kept: without white space around anything, its origins in
@@ -103,8 +108,17 @@ pub fn check(form: &Form, before: Option<&Kept>) -> Result<Form, Refusal> {
         return Err(Refusal::Name);
     }
     let names = names(form.kind, &form.names)?;
-    let mut origins = Vec::with_capacity(form.origins.len());
-    for text in form.origins.iter().filter(|text| !text.trim().is_empty()) {
+    let server = match form.kind.has_server() {
+        true => {
+            let given = form.server.clone().unwrap_or_default();
+            Some(given.check(form.kind, !names.is_empty())?)
+        }
+        false => None,
+    };
+    let mut origins: Vec<String> = Vec::with_capacity(form.origins.len());
+    origins.extend(server.as_ref().map(|server| server.origin(form.kind)));
+    let typed = form.origins.iter().filter(|text| !text.trim().is_empty());
+    for text in typed.filter(|_| server.is_none()) {
         let origin = origin(text)?;
         if !origins.contains(&origin) {
             origins.push(origin);
@@ -125,15 +139,18 @@ pub fn check(form: &Form, before: Option<&Kept>) -> Result<Form, Refusal> {
         Some(_) if live == Secrets::Remove => return Err(Refusal::SecretMissing),
         Some(before) => {
             let is_wider = origins.iter().any(|to| !before.origins.contains(to));
-            let is_other = form.kind == Kind::Headers
-                && form.kind.fields(&before.names) != form.kind.fields(&names);
+            let is_other = form.kind.fields(&before.names) != form.kind.fields(&names);
             let gives_to = |oauth: &Option<OAuth>| {
                 let oauth = oauth.as_ref();
                 oauth.map(|oauth| oauth.token_url.clone())
             };
             let is_elsewhere = gives_to(&before.oauth) != gives_to(&oauth);
+            let goes_otherwise = match (&before.server, &server) {
+                (Some(before), Some(now)) => !now.is_same_way(before),
+                (before, now) => before != now,
+            };
             let keeps = live == Secrets::Keep || before.has_test && test == Secrets::Keep;
-            if (is_wider || is_other || is_elsewhere) && keeps {
+            if (is_wider || is_other || is_elsewhere || goes_otherwise) && keeps {
                 return Err(Refusal::SecretsAgain);
             }
         }
@@ -147,6 +164,7 @@ pub fn check(form: &Form, before: Option<&Kept>) -> Result<Form, Refusal> {
         live,
         test,
         oauth,
+        server,
     })
 }
 
@@ -154,6 +172,8 @@ fn names(kind: Kind, given: &[String]) -> Result<Vec<String>, Refusal> {
     let names: Vec<String> = given.iter().map(|name| name.trim().to_owned()).collect();
     match kind {
         Kind::Bearer => return Ok(Vec::new()),
+        // Some servers take e-mails from whoever reaches them.
+        Kind::Smtp if names.iter().all(String::is_empty) => return Ok(Vec::new()),
         Kind::Headers => {
             let distinct: BTreeSet<_> = kind.fields(&names).into_iter().collect();
             if !(1..=HEADERS).contains(&names.len()) || distinct.len() != names.len() {
@@ -168,7 +188,9 @@ fn names(kind: Kind, given: &[String]) -> Result<Vec<String>, Refusal> {
             Kind::HeaderKey | Kind::Headers if !is_header(name) => {
                 return Err(Refusal::Header(crate::template::short(name).to_string()));
             }
-            Kind::QueryKey | Kind::Basic if !is_label(name, NAME) => return Err(Refusal::Label),
+            Kind::QueryKey | Kind::Basic | Kind::Smtp | Kind::Postgres if !is_label(name, NAME) => {
+                return Err(Refusal::Label);
+            }
             Kind::OAuth | Kind::OAuthClient if !is_label(name, CLIENT_ID) => {
                 return Err(Refusal::Label);
             }

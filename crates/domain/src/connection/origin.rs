@@ -50,7 +50,8 @@ fn read(text: &str) -> Option<String> {
     })
 }
 
-fn host_name(name: &str) -> Option<String> {
+/// Reads a host name, and writes it in lower case.
+pub(super) fn host_name(name: &str) -> Option<String> {
     let is_part = |part: &str| {
         !part.is_empty()
             && part

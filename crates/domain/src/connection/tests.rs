@@ -25,6 +25,23 @@ fn form(kind: Kind, names: &[&str]) -> Form {
             token_url: "https://login.example.com/token".to_owned(),
             ..OAuth::default()
         }),
+        server: kind.has_server().then(|| server(kind)),
+    }
+}
+
+fn server(kind: Kind) -> Server {
+    Server {
+        host: " Mail.Example.COM ".to_owned(),
+        port: 587,
+        database: match kind {
+            Kind::Postgres => "shop".to_owned(),
+            _ => String::new(),
+        },
+        sender: match kind {
+            Kind::Smtp => "Shop@example.com".to_owned(),
+            _ => String::new(),
+        },
+        ..Server::default()
     }
 }
 
@@ -35,6 +52,7 @@ fn kept(form: &Form) -> Kept {
         origins: form.origins.clone(),
         has_test: false,
         oauth: form.oauth.clone(),
+        server: form.server.clone(),
     }
 }
 
@@ -94,6 +112,140 @@ fn each_kind_is_kept_with_the_names_and_secrets_that_it_has() {
         assert_eq!(checked.origins, ["https://api.example.com"]);
         assert_eq!(Kind::from_key(kind.key()), Some(kind));
         assert_eq!(json!(kind), json!(kind.key()));
+    }
+}
+
+#[test]
+fn a_server_is_kept_with_the_one_origin_that_it_has() {
+    for (kind, names, origin) in [
+        (Kind::Smtp, vec!["shop"], "smtp://mail.example.com:587"),
+        (Kind::Smtp, vec![], "smtp://mail.example.com:587"),
+        (Kind::Smtp, vec![""], "smtp://mail.example.com:587"),
+        (
+            Kind::Postgres,
+            vec!["shop"],
+            "postgres://mail.example.com:587",
+        ),
+    ] {
+        let mut given = form(kind, &names);
+        given.live = match names.iter().any(|name| !name.is_empty()) {
+            true => given.live,
+            false => Secrets::Set(Vec::new()),
+        };
+        let checked = check(&given, None).expect("it is whole");
+        assert_eq!(checked.origins, [origin], "whatever was typed as an origin");
+        assert_eq!(
+            checked.names.len(),
+            kind.fields(&checked.names).len(),
+            "a user has a password"
+        );
+        assert_eq!(Kind::from_key(kind.key()), Some(kind));
+        assert_eq!(json!(kind), json!(kind.key()));
+    }
+    let mut v6 = form(Kind::Postgres, &["shop"]);
+    v6.server.as_mut().expect("it has one").host = "[::1]".to_owned();
+    let checked = check(&v6, None).expect("it is whole");
+    assert_eq!(checked.origins, ["postgres://[::1]:587"]);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_safely_is_not_kept() {
+    let told = |kind: Kind, change: &dyn Fn(&mut Server)| {
+        let mut form = form(kind, &["shop"]);
+        change(form.server.as_mut().expect("it has one"));
+        check(&form, None).map(drop)
+    };
+    for host in [
+        "",
+        "mail.example.com:25",
+        "smtp://mail.example.com",
+        "a b",
+        "mail.example.com/x",
+        "user@mail.example.com",
+        "mail\r\nRCPT TO:<x@example.com>",
+        "{{ trigger.body.host }}",
+    ] {
+        let refused = told(Kind::Smtp, &|server| server.host = host.to_owned());
+        assert!(matches!(refused, Err(Refusal::Host(_))), "{host}");
+    }
+    let refused =
+        |kind, change: &dyn Fn(&mut Server)| told(kind, change).expect_err("it is refused");
+    assert_eq!(refused(Kind::Smtp, &|s| s.port = 0), Refusal::Port);
+    assert_eq!(refused(Kind::Smtp, &|s| s.tls = Tls::Off), Refusal::Tls);
+    assert_eq!(
+        refused(Kind::Postgres, &|s| s.tls = Tls::Direct),
+        Refusal::Tls
+    );
+    assert!(told(Kind::Postgres, &|s| s.tls = Tls::Off).is_ok());
+    let local = |s: &mut Server| (s.tls, s.host) = (Tls::Off, "127.0.0.1".to_owned());
+    assert!(told(Kind::Smtp, &local).is_ok());
+    for sender in [
+        "",
+        "no address",
+        "a@b@c",
+        "<a@example.com>",
+        "a@example.com,b@example.com",
+        "\u{e4}@example.com",
+    ] {
+        let refused = refused(Kind::Smtp, &|s| s.sender = sender.to_owned());
+        assert_eq!(refused, Refusal::Sender, "{sender}");
+    }
+    for database in ["", "a\0b", &"x".repeat(64)] {
+        let refused = refused(Kind::Postgres, &|s| s.database = database.to_owned());
+        assert_eq!(refused, Refusal::Database, "{database}");
+    }
+    let key = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----";
+    for certificates in ["no PEM", key] {
+        let refused = refused(Kind::Smtp, &|s| s.certificates = certificates.to_owned());
+        assert_eq!(refused, Refusal::Certificates, "{certificates}");
+    }
+}
+
+#[test]
+fn a_password_stays_with_the_server_and_the_encryption_that_it_was_given_for() {
+    let first = check(&form(Kind::Smtp, &["shop"]), None).expect("it is whole");
+    let kept = kept(&first);
+    let mut next = first.clone();
+    next.live = Secrets::Keep;
+    assert!(check(&next, Some(&kept)).is_ok());
+    let own = next.server.clone().expect("it has one");
+    next.server = Some(Server {
+        sender: "other@example.com".to_owned(),
+        ..own.clone()
+    });
+    assert!(check(&next, Some(&kept)).is_ok(), "whom it says it is from");
+    let changed: [fn(&mut Server); 4] = [
+        |s| s.host = "mail.evil.example".to_owned(),
+        |s| s.port = 25,
+        |s| s.tls = Tls::Direct,
+        |s| s.certificates = "-----BEGIN CERTIFICATE-----".to_owned(),
+    ];
+    for change in changed {
+        let mut server = own.clone();
+        change(&mut server);
+        next.server = Some(server.clone());
+        assert_eq!(
+            check(&next, Some(&kept)),
+            Err(Refusal::SecretsAgain),
+            "{server:?}"
+        );
+    }
+    next.server = Some(own);
+    next.names.clear();
+    assert_eq!(check(&next, Some(&kept)), Err(Refusal::SecretsAgain));
+}
+
+#[test]
+fn each_kind_of_server_fits_its_own_step_only() {
+    for kind in Kind::ALL {
+        for step in [catalog::EMAIL, catalog::QUERY, "http.request"] {
+            let expected = match kind {
+                Kind::Smtp => step == catalog::EMAIL,
+                Kind::Postgres => step == catalog::QUERY,
+                _ => step == "http.request",
+            };
+            assert_eq!(kind.fits(step), expected, "{kind:?} {step}");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("date_format", date_format);
     environment.add_filter("date_offset", date_offset);
     environment.add_filter("date_parse", date_parse);
+    environment.add_filter("html", html);
     environment.add_filter("slug", slug);
     environment.add_filter("truncate", truncate);
 }
@@ -38,6 +39,22 @@ fn date_offset(date: &str, offset: &str) -> Result<String, Error> {
 fn date_parse(text: &str, pattern: &str) -> Result<String, Error> {
     let date = Date::parse(text, pattern);
     date.map(|date| date.to_string()).map_err(refused)
+}
+
+/// What could begin a tag, an entity or the end of an attribute is written as an entity.
+fn html(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => written.push_str("&amp;"),
+            '<' => written.push_str("&lt;"),
+            '>' => written.push_str("&gt;"),
+            '"' => written.push_str("&quot;"),
+            '\'' => written.push_str("&#39;"),
+            character => written.push(character),
+        }
+    }
+    written
 }
 
 /// Letters and digits of any script stay, in small letters; all else becomes one `-`.

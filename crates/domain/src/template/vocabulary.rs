@@ -41,7 +41,7 @@ const SORTED_BY: &[&str] = &["attribute", "reverse", "case_sensitive"];
 
 /// The filters, in the order of [`super::FILTERS`].
 #[rustfmt::skip]
-pub const FILTER_WORDS: [Word; 50] = [
+pub const FILTER_WORDS: [Word; 51] = [
     word("abs", "", &[], "A number without its sign.", "-3 | abs", "3"),
     word("attr", "''", &[], "The field of an object with that name.", "{'a': 1} | attr('a')", "1"),
     word("batch", "2", &[], "A list in parts of so many items.", "[1, 2, 3] | batch(2)", "[[1,2],[3]]"),
@@ -60,6 +60,7 @@ pub const FILTER_WORDS: [Word; 50] = [
     word("float", "", &[], "A number with a fraction, from a text or number.", "'1.5' | float", "1.5"),
     word("format", "", &[], "A text in which %s and %d are filled in.", "'%s-%03d' | format('a', 7)", "\"a-007\""),
     word("groupby", "''", BY, "A list in groups of items with the same field.", "[{'a': 1}, {'a': 1}] | groupby('a') | length", "1"),
+    word("html", "", &[], "A text that stays a text in HTML, whatever signs are in it.", "'a < b' | html", "\"a &lt; b\""),
     word("indent", "2", &[], "A text whose lines, but the first, begin with spaces.", "'a\\nb' | indent(2)", "\"a\\n  b\""),
     word("int", "", &[], "A whole number, from a text or number.", "'42' | int", "42"),
     word("items", "", &[], "The fields of an object as pairs of name and value.", "{'a': 1} | items", "[[\"a\",1]]"),

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::End;
 use super::run::Run;
 use crate::port::{Clock, Closed, Journal, Outside};
-use crate::step::http::{Call, Failure};
+use crate::step::http::Failure;
+use crate::step::request::Request;
 
 /// What the field is called that names a connection.
 const FIELD: &str = "connection";
@@ -20,10 +21,10 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
     pub(super) async fn authorize(
         &mut self,
         input: &mut Value,
-        call: &mut Call,
+        request: &mut Request,
         refused: Option<i64>,
     ) -> Result<Result<Option<ConnectionId>, Failure>, End> {
-        let id = match call.connection() {
+        let id = match request.connection() {
             None => return Ok(Ok(None)),
             Some(Ok(id)) => id,
             Some(Err(error)) => return Ok(Err(Failure::never(error))),
@@ -53,7 +54,7 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
             *shown = Value::from(credentials.name());
         }
         *input = credentials.hide_in(std::mem::take(input));
-        call.authorize(credentials);
+        request.authorize(credentials);
         Ok(Ok(Some(id)))
     }
 

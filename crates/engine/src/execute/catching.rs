@@ -54,9 +54,13 @@ pub(super) const FAILED: &str = "failed";
 /// Returns the code of a request's failure: `http_404` by the status of the answer, which is
 /// recorded and so the same when it is replayed; [`FAILED`] when there was no answer.
 pub(super) fn code_of(answer: &Value) -> String {
-    match answer.get("status").and_then(Value::as_u64) {
-        Some(status) => format!("http_{status}"),
-        None => FAILED.to_owned(),
+    let number = |field: &str| answer.get(field).and_then(Value::as_u64);
+    let state = answer.get("sqlstate").and_then(Value::as_str);
+    match (number("status"), number("smtp"), state) {
+        (Some(status), ..) => format!("http_{status}"),
+        (_, Some(code), _) => format!("smtp_{code}"),
+        (.., Some(state)) => format!("sql_{state}"),
+        _ => FAILED.to_owned(),
     }
 }
 

@@ -23,15 +23,14 @@ use super::watch::{Interrupt, backoff};
 use super::{End, rfc3339};
 use crate::port::{Clock, Journal, Outside};
 use crate::program::Node;
-use crate::step::http::{Call, Failure, Retry};
+use crate::step::http::{Failure, Retry};
+use crate::step::request::Request;
 use crate::step::{delay, respond};
 
 /// What is said of a write when the server stopped in its middle.
 const STOPPED: &str = "The request was sent, but whether it arrived is not known: the server stopped before the answer was recorded";
 /// What is said of a write that got no answer.
 const NO_ANSWER: &str = "Whether the request arrived is not known";
-/// What to do about either.
-const IN_DOUBT: &str = "Check in the other system, then resume the run: the request is sent again with the same idempotency key";
 
 /// One effect on its way.
 pub(super) struct Effect<'n> {
@@ -52,11 +51,14 @@ pub(super) enum Earlier {
 }
 
 impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
-    pub(super) async fn http(
+    /// Does a step that sends something, as `build` makes it of its fields and a key that stays
+    /// the same however often it is sent.
+    pub(super) async fn send(
         &mut self,
         node: &'p Node,
         started_at: Timestamp,
         config: Map<String, Value>,
+        build: fn(&Map<String, Value>, &str) -> Result<Request, String>,
     ) -> Result<(), End> {
         let path = self.path(node);
         let earlier = match self.earlier(&path)? {
@@ -64,8 +66,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Earlier::Begins(earlier) => earlier,
         };
         let key = sha256(format!("{} {path}", self.lease.run).as_bytes());
-        let mut call = match Call::build(&config, &key) {
-            Ok(call) => call,
+        let mut request = match build(&config, &key) {
+            Ok(request) => request,
             Err(error) => return self.fail(node, started_at, Value::Object(config), error),
         };
         let was_begun = earlier
@@ -82,11 +84,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             input: shown(Value::Object(config)),
             attempts: earlier.map_or(1, |record| record.attempts + u32::from(!was_begun)),
         };
-        if was_begun && !call.is_idempotent() {
-            return self.doubt(&effect, format!("{STOPPED}. {IN_DOUBT}."));
+        if was_begun && !request.is_idempotent() {
+            return self.doubt(&effect, format!("{STOPPED}. {}.", request.in_doubt()));
         }
-        let result = self.attempts(&mut effect, &mut call, &key).await?;
-        if !call.is_safe() {
+        let result = self.attempts(&mut effect, &mut request, &key).await?;
+        if !request.is_safe() {
             self.records.note_write();
         }
         match result {
@@ -101,9 +103,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 ));
                 Ok(())
             }
-            Err(failure) if failure.is_open && !call.is_idempotent() => {
+            Err(failure) if failure.is_open && !request.is_idempotent() => {
                 let message = failure.message.replace('\0', "\u{fffd}");
-                self.doubt(&effect, format!("{message} {NO_ANSWER}. {IN_DOUBT}."))
+                self.doubt(
+                    &effect,
+                    format!("{message} {NO_ANSWER}. {}.", request.in_doubt()),
+                )
             }
             Err(failure) => {
                 let error = failure.message.replace('\0', "\u{fffd}");
@@ -195,13 +200,13 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     async fn attempts(
         &mut self,
         effect: &mut Effect<'_>,
-        call: &mut Call,
+        request: &mut Request,
         key: &str,
     ) -> Result<Result<Value, Failure>, End> {
         let mut refused = None;
         loop {
-            let sent = match self.authorize(&mut effect.input, call, refused).await? {
-                Ok(connection) => self.attempt(effect, call, connection).await?,
+            let sent = match self.authorize(&mut effect.input, request, refused).await? {
+                Ok(connection) => self.attempt(effect, request, connection).await?,
                 // Nothing was sent.
                 Err(failure) => Err(failure),
             };
@@ -211,18 +216,18 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             };
             // A token can end, or be taken back, before its time. The service did nothing, so the
             // request goes once more with a new one; that is no attempt of the step's policy.
-            if refused.is_none() && failure.is_unauthorized() && call.issue().is_some() {
-                refused = call.issue();
+            if refused.is_none() && failure.is_unauthorized() && request.issue().is_some() {
+                refused = request.issue();
                 continue;
             }
             if failure.retry == Retry::Never
                 || effect.attempts > u32::from(effect.node.policy.retries)
-                || failure.is_open && !call.is_idempotent()
+                || failure.is_open && !request.is_idempotent()
             {
                 return Ok(Err(failure));
             }
             let wait = backoff(failure.retry, key, effect.attempts);
-            self.wait_for_attempt(effect, call.is_idempotent(), &failure.message, wait)
+            self.wait_for_attempt(effect, request.is_idempotent(), &failure.message, wait)
                 .await?;
             effect.attempts += 1;
         }
@@ -232,19 +237,19 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     async fn attempt(
         &mut self,
         effect: &mut Effect<'_>,
-        call: &Call,
+        request: &Request,
         connection: Option<ConnectionId>,
     ) -> Result<Result<Value, Failure>, End> {
-        self.begin_attempt(effect, call).await?;
+        self.begin_attempt(effect, request).await?;
         let now = self.clock.now();
         // Earlier results become durable while this read is under way.
-        let must_append = call.is_safe() && self.records.may_append_beside(now);
+        let must_append = request.is_safe() && self.records.may_append_beside(now);
         let records = if must_append {
             self.records.take()
         } else {
             Vec::new()
         };
-        let sending = self.outside.send(self.network, call, now);
+        let sending = self.outside.send(self.network, request, now);
         let send = async { Ok(self.watch.unless(sending).await) };
         let sent = if records.is_empty() {
             send.await?
@@ -255,19 +260,19 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if let (Some(connection), Ok(result)) = (connection, &sent) {
             self.note_use(connection, result);
         }
-        sent.map_err(|interrupt| self.interrupt_effect(effect, call, interrupt))
+        sent.map_err(|interrupt| self.interrupt_effect(effect, request, interrupt))
     }
 
     /// Makes durable what must be before a request leaves.
-    async fn begin_attempt(&mut self, effect: &Effect<'_>, call: &Call) -> Result<(), End> {
+    async fn begin_attempt(&mut self, effect: &Effect<'_>, request: &Request) -> Result<(), End> {
         // What may be repeated anyway (GET, HEAD, PUT, DELETE) needs no record of its beginning.
-        if !call.is_idempotent() {
+        if !request.is_idempotent() {
             let mut intent =
                 effect.record(StepState::Started, effect.started_at, Value::Null, None);
             intent.finished_at = None;
             self.records.effect(intent);
             self.append().await
-        } else if !call.is_safe() && self.records.has_result() {
+        } else if !request.is_safe() && self.records.has_result() {
             self.append().await
         } else {
             Ok(())
@@ -317,12 +322,17 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     /// Records a request that was under way when the run had to stop.
-    fn interrupt_effect(&mut self, effect: &Effect<'_>, call: &Call, interrupt: Interrupt) -> End {
+    fn interrupt_effect(
+        &mut self,
+        effect: &Effect<'_>,
+        request: &Request,
+        interrupt: Interrupt,
+    ) -> End {
         let why = match interrupt {
             Interrupt::Canceled => "The run was canceled",
             Interrupt::OutOfTime => "The run's time was over",
         };
-        let (state, output, error) = if call.is_safe() {
+        let (state, output, error) = if request.is_safe() {
             (
                 StepState::Failed,
                 StepRecord::interrupted(),
@@ -340,7 +350,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         self.records
             .effect(effect.record(state, self.clock.now(), output, Some(error.clone())));
         match self.interrupted(interrupt) {
-            End::Failed(_) if !call.is_idempotent() => {
+            End::Failed(_) if !request.is_idempotent() => {
                 End::InDoubt(format!("Step `{}` is in doubt. {error}", effect.node.name))
             }
             end => end,

@@ -21,6 +21,7 @@ use crate::port::{
 use crate::program::{Action, Node, Program};
 use crate::step;
 use crate::step::http::header::hide_secrets;
+use crate::step::request::Request;
 
 /// Steps after which other runs get their turn on this thread.
 const TURN: usize = 64;
@@ -153,7 +154,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Err(error) => return self.fail(node, started_at, Value::Null, error),
         };
         match &node.action {
-            Action::Http => Box::pin(self.http(node, started_at, config)).await,
+            Action::Http => Box::pin(self.send(node, started_at, config, Request::http)).await,
+            Action::Email => Box::pin(self.send(node, started_at, config, Request::email)).await,
+            Action::Query => Box::pin(self.send(node, started_at, config, Request::query)).await,
             Action::Code => Box::pin(self.code(node, started_at, config)).await,
             Action::Call => Box::pin(self.call(node, started_at, config)).await,
             Action::Delay => Box::pin(self.delay(node, started_at, config)).await,

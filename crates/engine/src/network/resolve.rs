@@ -1,5 +1,6 @@
-//! Resolves names for the HTTP client and leaves out every address that may not be reached.
+//! Resolves names and leaves out every address that may not be reached.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -22,12 +23,22 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = Arc::clone(&self.guard);
         Box::pin(async move {
-            let name = name.as_str();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
-            let reachable = filter(&guard, name, found)?;
+            let reachable = reachable(&guard, name.as_str()).await?;
             Ok(Box::new(reachable.into_iter()) as Addrs)
         })
     }
+}
+
+/// Returns the addresses of a name that may be reached, with port 0.
+///
+/// # Errors
+/// A [`Refusal`] when it has addresses but none may be reached; else what the resolver said.
+pub(super) async fn reachable(
+    guard: &Guard,
+    name: &str,
+) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+    Ok(filter(guard, name, found)?)
 }
 
 /// Keeps the addresses that may be reached; refuses when there were some but none may.

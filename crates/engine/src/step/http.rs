@@ -6,7 +6,7 @@ pub(crate) mod client;
 mod credentials;
 pub(crate) mod header;
 pub(crate) mod hidden;
-mod request;
+pub(crate) mod request;
 mod response;
 pub(crate) mod send;
 
@@ -66,7 +66,7 @@ impl Failure {
     }
 
     /// The request went out, and no answer came back.
-    fn open(message: impl Into<String>) -> Self {
+    pub(crate) fn open(message: impl Into<String>) -> Self {
         Self {
             is_open: true,
             ..Self::transient(message)

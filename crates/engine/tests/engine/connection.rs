@@ -400,12 +400,12 @@ async fn trying_out_tells_the_status_and_nothing_else() {
     let url = server.url("/me");
     assert_eq!(
         try_out(&network, open(&server.url("")), &url, START).await,
-        Ok(403)
+        Ok(Some(403))
     );
     let away = server.url("/away");
     assert_eq!(
         try_out(&network, open(&server.url("")), &away, START).await,
-        Ok(302)
+        Ok(Some(302))
     );
     assert_eq!(other.requests().len(), 0);
     let elsewhere = try_out(&network, open("https://api.example.com"), &url, START).await;

@@ -4,6 +4,7 @@
 //! What becomes of native code that got out is in `code::confine`.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 
@@ -179,4 +180,14 @@ async fn no_way_out_reaches_a_canary() {
     assert_eq!(fs::read_to_string(&file).expect("it is there"), SECRET);
     assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 2 - 1);
     fs::remove_dir_all(&folder).expect("it is ours");
+    // As the hostile suite reports: what got through has failed this test.
+    if let Ok(report) = std::env::var("SLUICE_HOSTILE_REPORT") {
+        let file = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(report);
+        let line = format!("class=code-escape inputs={inputs} through=0\n");
+        file.and_then(|mut file| file.write_all(line.as_bytes()))
+            .expect("the report can be written");
+    }
 }

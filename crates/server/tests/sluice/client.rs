@@ -42,6 +42,14 @@ impl Client {
         }
     }
 
+    /// Returns the same caller at another address.
+    pub(crate) fn from(&self, address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Returns a caller without a session, at an address of its own: limits count by address.
     pub(crate) fn new(base: &str, address: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,5 +1,6 @@
 //! Connections on a real server: what a service is sent, and that the secrets are nowhere else.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -15,6 +16,7 @@ use http::Response;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -201,6 +203,99 @@ impl Planted {
     }
 }
 
+/// Adds a line to the file that `SLUICE_SECRETS_REPORT` names, for the bench.
+pub(crate) fn report(line: &str) {
+    if let Ok(report) = std::env::var("SLUICE_SECRETS_REPORT") {
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(report);
+        let written = file.and_then(|mut file| writeln!(file, "{line}"));
+        written.expect("the report can be written");
+    }
+}
+
+/// Returns where a server listens that refuses everyone, and tells a secret in all of its forms.
+async fn rude(kind: &str, tells: &Arc<Mutex<&'static str>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let (is_mail, tells) = (kind == "smtp", Arc::clone(tells));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let told = forms(*tells.lock().expect("no panic holds it")).join(" ");
+            tokio::spawn(async move {
+                let mut chunk = [0; 4096];
+                if is_mail {
+                    let _ = stream.write_all(b"220 office.example\r\n").await;
+                }
+                while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+                    let said = String::from_utf8_lossy(&chunk[..count]).into_owned();
+                    let answer = if !is_mail {
+                        let fields = format!("SERROR\0C28P01\0M{told}\0D{told}\0H{told}\0\0");
+                        let length = u32::try_from(fields.len() + 4).expect("it is short");
+                        [&b"E"[..], &length.to_be_bytes(), fields.as_bytes()].concat()
+                    } else if said.starts_with("EHLO") {
+                        b"250-office.example\r\n250 AUTH PLAIN\r\n".to_vec()
+                    } else if said.starts_with("RCPT") {
+                        format!("550 {told}\r\n").into_bytes()
+                    } else {
+                        format!("250 {told}\r\n").into_bytes()
+                    };
+                    if stream.write_all(&answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+/// Logs in to a server that tells what it was said: in a live run, in a test, and tried out.
+/// Returns what was answered about it.
+async fn logging_in(admin: &Client, kind: &str, step: &str) -> Vec<String> {
+    let tells = Arc::new(Mutex::new(TEST));
+    let port = rude(kind, &tells).await;
+    let server = json!({ "host": "127.0.0.1", "port": port, "tls": "off", "certificates": "",
+        "database": if kind == "smtp" { "" } else { "shop" },
+        "sender": if kind == "smtp" { "shop@example.com" } else { "" } });
+    let form = json!({ "name": format!("By {kind}"), "kind": kind, "names": ["me"], "origins": [],
+        "live": { "set": [LIVE] }, "test": { "set": [TEST] }, "server": server });
+    let connection = admin
+        .must("create_connection", json!({ "form": form }))
+        .await;
+    let all = json!({ "connection": connection, "to": "ada@example.com", "subject": "Hello",
+        "text": "Hello", "sql": "select 1", "access": "read" });
+    let fields = &domain::catalog::action(step)
+        .expect("the catalog has it")
+        .input;
+    let mut config = all.as_object().expect("it is one").clone();
+    config.retain(|name, _| fields.field(name).is_some());
+    let made = document("manual", &[(step, "Use", config.into())]);
+    let draft = json!({ "name": format!("Uses {kind}"), "document": wire(&made) });
+    let draft = admin.must("create_integration", draft).await;
+    let read = admin.must("read_draft", json!({ "id": draft })).await;
+    let test = json!({ "id": draft, "revision": 1, "payload": {}, "scope": "whole" });
+    let test = admin.must("start_test", test).await;
+    let mut answers = vec![ended(admin, &test).await];
+    let publish = json!({ "id": draft, "revision": 1, "note": "", "reason": null });
+    admin.must("publish", publish).await;
+    *tells.lock().expect("no panic holds it") = LIVE;
+    let live = json!({ "id": read["integration"], "payload": {} });
+    let live = admin.must("start_manual", live).await;
+    answers.push(ended(admin, &live).await);
+    for answer in &answers {
+        assert!(answer.contains("[hidden]"), "{answer}");
+    }
+    for is_test in [false, true] {
+        *tells.lock().expect("no panic holds it") = if is_test { TEST } else { LIVE };
+        let tried = json!({ "id": connection, "is_test": is_test, "path": "/",
+            "origin": format!("{kind}://127.0.0.1:{port}") });
+        answers.push(admin.must("try_connection", tried).await.to_string());
+    }
+    answers
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planted_secret_reaches_its_service_and_no_table_answer_or_log() {
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -255,6 +350,17 @@ async fn a_planted_secret_reaches_its_service_and_no_table_answer_or_log() {
         assert!(run.contains("may not be sent"), "{run}");
         answers.push(run);
     }
+    for (kind, step) in [("smtp", "email.send"), ("postgres", "postgres.query")] {
+        answers.extend(logging_in(&admin, kind, step).await);
+    }
+    let metrics = admin.get("/metrics").await;
+    answers.push(metrics.text);
+    for (function, fields) in [
+        ("audit", json!({})),
+        ("signing_secrets", json!({ "id": Uuid::nil() })),
+    ] {
+        answers.push(admin.call(function, fields).await.text);
+    }
     for (function, fields) in [
         ("connections", json!({})),
         ("connection_uses", json!({})),
@@ -278,9 +384,10 @@ async fn a_planted_secret_reaches_its_service_and_no_table_answer_or_log() {
     };
     assert_eq!((with(LIVE), with(TEST)), (20, 10));
 
-    let mut found = Vec::new();
+    let (mut found, mut places) = (Vec::new(), 0);
     for (name, rows) in tables(&database.url).await {
         found.extend(find(&format!("the table {name}"), &rows));
+        places += 1;
     }
     for answer in &answers {
         found.extend(find("an answer", answer));
@@ -288,6 +395,13 @@ async fn a_planted_secret_reaches_its_service_and_no_table_answer_or_log() {
     let log = std::fs::read_to_string(&log).expect("it was written");
     assert!(log.lines().count() > 10, "it logs");
     found.extend(find("the log", &log));
+    // Seven kinds, each with a secret for live runs and one for tests.
+    report(&format!(
+        "canaries={} places={} found={}",
+        7 * 2,
+        places + answers.len() + 1,
+        found.len()
+    ));
     assert!(found.is_empty(), "{}", found.join("\n"));
     assert!(answers.iter().any(|answer| answer.contains("[hidden]")));
     let _ = std::fs::remove_dir_all(folder);

@@ -10,6 +10,7 @@ mod connection;
 mod delivery;
 mod document;
 mod faults;
+mod hostile;
 mod mail;
 mod metrics;
 mod oauth;

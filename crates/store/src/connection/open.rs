@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::authorization::{Provider, provider};
 use super::token::{Ended, Kept, Of};
-use super::{inside, kind, text, variant_of};
+use super::{inside, kind, server, text, variant_of};
 use crate::vault::{Place, opened};
 use crate::{Error, Result, Store};
 
@@ -249,7 +249,7 @@ impl Store {
         refused: Option<i64>,
     ) -> Result<Opened> {
         let row = sqlx::query!(
-            "select name, kind, names, origins from connection
+            "select name, kind, names, origins, server from connection
              where organization_id = $1 and connection_id = $2",
             organization.0,
             id.0,
@@ -294,7 +294,11 @@ impl Store {
             let opened = vault.open(connection, place, &secret.sealed).await?;
             secrets.push(text(opened)?);
         }
-        Credentials::new(&row.name, kind, &row.names, row.origins, &secrets)
+        let credentials = match server(row.server)? {
+            Some(server) => Credentials::for_server(&row.name, kind, server, &row.names, &secrets),
+            None => Credentials::new(&row.name, kind, &row.names, row.origins, &secrets),
+        };
+        credentials
             .map(Opened::Ready)
             .map_err(|error| sqlx::Error::Decode(error.into()).into())
     }

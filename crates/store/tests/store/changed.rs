@@ -185,6 +185,7 @@ async fn what_is_sealed_anew_between_being_read_and_being_opened_opens(
         kind: Kind::Bearer,
         names: Vec::new(),
         oauth: None,
+        server: None,
         ..stage.form(Kind::OAuth)
     };
     let typed = store.create_connection(admin, &typed).await;

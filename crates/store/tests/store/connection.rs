@@ -25,6 +25,7 @@ pub(crate) fn form(name: &str) -> Form {
         live: Secrets::Set(vec![SECRET.to_owned(), format!("{SECRET}-two")]),
         test: Secrets::Set(vec![format!("{SECRET}-test"), format!("{SECRET}-test-two")]),
         oauth: None,
+        server: None,
     }
 }
 

@@ -25,6 +25,7 @@ mod policy;
 mod poll;
 mod presence;
 mod provider;
+mod query;
 mod queue;
 mod resume;
 mod retention;

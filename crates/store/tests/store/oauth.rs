@@ -156,6 +156,7 @@ fn form(provider: &str, kind: Kind) -> Form {
             token_url: format!("{provider}/token"),
             ..OAuth::default()
         }),
+        server: None,
     }
 }
 

@@ -48,6 +48,7 @@ fn form(name: &str, round: usize) -> Form {
         live: secrets("live"),
         test: secrets("test"),
         oauth: None,
+        server: None,
     }
 }
 

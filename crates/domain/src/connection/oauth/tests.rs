@@ -18,6 +18,7 @@ fn form(kind: Kind) -> Form {
             extra: vec![("access_type".to_owned(), "offline".to_owned())],
             ..OAuth::default()
         }),
+        server: None,
     }
 }
 
@@ -28,6 +29,7 @@ fn kept(form: &Form) -> Kept {
         origins: form.origins.clone(),
         has_test: false,
         oauth: form.oauth.clone(),
+        server: None,
     }
 }
 

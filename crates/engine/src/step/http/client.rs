@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::Timestamp;
+use domain::connection::Kind;
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
@@ -12,6 +13,8 @@ use super::{Call, Credentials, Failure};
 use crate::network::resolve::GuardedResolver;
 use crate::network::{Guard, Network};
 use crate::port::Outside;
+use crate::step::request::Request;
+use crate::step::{email, postgres};
 
 /// Most networks whose clients are kept; the one used longest ago goes.
 const MOST: usize = 64;
@@ -31,34 +34,55 @@ pub struct Clients {
 }
 
 impl Outside for Clients {
-    async fn send(&self, network: &Network, call: &Call, now: Timestamp) -> Result<Value, Failure> {
+    async fn send(
+        &self,
+        network: &Network,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Value, Failure> {
         let client = self.of(network).map_err(Failure::never)?;
-        call.send(&client, now).await
+        let result = match request {
+            Request::Http(call) => call.send(&client, now).await,
+            Request::Email(email) => email.send(&client.guard, now).await,
+            Request::Query(query) => query.send(&client.guard).await,
+        };
+        match request.credentials() {
+            Some(credentials) => credentials.hide_result(result),
+            None => result,
+        }
     }
 }
 
-/// Sends a `GET` with a connection and returns the status of the answer, whatever it is; with the
-/// same guard as a step's request, and to the connection's origins only.
+/// Tries a connection out, with the same guard as a step's request. One for web requests is sent
+/// with a `GET`, to its origins only, and the status of the answer is returned, whatever it is; one
+/// for a server logs in there, and `None` says that this works.
 ///
 /// # Errors
-/// A sentence, when the address is none, or no answer came.
+/// A sentence, when the address is none, no answer came, or the server does not let it in.
 pub async fn try_out(
     network: &Network,
     credentials: Credentials,
     url: &str,
     now: Timestamp,
-) -> Result<u16, String> {
+) -> Result<Option<u16>, String> {
+    if let Some(kind) = credentials.server_kind() {
+        let guard = Guard::new(network);
+        let tried = match kind {
+            Kind::Smtp => email::try_out(&guard, &credentials).await,
+            _ => postgres::try_out(&guard, credentials).await,
+        };
+        return tried.map(|()| None);
+    }
     let config = json!({ "url": url, "expected_status": "200-599", "timeout_seconds": 20 });
     let config = config.as_object().expect("it is written so");
     let mut call = Call::build(config, "")?;
     call.authorize(credentials);
     // With redirects expected, they are not followed.
-    let answer = Clients::default().send(network, &call, now).await;
+    let request = Request::Http(call);
+    let answer = Clients::default().send(network, &request, now).await;
     let output = answer.map_err(|failure| failure.message)?;
     let status = output.get("status").and_then(Value::as_u64);
-    Ok(status
-        .and_then(|status| u16::try_from(status).ok())
-        .unwrap_or_default())
+    Ok(status.and_then(|status| u16::try_from(status).ok()))
 }
 
 impl Clients {

@@ -3,11 +3,12 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use domain::connection::Kind;
+use domain::connection::{Kind, Server};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
+use super::Failure;
 use super::hidden::Hidden;
 
 /// An opened connection, for one request. It is never logged: its secrets have no `Debug`.
@@ -20,6 +21,16 @@ pub struct Credentials {
     secrets: Vec<String>,
     hidden: Hidden,
     issue: Option<i64>,
+    login: Option<Login>,
+}
+
+/// How to log in to a server of its own. It is never logged, either.
+pub(crate) struct Login {
+    kind: Kind,
+    /// Where the server is.
+    pub(crate) server: Server,
+    /// The user and the password; none where the server asks for neither.
+    pub(crate) user: Option<(String, String)>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -87,7 +98,61 @@ impl Credentials {
             hidden: Hidden::new(&hidden),
             secrets: hidden,
             issue: None,
+            login: None,
         })
+    }
+
+    /// Makes credentials that log in to a server; they go with no web request.
+    ///
+    /// # Errors
+    /// When the connection is not whole; the sentence holds none of its secrets.
+    pub fn for_server(
+        name: &str,
+        kind: Kind,
+        server: Server,
+        names: &[String],
+        secrets: &[impl AsRef<str>],
+    ) -> Result<Self, String> {
+        let user = match (names, secrets) {
+            ([user], [password]) => Some((user.clone(), password.as_ref().to_owned())),
+            ([], []) if kind == Kind::Smtp => None,
+            _ => {
+                return Err(format!(
+                    "The connection “{name}” cannot be used. An Admin keeps it again."
+                ));
+            }
+        };
+        let secrets: Vec<String> = user.iter().map(|(_, password)| password.clone()).collect();
+        Ok(Self {
+            name: name.to_owned(),
+            origins: vec![server.origin(kind)],
+            headers: HeaderMap::new(),
+            query: None,
+            hidden: Hidden::new(&secrets),
+            secrets,
+            issue: None,
+            login: Some(Login { kind, server, user }),
+        })
+    }
+
+    /// Returns how to log in to a server of a kind.
+    ///
+    /// # Errors
+    /// A sentence, when the connection is of another kind.
+    pub(crate) fn login(&self, kind: Kind) -> Result<&Login, String> {
+        let login = self.login.as_ref().filter(|login| login.kind == kind);
+        login.ok_or_else(|| {
+            format!(
+                "The connection “{}” is none of the kind “{}”. Choose another one in the step.",
+                self.name,
+                kind.title()
+            )
+        })
+    }
+
+    /// Returns the kind of server that it logs in to, if it does.
+    pub(crate) fn server_kind(&self) -> Option<Kind> {
+        self.login.as_ref().map(|login| login.kind)
     }
 
     /// Makes credentials of a token. `issue` counts the tokens of the connection; `secrets` are
@@ -148,6 +213,13 @@ impl Credentials {
         if self.may_go_to(url) {
             return Ok(());
         }
+        if let Some(kind) = self.server_kind() {
+            return Err(format!(
+                "The connection “{}” is of the kind “{}” and goes with no web request. Choose another one in the step.",
+                self.name,
+                kind.title()
+            ));
+        }
         Err(format!(
             "The connection “{}” may not be sent to `{}`. Correct the URL, or let an Admin add the origin to the connection.",
             self.name,
@@ -179,6 +251,19 @@ impl Credentials {
     /// Replaces the secrets in a text.
     pub(crate) fn hide(&self, text: &str) -> String {
         self.hidden.text(text)
+    }
+
+    /// Replaces the secrets in what came of a request, before anyone else sees it: later steps,
+    /// records and the run's error.
+    pub(crate) fn hide_result(&self, result: Result<Value, Failure>) -> Result<Value, Failure> {
+        match result {
+            Ok(output) => Ok(self.hide_in(output)),
+            Err(failure) => Err(Failure {
+                message: self.hide(&failure.message),
+                answer: self.hide_in(failure.answer),
+                ..failure
+            }),
+        }
     }
 
     /// Replaces the secrets in all texts of a value, in its names too.

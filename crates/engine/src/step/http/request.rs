@@ -88,11 +88,12 @@ impl Call {
 
     /// Returns the connection that the step names, or a sentence when that is none.
     pub(crate) fn connection(&self) -> Option<Result<ConnectionId, String>> {
-        if self.connection.is_empty() {
-            return None;
-        }
-        let id = self.connection.parse();
-        Some(id.map_err(|_| "The connection is none. Choose one of the list.".to_owned()))
+        named(&self.connection)
+    }
+
+    /// Returns what proves who sends.
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
     }
 
     /// Lets an opened connection prove who sends. It goes to the connection's origins only.
@@ -164,9 +165,23 @@ fn url(config: &Map<String, Value>) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Reads the id of a connection; nothing for none.
+pub(crate) fn named(connection: &str) -> Option<Result<ConnectionId, String>> {
+    if connection.is_empty() {
+        return None;
+    }
+    let id = connection.parse();
+    Some(id.map_err(|_| "The connection is none. Choose one of the list.".to_owned()))
+}
+
 fn timeout(config: &Map<String, Value>) -> Result<Duration, String> {
+    seconds(config, 30)
+}
+
+/// Reads the field that says how long the other side may take.
+pub(crate) fn seconds(config: &Map<String, Value>, usual: u64) -> Result<Duration, String> {
     let Some(given) = config.get("timeout_seconds") else {
-        return Ok(Duration::from_secs(30));
+        return Ok(Duration::from_secs(usual));
     };
     number(given)
         .filter(|seconds| (0.1..=300.0).contains(seconds))

@@ -36,25 +36,13 @@ impl Call {
         client: &GuardedClient,
         now: Timestamp,
     ) -> Result<Value, Failure> {
-        let result = match tokio::time::timeout(self.timeout, self.exchange(client, now)).await {
+        match tokio::time::timeout(self.timeout, self.exchange(client, now)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::open(format!(
                 "`{}` did not answer within {} s. Check the service, or raise the time-out.",
                 host(&self.url),
                 self.timeout.as_secs_f64()
             ))),
-        };
-        // Before anyone else sees it: later steps, records and the run's error.
-        let Some(credentials) = &self.credentials else {
-            return result;
-        };
-        match result {
-            Ok(output) => Ok(credentials.hide_in(output)),
-            Err(failure) => Err(Failure {
-                message: credentials.hide(&failure.message),
-                answer: credentials.hide_in(failure.answer),
-                ..failure
-            }),
         }
     }
 

@@ -1,11 +1,16 @@
 //! Documents made by chance, of every kind of step.
 
-use domain::Document;
+use domain::{ConnectionId, Document};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::chance::Chance;
 use crate::stage::document;
+
+/// The connection of steps that send e-mails.
+pub(super) const OFFICE: ConnectionId = ConnectionId(Uuid::from_u128(21));
+/// The connection of steps that ask a database.
+const DATABASE: ConnectionId = ConnectionId(Uuid::from_u128(22));
 
 /// Returns a document with up to about a dozen steps.
 pub(super) fn any(chance: &mut Chance, trigger: &str) -> Document {
@@ -108,10 +113,21 @@ impl Steps<'_> {
         } else {
             "doubt"
         };
-        json!({
-            "kind": "http.request", "method": method, "no_answer": no_answer,
-            "url": format!("http://target.example/{slug}"),
-            "on_error": {"retries": self.chance.below(4), "then": then},
-        })
+        let on_error = json!({"retries": self.chance.below(4), "then": then});
+        match self.chance.below(10) {
+            0..2 => json!({
+                "kind": "email.send", "connection": OFFICE, "to": "ada@example.com",
+                "subject": slug, "text": "Hello", "no_answer": no_answer, "on_error": on_error,
+            }),
+            2..4 => json!({
+                "kind": "postgres.query", "connection": DATABASE, "sql": "select 1",
+                "access": *self.chance.one_of(&["read", "write"]), "no_answer": no_answer,
+                "on_error": on_error,
+            }),
+            _ => json!({
+                "kind": "http.request", "method": method, "no_answer": no_answer,
+                "url": format!("http://target.example/{slug}"), "on_error": on_error,
+            }),
+        }
     }
 }

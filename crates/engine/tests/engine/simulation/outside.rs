@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
+use domain::connection::{Kind, Server};
 use domain::run::StepRecord;
-use domain::{DocumentHash, IntegrationId, RunId, Timestamp};
+use domain::{ConnectionId, DocumentHash, IntegrationId, RunId, Timestamp};
 use engine::port::{
-    Broke, Call, Callee, Clock, Directory, Failure, Finding, Journal, Lease, Lost, Network, Ran,
-    Retry, Running, Sandbox, Script, Uncallable,
+    Broke, Callee, Clock, Credentials, Directory, Failure, Finding, Journal, Lease, Lost, Network,
+    Opening, Ran, Request, Retry, Running, Sandbox, Script, Uncallable, Vault,
 };
 use serde_json::{Value, json};
 
@@ -76,8 +77,8 @@ impl State {
     }
 
     /// Notes that a request leaves, and asserts that it may.
-    fn send(&mut self, call: &Call, key: &str) {
-        let url = call.url();
+    fn send(&mut self, call: &Request, key: &str) {
+        let url = name(call).1;
         let holds = self
             .lease
             .get(&self.current)
@@ -237,6 +238,21 @@ impl Directory for Ports {
     }
 }
 
+impl Vault for Ports {
+    fn open(&self, _: RunId, id: ConnectionId, _: bool, _: Option<i64>) -> Opening<'_> {
+        let kind = if id == super::flow::OFFICE {
+            Kind::Smtp
+        } else {
+            Kind::Postgres
+        };
+        let names = ["me".to_owned()];
+        let opened = Credentials::for_server("It", kind, Server::default(), &names, &["password"]);
+        Box::pin(async move { Ok(opened.expect("it is whole")) })
+    }
+
+    fn used(&self, _: RunId, _: ConnectionId, _: Option<String>) {}
+}
+
 impl Sandbox for Ports {
     fn run(&self, _: Script) -> Running<'_> {
         Box::pin(async move {
@@ -265,19 +281,26 @@ pub(super) fn ran(chance: &mut Chance, is_calm: bool) -> Ran {
 }
 
 impl engine::port::Outside for Outside {
-    async fn send(&self, _: &Network, call: &Call, _: Timestamp) -> Result<Value, Failure> {
+    async fn send(&self, _: &Network, call: &Request, _: Timestamp) -> Result<Value, Failure> {
         let key = call.idempotency_key().unwrap_or_default().to_owned();
         if !key.is_empty() {
             self.0.state().send(call, &key);
         }
-        let op = Op::Send {
-            method: call.method().to_owned(),
-            url: call.url().to_string(),
-        };
+        let (method, url) = name(call);
+        let op = Op::Send { method, url };
         match self.0.wait(op).await {
             Done::Send(answer) => answer,
             _ => unreachable!("a request is answered as one"),
         }
+    }
+}
+
+/// Returns how a request is called: its method, and where it goes.
+fn name(request: &Request) -> (String, String) {
+    match request {
+        Request::Http(call) => (call.method().to_owned(), call.url().to_string()),
+        Request::Email(_) => ("Email".to_owned(), "smtp://target.example".to_owned()),
+        Request::Query(_) => ("Query".to_owned(), "postgres://target.example".to_owned()),
     }
 }
 

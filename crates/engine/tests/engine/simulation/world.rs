@@ -78,6 +78,7 @@ impl World {
         Self {
             engine: Arc::new(
                 Engine::with(ports.clone(), Outside(ports.clone()))
+                    .with_vault(Arc::new(ports.clone()))
                     .with_directory(Arc::new(ports.clone()))
                     .with_sandbox(Arc::new(ports.clone())),
             ),

@@ -1,0 +1,84 @@
+//! Opens connections to servers that are no web services, to addresses that may be reached only.
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+use tokio::net::TcpStream;
+use url::Host;
+
+use super::{Guard, Refusal, resolve};
+
+/// Most addresses of one name that are tried.
+const ADDRESSES: usize = 8;
+
+/// Why a server was not reached.
+#[derive(Debug, Error)]
+pub(crate) enum Unreached {
+    /// It may not be.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Nothing is called so.
+    #[error("The name `{0}` was not found. An Admin checks the host of the connection.")]
+    Unknown(String),
+    /// It does not answer.
+    #[error(
+        "Could not connect to `{host}` on port {port}: {why}. Check that the server is up, and let an Admin check the connection."
+    )]
+    Down {
+        /// What it is called.
+        host: String,
+        /// Where it was looked for.
+        port: u16,
+        /// What the system said.
+        why: String,
+    },
+}
+
+/// Connects to a server. The name is resolved here, once, and what it resolved to is judged: what
+/// the name means a moment later changes nothing.
+///
+/// # Errors
+/// When it may not be reached, or does not answer. The caller bounds the time.
+pub(crate) async fn dial(guard: &Guard, host: &str, port: u16) -> Result<TcpStream, Unreached> {
+    let unknown = || Unreached::Unknown(host.to_owned());
+    let bracketed = match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    };
+    // As a URL parser reads it: octal, hexadecimal and shortened numbers are addresses, too.
+    let addresses = match Host::parse(&bracketed).map_err(|_| unknown())? {
+        Host::Domain(name) => resolve::reachable(guard, &name)
+            .await
+            .map_err(|error| refusal(&*error).map_or_else(unknown, Unreached::Refused))?,
+        Host::Ipv4(ip) => {
+            guard.check_literal(ip.into())?;
+            vec![SocketAddr::new(ip.into(), 0)]
+        }
+        Host::Ipv6(ip) => {
+            guard.check_literal(ip.into())?;
+            vec![SocketAddr::new(ip.into(), 0)]
+        }
+    };
+    let mut why = "it has no address".to_owned();
+    for address in addresses.into_iter().take(ADDRESSES) {
+        let address = SocketAddr::new(address.ip(), port);
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                // Short questions and answers: none waits to be joined with the next.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(Unreached::Down {
+        host: host.to_owned(),
+        port,
+        why,
+    })
+}
+
+fn refusal(error: &(dyn Error + 'static)) -> Option<Refusal> {
+    error.downcast_ref().cloned()
+}

@@ -1,0 +1,58 @@
+//! Whether planted secrets are found anywhere, and whether many can be sealed anew while runs go on.
+
+use std::fs;
+
+use crate::arguments::Arguments;
+use crate::bench::Bench;
+use crate::bench::figure::Figure;
+use crate::command::{Context, Failure, Outcome, progress, run};
+use crate::launch::{Postgres, Scratch};
+
+/// How many secrets are sealed anew.
+const ROTATED: &str = "10000";
+
+/// What the tests report, and what it should be.
+const FIGURES: [(&str, Option<f64>); 6] = [
+    ("canaries", None),
+    ("places", None),
+    ("found", Some(0.0)),
+    ("rotated", None),
+    ("runs", None),
+    ("failed", Some(0.0)),
+];
+
+/// Prints how many secrets were planted, in how many places they were looked for, and found; how
+/// many were sealed anew, and how many runs failed meanwhile.
+pub(crate) fn measure(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
+    arguments.finish()?;
+    let scratch = Scratch::new("bench-secrets")?;
+    let report = scratch.path().join("report");
+    let postgres = Postgres::start(&bench.program, &scratch.path().join("data"))?;
+    progress("Planted secrets");
+    let mut test = bench.toolchain.cargo();
+    test.args(["test", "--release", "--no-fail-fast", "--package"])
+        .arg(&bench.project.leptos.bin_package)
+        .args(["--test", "sluice", "--"])
+        .args(["connection::a_planted_secret", "rotate_key::many_secrets"])
+        .env("SLUICE_SECRETS_REPORT", &report)
+        .env("SLUICE_SECRETS_ROTATED", ROTATED)
+        .env("DATABASE_URL", &postgres.url)
+        .env("SQLX_OFFLINE", "true")
+        .current_dir(&bench.project.root);
+    // What was found is among the figures.
+    let tested = run(&mut test);
+    let report = fs::read_to_string(&report).context(|| "reading what was found".to_owned())?;
+    for (name, goal) in FIGURES {
+        let value = report
+            .split_whitespace()
+            .filter_map(|word| word.split_once('='))
+            .find_map(|(of, value)| (of == name).then(|| value.parse().ok())?)
+            .ok_or_else(|| Failure::new(format!("The tests did not report {name}.")))?;
+        let figure = Figure::new(name, value, "1");
+        match goal {
+            Some(goal) => figure.goal(goal).print(),
+            None => figure.print(),
+        }
+    }
+    tested
+}
