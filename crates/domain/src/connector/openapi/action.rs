@@ -21,21 +21,21 @@ const BOUNDS: [Bounds; 5] = [
         depth: 9,
         nodes: 500,
         text: 300,
-        choices: 250,
+        choices: 1_000,
     },
     Bounds {
         optional: 3,
         depth: 9,
         nodes: 250,
         text: 160,
-        choices: 120,
+        choices: 400,
     },
     Bounds {
         optional: 2,
         depth: 8,
         nodes: 150,
         text: 100,
-        choices: 60,
+        choices: 100,
     },
     Bounds {
         optional: 1,
@@ -507,9 +507,14 @@ impl<'a> Maker<'a, '_> {
             }
             kind => {
                 let choice = only_required(&mut shaped);
-                if is_flat(&shaped) {
+                // Where HTTP expects no body, one that requires nothing would not be sent: what has
+                // to be there is asked for as a whole.
+                let is_asked = is_required
+                    && !expects_body(self.source.method)
+                    && !shaped.contains_key("required");
+                if is_flat(&shaped) && !is_asked {
                     let style = |name: &str| body_style(kind, sent.media, name);
-                    self.members(shaped, is_required, style);
+                    self.members(kind, shaped, is_required, style);
                     if let Some(choice) = choice {
                         self.notes.push(choice);
                     }
@@ -547,6 +552,7 @@ impl<'a> Maker<'a, '_> {
     /// Makes a field of each member of the body.
     fn members(
         &mut self,
+        kind: BodyType,
         mut shaped: Map<String, Value>,
         is_required: bool,
         style: impl Fn(&str) -> Style,
@@ -560,17 +566,20 @@ impl<'a> Maker<'a, '_> {
             .collect();
         // Many descriptions forget to say that a body is required. Where there is one by nature,
         // what its schema requires is required.
-        let has_body = !matches!(
-            self.source.method,
-            Method::Get | Method::Head | Method::Delete
-        );
+        let has_body = expects_body(self.source.method);
         let Some(Value::Object(properties)) = shaped.shift_remove("properties") else {
             return;
         };
         for (name, property) in properties {
-            let Value::Object(property) = property else {
+            let Value::Object(mut property) = property else {
                 continue;
             };
+            if kind != BodyType::Json
+                && !property.contains_key("type")
+                && !property.contains_key("anyOf")
+            {
+                property.insert("type".into(), "string".into());
+            }
             let is_required = (is_required || has_body) && required.contains(&name);
             let field = self.names.give(&name, "body");
             let mut schema = field::of(&name, property, is_required);
@@ -636,6 +645,11 @@ impl<'a> Maker<'a, '_> {
         }
         Value::Null
     }
+}
+
+/// Returns whether a request with that method has a body by nature (RFC 9110, 9.3).
+fn expects_body(method: Method) -> bool {
+    !matches!(method, Method::Get | Method::Head | Method::Delete)
 }
 
 fn is_single(schema: &Map<String, Value>) -> bool {

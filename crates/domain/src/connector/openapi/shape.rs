@@ -36,6 +36,11 @@ pub(super) struct Bounds {
 /// Most schemas that are within each other, parts of `allOf` counted, which add no level.
 const OPEN: usize = 64;
 
+/// Most levels below the bounds at which what is required is still told.
+const LEAST: usize = 4;
+/// What a schema says of itself to the one around it, and not to a reader.
+const MARKS: [&str; 3] = ["readOnly", "writeOnly", "x-hidden"];
+
 /// Reads schemas of one document, going one way.
 pub(super) struct Shaper<'a> {
     resolver: Resolver<'a>,
@@ -45,6 +50,8 @@ pub(super) struct Shaper<'a> {
     left: usize,
     /// Schemas that may still be told by their type only.
     seen: usize,
+    /// How many levels below the bounds it is: nothing but what is required is read there.
+    least: usize,
     /// References that could not be followed: told, and any value is taken in their place.
     pub(super) lost: Vec<String>,
     /// Schemas that are being read, from outside in: one that is among them is not read again.
@@ -69,6 +76,7 @@ impl<'a> Shaper<'a> {
             bounds,
             left: bounds.nodes,
             seen: bounds.nodes * 3,
+            least: 0,
             lost: Vec::new(),
             open: Vec::new(),
         }
@@ -76,9 +84,8 @@ impl<'a> Shaper<'a> {
 
     /// Returns the schema by itself.
     pub(super) fn shape(&mut self, schema: &'a Value) -> Map<String, Value> {
-        let mut shaped = self.read(schema, 0);
-        shaped.remove("readOnly");
-        shaped.remove("writeOnly");
+        let mut shaped = self.nested(schema, 0);
+        complete(&mut shaped, self.direction, &[]);
         shaped
     }
 
@@ -98,19 +105,28 @@ impl<'a> Shaper<'a> {
             return Map::new();
         };
         self.seen = self.seen.saturating_sub(1);
-        let mut shaped = if self.left == 0
+        let is_over = self.left == 0
             || self.seen == 0
+            || self.least > 0
             || depth > self.bounds.depth
-            || self.open.len() >= OPEN
-            || self.is_open(target)
-        {
-            stub(object)
-        } else {
+            || self.is_open(target);
+        let mut shaped = if !is_over && self.open.len() < OPEN {
             self.left -= 1;
             self.open.push(target);
             let shaped = self.read_object(object, depth);
             self.open.pop();
             shaped
+        } else if self.direction == Direction::Sent && self.least < LEAST && self.open.len() < OPEN
+        {
+            // What has to be there is told even so: nothing could be sent without it.
+            self.least += 1;
+            self.open.push(target);
+            let shaped = self.read_object(object, depth);
+            self.open.pop();
+            self.least -= 1;
+            shaped
+        } else {
+            stub(object)
         };
         // Beside a reference: what is said of this use of it.
         if !std::ptr::eq(target, schema) {
@@ -121,6 +137,11 @@ impl<'a> Shaper<'a> {
             }
         }
         shaped
+    }
+
+    /// Returns whether only what is required is read from here on.
+    fn is_scarce(&self) -> bool {
+        self.left == 0 || self.seen == 0 || self.least > 0
     }
 
     fn is_open(&self, target: &Value) -> bool {
@@ -145,12 +166,13 @@ impl<'a> Shaper<'a> {
     fn read_object(&mut self, object: &'a Map<String, Value>, depth: usize) -> Map<String, Value> {
         let mut shaped = Map::new();
         if let Some(name) = type_of(object) {
-            shaped.insert("type".into(), name.into());
+            shaped.insert("type".into(), name);
         }
         if is_nullable(object) {
             shaped.insert("nullable".into(), true.into());
         }
-        for key in ["title", "description", "readOnly", "writeOnly"] {
+        let said = ["title", "description", "readOnly", "writeOnly"];
+        for key in said.into_iter().skip(if self.least > 0 { 2 } else { 0 }) {
             if let Some(said) = object.get(key) {
                 self.annotate(&mut shaped, key, said);
             }
@@ -161,11 +183,24 @@ impl<'a> Shaper<'a> {
         self.read_values(object, &mut shaped);
         read_bounds(object, &mut shaped);
         self.read_properties(object, depth, &mut shaped);
-        if let Some(items) = object.get("items") {
-            // A list of schemas, one for each place, is of older drafts; the first stands for all.
-            let items = items.get(0).unwrap_or(items);
-            let items = Value::Object(self.nested(items, depth + 1));
-            shaped.insert("items".into(), items);
+        match object.get("items") {
+            // A schema for each place, of older drafts: any of them at any place.
+            Some(Value::Array(places)) => {
+                let places = places.iter().take(self.bounds.choices);
+                let read = places
+                    .map(|place| self.nested(place, depth + 1))
+                    .collect::<Vec<_>>();
+                let mut items = Map::new();
+                if !read.is_empty() {
+                    fold(&mut items, read);
+                }
+                shaped.insert("items".into(), Value::Object(items));
+            }
+            Some(items) => {
+                let items = Value::Object(self.nested(items, depth + 1));
+                shaped.insert("items".into(), items);
+            }
+            None => {}
         }
         for part in list(object, "allOf") {
             // Not a level of its own: the parts are one schema.
@@ -173,13 +208,38 @@ impl<'a> Shaper<'a> {
             merge(&mut shaped, part);
         }
         self.read_alternatives(object, depth, &mut shaped);
+        self.settle(&mut shaped);
         shaped
+    }
+
+    /// Brings together what the parts of a schema say of its properties: one that any of them hides
+    /// is hidden.
+    fn settle(&self, shaped: &mut Map<String, Value>) {
+        let texts = |shaped: &Map<String, Value>, key: &str| -> Vec<String> {
+            list(shaped, key)
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect()
+        };
+        let hidden = texts(shaped, "x-hidden");
+        if let Some(Value::Array(required)) = shaped.get_mut("required") {
+            required.retain(|name| {
+                name.as_str()
+                    .is_none_or(|name| !hidden.iter().any(|h| h == name))
+            });
+        }
+        if let Some(Value::Object(properties)) = shaped.get_mut("properties") {
+            properties.retain(|name, _| !hidden.contains(name));
+        }
+        if list(shaped, "required").next().is_none() {
+            shaped.shift_remove("required");
+        }
     }
 
     fn nested(&mut self, schema: &'a Value, depth: usize) -> Map<String, Value> {
         let mut shaped = self.read(schema, depth);
-        shaped.remove("readOnly");
-        shaped.remove("writeOnly");
+        for mark in MARKS {
+            shaped.shift_remove(mark);
+        }
         shaped
     }
 
@@ -190,12 +250,32 @@ impl<'a> Shaper<'a> {
         // Objects and lists to choose from are too rare to be drawn.
         let scalar =
             |option: &&Value| option.is_string() || option.is_number() || option.is_boolean();
-        let options: Vec<Value> = options.iter().filter(scalar).cloned().collect();
-        if !options.is_empty() && options.len() <= self.bounds.choices {
-            shaped.insert("enum".into(), options.into());
+        let kind = shaped
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let options: Vec<Value> = options
+            .iter()
+            .filter(scalar)
+            .filter_map(|option| fitted(option, &kind))
+            .collect();
+        match options.first().cloned() {
+            Some(_) if options.len() <= self.bounds.choices => {
+                shaped.insert("enum".into(), options.into());
+            }
+            // Too many to list: one of them shows what they are like.
+            Some(first) => {
+                shaped.insert("examples".into(), json!([first]));
+            }
+            None => {}
         }
-        if let Some(default) = object.get("default").filter(|default| is_small(default)) {
-            shaped.insert("default".into(), default.clone());
+        let default = object.get("default").filter(|default| is_small(default));
+        if let Some(default) = default.and_then(|default| fitted(default, &kind)) {
+            shaped.insert("default".into(), default);
+        }
+        if self.least > 0 || shaped.contains_key("examples") {
+            return;
         }
         let examples = object.get("examples").and_then(Value::as_array);
         let example = examples
@@ -212,52 +292,55 @@ impl<'a> Shaper<'a> {
         depth: usize,
         shaped: &mut Map<String, Value>,
     ) {
-        let mut required: Vec<&str> = list(object, "required").filter_map(Value::as_str).collect();
+        let required: Vec<&str> = list(object, "required").filter_map(Value::as_str).collect();
         if let Some(Value::Object(properties)) = object.get("properties") {
             let hidden = match self.direction {
                 Direction::Sent => "readOnly",
                 Direction::Answered => "writeOnly",
             };
             let mut kept = Map::new();
+            let mut gone: Vec<&str> = Vec::new();
             // What has to be there is read first, so that it is kept when there is too much.
             let is_required = |name: &String| required.contains(&name.as_str());
             let mut read = Map::new();
             for (name, schema) in properties.iter().filter(|(name, _)| is_required(name)) {
                 read.insert(name.clone(), Value::Object(self.read(schema, depth + 1)));
             }
+            let is_empty = read.is_empty();
             for (name, schema) in properties {
                 let property = match read.remove(name) {
                     Some(property) => property,
-                    None if depth >= self.bounds.optional || self.left == 0 || self.seen == 0 => {
-                        continue;
+                    // An object that requires nothing shows one of its members at least.
+                    None if is_empty && kept.is_empty() && self.direction == Direction::Sent => {
+                        Value::Object(self.read(schema, depth + 1))
                     }
+                    None if depth >= self.bounds.optional || self.is_scarce() => continue,
                     None => Value::Object(self.read(schema, depth + 1)),
                 };
                 let Value::Object(mut property) = property else {
                     continue;
                 };
                 if property.get(hidden) == Some(&Value::Bool(true)) {
-                    required.retain(|required| required != name);
+                    gone.push(name.as_str());
                     continue;
                 }
-                property.remove("readOnly");
-                property.remove("writeOnly");
+                for mark in MARKS {
+                    property.shift_remove(mark);
+                }
                 kept.insert(name.clone(), Value::Object(property));
+            }
+            if !gone.is_empty() {
+                shaped.insert("x-hidden".into(), gone.into());
             }
             shaped.insert("properties".into(), Value::Object(kept));
         }
         if !required.is_empty() {
             shaped.insert("required".into(), required.into());
         }
-        match object.get("additionalProperties") {
-            Some(schema @ Value::Object(_)) => {
-                let schema = Value::Object(self.nested(schema, depth + 1));
-                shaped.insert("additionalProperties".into(), schema);
-            }
-            Some(Value::Bool(false)) => {
-                shaped.insert("additionalProperties".into(), false.into());
-            }
-            _ => {}
+        // That there may be no others is not kept: some may have been left out here.
+        if let Some(schema @ Value::Object(_)) = object.get("additionalProperties") {
+            let schema = Value::Object(self.nested(schema, depth + 1));
+            shaped.insert("additionalProperties".into(), schema);
         }
     }
 
@@ -283,6 +366,62 @@ impl<'a> Shaper<'a> {
     }
 }
 
+/// Makes what is required and what is described fit each other, at every level: of what is sent, a
+/// member that is required but not described is one of any kind; of an answer, it is not expected.
+/// `outer` are the members that a schema around alternatives describes.
+fn complete(shaped: &mut Map<String, Value>, direction: Direction, outer: &[String]) {
+    let names = |schema: &Map<String, Value>| -> Vec<String> {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        properties
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect()
+    };
+    let mut known = names(shaped);
+    known.extend_from_slice(outer);
+    let of_alternatives: Vec<String> = list(shaped, "anyOf")
+        .filter_map(Value::as_object)
+        .flat_map(names)
+        .collect();
+    let is_known = |name: &String| known.contains(name) || of_alternatives.contains(name);
+    let mut missing: Vec<String> = Vec::new();
+    if let Some(Value::Array(required)) = shaped.get_mut("required") {
+        let names = required
+            .iter()
+            .filter_map(|name| name.as_str().map(str::to_owned));
+        missing = names.filter(|name| !is_known(name)).collect();
+        if direction == Direction::Answered {
+            required.retain(|name| !missing.iter().any(|missing| name == missing));
+        }
+    }
+    // Of alternatives, others may describe it.
+    if direction == Direction::Sent && outer.is_empty() && !missing.is_empty() {
+        let properties = shaped.entry("properties").or_insert_with(|| json!({}));
+        if let Value::Object(properties) = properties {
+            properties.extend(missing.into_iter().map(|name| (name, json!({}))));
+        }
+    }
+    for (key, value) in shaped.iter_mut() {
+        match (key.as_str(), value) {
+            ("properties", Value::Object(properties)) => {
+                for property in properties.values_mut().filter_map(Value::as_object_mut) {
+                    complete(property, direction, &[]);
+                }
+            }
+            ("items" | "additionalProperties", Value::Object(inner)) => {
+                complete(inner, direction, &[])
+            }
+            ("anyOf", Value::Array(all)) => {
+                for alternative in all.iter_mut().filter_map(Value::as_object_mut) {
+                    complete(alternative, direction, &known);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Returns the members of a list, none when it is none.
 fn list<'a>(object: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a Value> {
     object
@@ -296,7 +435,7 @@ fn list<'a>(object: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &
 fn stub(object: &Map<String, Value>) -> Map<String, Value> {
     let mut shaped = Map::new();
     if let Some(name) = type_of(object) {
-        shaped.insert("type".into(), name.into());
+        shaped.insert("type".into(), name);
     }
     for key in ["readOnly", "writeOnly"] {
         if let Some(Value::Bool(true)) = object.get(key) {
@@ -307,24 +446,38 @@ fn stub(object: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// Returns the type that a value is to have, told or inferred from the other keywords. Of several
-/// a text is taken, which every one of them can be typed as, else the first.
-fn type_of(object: &Map<String, Value>) -> Option<&str> {
+/// a text goes first, which every scalar can be typed as.
+fn type_of(object: &Map<String, Value>) -> Option<Value> {
     let known =
-        |name: &&str| ["string", "number", "integer", "boolean", "array", "object"].contains(name);
+        |name: &str| ["string", "number", "integer", "boolean", "array", "object"].contains(&name);
     match object.get("type") {
-        Some(Value::String(name)) => return Some(name.as_str()).filter(known),
+        Some(Value::String(name)) => return known(name).then(|| name.as_str().into()),
         Some(Value::Array(names)) => {
-            let mut names = names.iter().filter_map(Value::as_str).filter(known);
-            let first = names.next();
-            return names.find(|name| *name == "string").or(first);
+            let names = names
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|name| known(name));
+            let mut names: Vec<&str> = names.collect();
+            names.sort_by_key(|name| *name != "string");
+            names.dedup();
+            return match names[..] {
+                [] => None,
+                [name] => Some(name.into()),
+                _ => Some(names.into()),
+            };
         }
         _ => {}
     }
+    inferred(object).map(Value::from)
+}
+
+fn inferred(object: &Map<String, Value>) -> Option<&'static str> {
     let has = |keys: &[&str]| keys.iter().any(|key| object.contains_key(*key));
     if has(&["properties", "additionalProperties"]) {
         return Some("object");
     }
-    if has(&["items"]) {
+    // Beside alternatives it may say something of one of them only.
+    if has(&["items"]) && !has(&["oneOf", "anyOf"]) {
         return Some("array");
     }
     let option = object.get("const").or_else(|| object.get("enum")?.get(0));
@@ -349,6 +502,24 @@ fn is_nullable(object: &Map<String, Value>) -> bool {
 fn is_null(schema: &Value) -> bool {
     let is_null = |key: &str| schema.get(key).is_some_and(|value| value == "null");
     is_null("type") || schema.get("const") == Some(&Value::Null)
+}
+
+/// Returns a value as the type wants it: descriptions quote numbers and forget the quotes of texts.
+/// `None` when it cannot be of that type.
+fn fitted(value: &Value, kind: &str) -> Option<Value> {
+    match (kind, value) {
+        ("string", Value::Number(_) | Value::Bool(_)) => Some(value.to_string().into()),
+        ("string", Value::Array(_) | Value::Object(_)) => None,
+        ("boolean", Value::String(text)) => text.parse::<bool>().ok().map(Value::from),
+        ("boolean", other) => other.is_boolean().then(|| other.clone()),
+        ("integer" | "number", Value::String(text)) => {
+            serde_json::from_str(text).ok().filter(Value::is_number)
+        }
+        ("integer" | "number", other) => other.is_number().then(|| other.clone()),
+        ("array", other) => other.is_array().then(|| other.clone()),
+        ("object", other) => other.is_object().then(|| other.clone()),
+        _ => Some(value.clone()),
+    }
 }
 
 /// Defaults and examples are kept when they are short.
@@ -386,11 +557,12 @@ fn read_bounds(object: &Map<String, Value>, shaped: &mut Map<String, Value>) {
         };
         let Some(bound) = bound else { continue };
         let next = bound.as_i64().filter(|_| is_open && is_whole);
-        let bound = match next.and_then(|bound| bound.checked_add(step)) {
-            Some(next) => Value::from(next),
-            None => bound.clone(),
-        };
-        shaped.insert(key.to_owned(), bound);
+        if let Some(next) = next.and_then(|bound| bound.checked_add(step)) {
+            shaped.insert(key.to_owned(), next.into());
+            continue;
+        }
+        let key = if is_open { exclusive } else { key };
+        shaped.insert(key.to_owned(), bound.clone());
     }
 }
 
@@ -413,7 +585,7 @@ pub(super) fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
                     }
                 }
             }
-            ("required", Some(Value::Array(there))) => {
+            ("required" | "x-hidden", Some(Value::Array(there))) => {
                 let Value::Array(value) = value else { continue };
                 for name in value {
                     if !there.contains(&name) {
@@ -425,16 +597,9 @@ pub(super) fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
                 let Value::Array(value) = value else { continue };
                 if there.iter().any(|option| value.contains(option)) {
                     there.retain(|option| value.contains(option));
-                }
-            }
-            ("anyOf", Some(Value::Array(there))) => {
-                // Both have to hold, which is not told of each pair; the first list stays.
-                let _ = there;
-            }
-            ("additionalProperties", Some(there)) => {
-                // What one part closes, the other part's properties open.
-                if there == &Value::Bool(false) {
-                    into.remove("additionalProperties");
+                } else {
+                    // They contradict each other. One of them is meant.
+                    there.extend(value);
                 }
             }
             (_, Some(_)) => {}
@@ -448,58 +613,91 @@ pub(super) fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
 /// Puts alternatives to what is said already. Those that a form can draw as one field become one;
 /// the others stay as `anyOf`.
 fn fold(shaped: &mut Map<String, Value>, mut read: Vec<Map<String, Value>>) {
+    drop_needless(&mut read);
     if read.len() == 1 {
         return merge(shaped, read.remove(0));
     }
-    let type_name = |alternative: &Map<String, Value>| {
-        alternative
-            .get("type")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let first = type_name(&read[0]);
-    let is_scalar = |name: &str| ["string", "number", "integer", "boolean"].contains(&name);
-    let all_scalar = read.iter().all(|alternative| {
-        type_name(alternative).is_some_and(|name| is_scalar(&name))
-            && !alternative.contains_key("anyOf")
-    });
-    if !all_scalar {
-        if !shaped.contains_key("type") && read.iter().all(|other| type_name(other) == first) {
-            if let Some(first) = first {
-                shaped.insert("type".into(), first.into());
-            }
+    let mut names: Vec<&str> = Vec::new();
+    for alternative in &read {
+        let name = scalar_of(alternative).unwrap_or_default();
+        if !names.contains(&name) {
+            names.push(name);
         }
-        let read: Vec<Value> = read.into_iter().map(Value::Object).collect();
-        shaped.entry("anyOf").or_insert(read.into());
-        return;
     }
-    let all_have = |key: &str| read.iter().all(|alternative| alternative.contains_key(key));
-    let same = read.iter().all(|other| type_name(other) == first);
-    let name = match first {
-        Some(first) if same => first,
-        _ if read.iter().all(|other| {
-            type_name(other).is_some_and(|name| name == "number" || name == "integer")
-        }) =>
-        {
-            "number".to_owned()
+    let is_scalar = !names.contains(&"");
+    // A form asks for the text first: every other can be typed as one.
+    names.sort_by_key(|name| *name != "string");
+    match names[..] {
+        [name] if is_scalar => {
+            let name = Value::from(name);
+            shaped.entry("type").or_insert(name);
+            return fold_options(shaped, &read);
         }
-        _ => "string".to_owned(),
-    };
-    let options: Vec<Value> = read
-        .iter()
-        .filter_map(|alternative| alternative.get("enum")?.as_array())
-        .flatten()
-        .cloned()
-        .collect();
-    shaped.entry("type").or_insert(name.into());
-    if same && all_have("enum") {
-        let mut distinct: Vec<Value> = Vec::with_capacity(options.len());
-        for option in options {
-            if !distinct.contains(&option) {
-                distinct.push(option);
+        _ if is_scalar => {
+            let names = Value::from(names);
+            shaped.entry("type").or_insert(names);
+        }
+        _ => {
+            let first = read[0].get("type").cloned();
+            let is_same = read.iter().all(|other| other.get("type") == first.as_ref());
+            if let Some(first) = first.filter(|_| is_same) {
+                shaped.entry("type").or_insert(first);
             }
         }
-        shaped.entry("enum").or_insert(distinct.into());
+    }
+    let read: Vec<Value> = read.into_iter().map(Value::Object).collect();
+    shaped.entry("anyOf").or_insert(read.into());
+}
+
+/// Returns the type of an alternative that takes one type of scalar.
+fn scalar_of(alternative: &Map<String, Value>) -> Option<&str> {
+    let name = alternative.get("type")?.as_str()?;
+    let is_scalar = ["string", "number", "integer", "boolean"].contains(&name);
+    (is_scalar && !alternative.contains_key("anyOf")).then_some(name)
+}
+
+/// Removes alternatives that say nothing new: an empty text beside something else clears a value,
+/// “true” and “false” as texts are what a boolean is, and a whole number is a number.
+fn drop_needless(read: &mut Vec<Map<String, Value>>) {
+    let has = |read: &[Map<String, Value>], name: &str| {
+        read.iter()
+            .any(|alternative| scalar_of(alternative) == Some(name))
+    };
+    let (has_boolean, has_number) = (has(read, "boolean"), has(read, "number"));
+    let is_needless = |alternative: &Map<String, Value>| match scalar_of(alternative) {
+        Some("string") => {
+            let mut options = list(alternative, "enum")
+                .filter_map(Value::as_str)
+                .peekable();
+            options.peek().is_some()
+                && options.all(|option| {
+                    option.is_empty() || has_boolean && ["true", "false"].contains(&option)
+                })
+        }
+        Some("integer") => has_number && !alternative.contains_key("enum"),
+        _ => false,
+    };
+    if read.iter().any(|alternative| !is_needless(alternative)) {
+        read.retain(|alternative| !is_needless(alternative));
+    }
+}
+
+/// Puts the choices of alternatives of one type together.
+fn fold_options(shaped: &mut Map<String, Value>, read: &[Map<String, Value>]) {
+    let mut options: Vec<Value> = Vec::new();
+    for option in read
+        .iter()
+        .flat_map(|alternative| list(alternative, "enum"))
+    {
+        if !options.contains(option) {
+            options.push(option.clone());
+        }
+    }
+    if read
+        .iter()
+        .all(|alternative| alternative.contains_key("enum"))
+    {
+        shaped.entry("enum").or_insert(options.into());
     } else if let Some(option) = options.into_iter().next() {
         // Some values are named, but others are taken, too.
         shaped.entry("examples").or_insert(json!([option]));
