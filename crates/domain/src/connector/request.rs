@@ -71,11 +71,13 @@ impl Declared {
         }
         let mut whole = request.whole.take();
         let is_left_out = whole.is_none() && request.body.is_empty() && !self.needs_body();
-        let mut kind = if is_left_out {
-            BodyType::None
-        } else {
-            operation.body
-        };
+        let mut kind = operation.body;
+        if is_left_out {
+            kind = BodyType::None;
+            request
+                .headers
+                .retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        }
         if kind == BodyType::Multipart {
             let members = std::mem::take(&mut request.body);
             let (content_type, text) = parts::written(members, whole, |name| self.is_file(name))?;

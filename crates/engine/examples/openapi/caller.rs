@@ -158,8 +158,12 @@ fn judge(operation: &Operation, answer: &Value) -> Result<(), String> {
         .and_then(Value::as_str);
     // What was redirected arrived: only an operation that took it redirects.
     let landed = answer.pointer("/body/landed") == Some(&Value::Bool(true));
-    let is_it = |taken: &str| taken.split("; ").any(|one| one == visible(&operation.key));
-    if !landed && !taken.is_some_and(is_it) && operation.key.len() < 380 {
+    let mut is_first = false;
+    let mut is_it = |taken: &str| {
+        is_first = taken.split("; ").next() == Some(&visible(&operation.key));
+        taken.split("; ").any(|one| one == visible(&operation.key))
+    };
+    if !landed && !taken.is_some_and(&mut is_it) && operation.key.len() < 380 {
         return Err(format!(
             "another operation took it: {}",
             taken.unwrap_or("none")
@@ -167,7 +171,8 @@ fn judge(operation: &Operation, answer: &Value) -> Result<(), String> {
     }
     let body = answer.get("body").unwrap_or(&Value::Null);
     let is_empty = body.is_null() || body == "";
-    if operation.output.is_null() || is_empty || landed {
+    // Of several operations at one address, the first answers.
+    if operation.output.is_null() || is_empty || landed || !is_first {
         return Ok(());
     }
     match fits(&operation.output, body) {
@@ -179,7 +184,19 @@ fn judge(operation: &Operation, answer: &Value) -> Result<(), String> {
 /// Returns fields for an action, made of what its form says and nothing else.
 pub(crate) fn input_of(operation: &Operation, is_whole: bool) -> Map<String, Value> {
     let fields = operation.input.fields.iter();
-    let fields = fields.filter(|field| is_whole || field.required);
+    // Of fields of which one set is needed, whoever reads their help fills in the first.
+    let is_first = |name: &str| {
+        let property = operation.input.property(name);
+        let sets = property.and_then(|property| property.get("x-one-of"));
+        let first = sets.and_then(|sets| sets.get(0)?.as_array());
+        let place = operation.place(name, "");
+        let named = match &place {
+            Place::Body { name, .. } => name.as_str(),
+            _ => name,
+        };
+        first.is_some_and(|first| first.iter().any(|one| one == named))
+    };
+    let fields = fields.filter(|field| is_whole || field.required || is_first(&field.name));
     let values = fields.filter_map(|field| {
         let schema = operation.input.property(&field.name)?;
         let value = match operation.place(&field.name, "https://{host}") {
@@ -290,6 +307,20 @@ fn object_of(schema: &Value, alternative: Option<&Value>, is_whole: bool, depth:
     {
         let is_first = made.is_empty() && required.is_none();
         if depth < DEPTH && (is_required(name) || is_whole && depth < 4 || is_first) {
+            made.insert(name.clone(), value_of(property, is_whole, depth + 1));
+        }
+    }
+    // What is required and described by another of the alternatives.
+    let others = schema
+        .get("anyOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let others = others
+        .filter_map(|other| other.get("properties")?.as_object())
+        .flatten();
+    for (name, property) in others {
+        if depth < DEPTH && is_required(name) && !made.contains_key(name) {
             made.insert(name.clone(), value_of(property, is_whole, depth + 1));
         }
     }

@@ -8,6 +8,7 @@ mod caller;
 mod mock;
 mod parse;
 mod raw;
+mod route;
 mod search;
 mod wire;
 

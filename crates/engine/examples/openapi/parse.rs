@@ -92,6 +92,12 @@ pub(crate) fn of_query(
         );
     }
     if raw.is_of(schema, "array", 0) && (own.len() > 1 || !raw.is_of(schema, "string", 0)) {
+        // No style says how a list of objects is written. As JSON is how it is done.
+        if let [text] = &own[..]
+            && let Ok(list @ Value::Array(_)) = serde_json::from_str(text)
+        {
+            return (Some(list), false);
+        }
         let value = match (own.len(), is_exploded) {
             (0, _) => None,
             (_, true) => Some(own.into_iter().map(Value::from).collect()),

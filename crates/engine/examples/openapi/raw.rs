@@ -235,9 +235,13 @@ impl Raw {
     ) -> Option<String> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let property = |name: &str| properties.and_then(|all| all.get(name));
+        let mut all = Vec::new();
+        self.own_properties(schema, 0, &mut all);
         for name in array(schema, "required").filter_map(Value::as_str) {
             // What only the service sets is required of its answers only.
-            let is_theirs = property(name).is_some_and(|property| self.is_read_only(property, 0));
+            let is_theirs = all
+                .iter()
+                .any(|(known, of)| *known == name && self.is_read_only(of, 0));
             if !map.contains_key(name) && !is_theirs {
                 return Some(format!("`{name}` is missing"));
             }
@@ -264,6 +268,58 @@ impl Raw {
             }
         }
         None
+    }
+
+    /// Returns the properties of a schema and its parts, of alternatives those of the first; and
+    /// which have to be there.
+    fn composed<'a>(
+        &'a self,
+        schema: &'a Map<String, Value>,
+        depth: usize,
+        into: &mut Vec<(&'a str, &'a Value)>,
+        needed: &mut Vec<&'a str>,
+    ) {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        into.extend(
+            properties
+                .into_iter()
+                .flatten()
+                .map(|(name, of)| (name.as_str(), of)),
+        );
+        needed.extend(array(schema, "required").filter_map(Value::as_str));
+        if depth > 12 {
+            return;
+        }
+        let is_null = |part: &&Value| self.at(part).get("type").is_some_and(|kind| kind == "null");
+        let one = |key: &str| array(schema, key).find(|part| !is_null(part));
+        for part in array(schema, "allOf")
+            .chain(one("oneOf"))
+            .chain(one("anyOf"))
+        {
+            if let Some(part) = self.at(part).as_object() {
+                self.composed(part, depth + 1, into, needed);
+            }
+        }
+    }
+
+    fn own_properties<'a>(
+        &'a self,
+        schema: &'a Map<String, Value>,
+        depth: usize,
+        into: &mut Vec<(&'a str, &'a Value)>,
+    ) {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        into.extend(
+            properties
+                .into_iter()
+                .flatten()
+                .map(|(name, of)| (name.as_str(), of)),
+        );
+        for part in array(schema, "allOf").filter(|_| depth < 8) {
+            if let Some(part) = self.at(part).as_object() {
+                self.own_properties(part, depth + 1, into);
+            }
+        }
     }
 
     fn is_read_only(&self, schema: &Value, depth: usize) -> bool {
@@ -325,7 +381,7 @@ impl Raw {
     }
 
     /// Returns an answer that fits a schema.
-    pub(crate) fn sample(&self, schema: &Value, depth: usize, needed: &[&str]) -> Value {
+    pub(crate) fn sample(&self, schema: &Value, depth: usize) -> Value {
         let schema = self.at(schema);
         let Some(object) = schema.as_object() else {
             return json!("any");
@@ -358,44 +414,43 @@ impl Raw {
             .find(|part| self.at(part).get("type").is_none_or(|kind| kind != "null"));
         let mut parts: Vec<&Value> = array(object, "allOf").collect();
         parts.extend(alternative);
-        if matches!(name, "object" | "") && (object.contains_key("properties") || !parts.is_empty())
-        {
+        let mut all = Vec::new();
+        let mut needed = Vec::new();
+        self.composed(object, 0, &mut all, &mut needed);
+        if matches!(name, "object" | "") && !all.is_empty() {
             let mut map = Map::new();
-            let mut needed = needed.to_vec();
-            needed.extend(array(object, "required").filter_map(Value::as_str));
-            for part in parts {
-                match self.sample(part, depth + 1, &needed) {
-                    Value::Object(part) => map.extend(part),
-                    other if map.is_empty() && !object.contains_key("properties") => return other,
-                    _ => {}
-                }
-            }
-            for (name, property) in object
-                .get("properties")
-                .and_then(Value::as_object)
-                .into_iter()
-                .flatten()
-            {
+            for (name, property) in &all {
                 let is_hidden = self.at(property).get("writeOnly") == Some(&Value::Bool(true));
-                if !is_hidden
-                    && (depth < SAMPLE || depth < DEPTH && needed.contains(&name.as_str()))
-                {
-                    map.insert(name.clone(), self.sample(property, depth + 1, &[]));
+                let is_kept = depth < SAMPLE || depth < DEPTH && needed.contains(name);
+                if is_hidden || !is_kept || map.contains_key(*name) {
+                    continue;
+                }
+                // What several parts say of it has to hold at once.
+                let says: Vec<&Value> = all
+                    .iter()
+                    .filter(|(other, _)| other == name)
+                    .map(|(_, of)| *of)
+                    .collect();
+                let samples: Vec<Value> =
+                    says.iter().map(|of| self.sample(of, depth + 1)).collect();
+                let fits = |sample: &&Value| {
+                    says.iter()
+                        .all(|of| self.misfit(of, sample, false, 0).is_none())
+                };
+                if let Some(sample) = samples.iter().find(fits).or(samples.last()) {
+                    map.insert((*name).to_owned(), sample.clone());
                 }
             }
             return Value::Object(map);
         }
         if let Some(part) = parts.first().filter(|_| depth < DEPTH) {
-            return self.sample(part, depth + 1, needed);
+            return self.sample(part, depth + 1);
         }
         match name {
             "array" if depth < SAMPLE => match object.get("items") {
                 // Of each place by itself, in older drafts.
-                Some(Value::Array(of)) => of
-                    .iter()
-                    .map(|of| self.sample(of, depth + 1, &[]))
-                    .collect(),
-                Some(of) => json!([self.sample(of, depth + 1, &[])]),
+                Some(Value::Array(of)) => of.iter().map(|of| self.sample(of, depth + 1)).collect(),
+                Some(of) => json!([self.sample(of, depth + 1)]),
                 None => json!([]),
             },
             "array" => json!([]),

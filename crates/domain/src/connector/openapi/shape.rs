@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::fold::{complete, fold, merge};
+use super::kind::{fitted, is_null, is_nullable, is_small, read_bounds, type_of};
 use super::reference::Resolver;
 use super::words;
 
@@ -57,16 +59,6 @@ pub(super) struct Shaper<'a> {
     /// Schemas that are being read, from outside in: one that is among them is not read again.
     open: Vec<*const Value>,
 }
-
-/// Keywords that are kept as they are when they have the right type.
-const KEPT: [&str; 6] = [
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "pattern",
-    "minProperties",
-];
 
 impl<'a> Shaper<'a> {
     pub(super) fn new(resolver: Resolver<'a>, direction: Direction, bounds: Bounds) -> Self {
@@ -126,7 +118,7 @@ impl<'a> Shaper<'a> {
             self.least -= 1;
             shaped
         } else {
-            stub(object)
+            self.stub(object)
         };
         // Beside a reference: what is said of this use of it.
         if !std::ptr::eq(target, schema) {
@@ -134,6 +126,26 @@ impl<'a> Shaper<'a> {
                 if let Some(said) = schema.get(key) {
                     self.annotate(&mut shaped, key, said);
                 }
+            }
+        }
+        shaped
+    }
+
+    /// Returns what is told of a schema that is not read: its type, and that of its items.
+    fn stub(&self, object: &'a Map<String, Value>) -> Map<String, Value> {
+        let mut shaped = Map::new();
+        if let Some(name) = type_of(object) {
+            shaped.insert("type".into(), name);
+        }
+        let items = object
+            .get("items")
+            .and_then(|items| self.resolver.follow(items).ok());
+        if let Some(name) = items.and_then(Value::as_object).and_then(type_of) {
+            shaped.insert("items".into(), json!({ "type": name }));
+        }
+        for key in ["readOnly", "writeOnly"] {
+            if let Some(Value::Bool(true)) = object.get(key) {
+                shaped.insert(key.to_owned(), true.into());
             }
         }
         shaped
@@ -366,340 +378,14 @@ impl<'a> Shaper<'a> {
     }
 }
 
-/// Makes what is required and what is described fit each other, at every level: of what is sent, a
-/// member that is required but not described is one of any kind; of an answer, it is not expected.
-/// `outer` are the members that a schema around alternatives describes.
-fn complete(shaped: &mut Map<String, Value>, direction: Direction, outer: &[String]) {
-    let names = |schema: &Map<String, Value>| -> Vec<String> {
-        let properties = schema.get("properties").and_then(Value::as_object);
-        properties
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name.clone())
-            .collect()
-    };
-    let mut known = names(shaped);
-    known.extend_from_slice(outer);
-    let of_alternatives: Vec<String> = list(shaped, "anyOf")
-        .filter_map(Value::as_object)
-        .flat_map(names)
-        .collect();
-    let is_known = |name: &String| known.contains(name) || of_alternatives.contains(name);
-    let mut missing: Vec<String> = Vec::new();
-    if let Some(Value::Array(required)) = shaped.get_mut("required") {
-        let names = required
-            .iter()
-            .filter_map(|name| name.as_str().map(str::to_owned));
-        missing = names.filter(|name| !is_known(name)).collect();
-        if direction == Direction::Answered {
-            required.retain(|name| !missing.iter().any(|missing| name == missing));
-        }
-    }
-    // Of alternatives, others may describe it.
-    if direction == Direction::Sent && outer.is_empty() && !missing.is_empty() {
-        let properties = shaped.entry("properties").or_insert_with(|| json!({}));
-        if let Value::Object(properties) = properties {
-            properties.extend(missing.into_iter().map(|name| (name, json!({}))));
-        }
-    }
-    for (key, value) in shaped.iter_mut() {
-        match (key.as_str(), value) {
-            ("properties", Value::Object(properties)) => {
-                for property in properties.values_mut().filter_map(Value::as_object_mut) {
-                    complete(property, direction, &[]);
-                }
-            }
-            ("items" | "additionalProperties", Value::Object(inner)) => {
-                complete(inner, direction, &[])
-            }
-            ("anyOf", Value::Array(all)) => {
-                for alternative in all.iter_mut().filter_map(Value::as_object_mut) {
-                    complete(alternative, direction, &known);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
 /// Returns the members of a list, none when it is none.
-fn list<'a>(object: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a Value> {
+pub(super) fn list<'a>(
+    object: &'a Map<String, Value>,
+    key: &str,
+) -> impl Iterator<Item = &'a Value> {
     object
         .get(key)
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-}
-
-/// Returns what is told of a schema that is not read: its type.
-fn stub(object: &Map<String, Value>) -> Map<String, Value> {
-    let mut shaped = Map::new();
-    if let Some(name) = type_of(object) {
-        shaped.insert("type".into(), name);
-    }
-    for key in ["readOnly", "writeOnly"] {
-        if let Some(Value::Bool(true)) = object.get(key) {
-            shaped.insert(key.to_owned(), true.into());
-        }
-    }
-    shaped
-}
-
-/// Returns the type that a value is to have, told or inferred from the other keywords. Of several
-/// a text goes first, which every scalar can be typed as.
-fn type_of(object: &Map<String, Value>) -> Option<Value> {
-    let known =
-        |name: &str| ["string", "number", "integer", "boolean", "array", "object"].contains(&name);
-    match object.get("type") {
-        Some(Value::String(name)) => return known(name).then(|| name.as_str().into()),
-        Some(Value::Array(names)) => {
-            let names = names
-                .iter()
-                .filter_map(Value::as_str)
-                .filter(|name| known(name));
-            let mut names: Vec<&str> = names.collect();
-            names.sort_by_key(|name| *name != "string");
-            names.dedup();
-            return match names[..] {
-                [] => None,
-                [name] => Some(name.into()),
-                _ => Some(names.into()),
-            };
-        }
-        _ => {}
-    }
-    inferred(object).map(Value::from)
-}
-
-fn inferred(object: &Map<String, Value>) -> Option<&'static str> {
-    let has = |keys: &[&str]| keys.iter().any(|key| object.contains_key(*key));
-    if has(&["properties", "additionalProperties"]) {
-        return Some("object");
-    }
-    // Beside alternatives it may say something of one of them only.
-    if has(&["items"]) && !has(&["oneOf", "anyOf"]) {
-        return Some("array");
-    }
-    let option = object.get("const").or_else(|| object.get("enum")?.get(0));
-    match option {
-        Some(Value::String(_)) => Some("string"),
-        Some(Value::Bool(_)) => Some("boolean"),
-        Some(Value::Number(number)) if number.is_f64() => Some("number"),
-        Some(Value::Number(_)) => Some("integer"),
-        _ if has(&["pattern", "maxLength", "minLength"]) => Some("string"),
-        _ => None,
-    }
-}
-
-/// Returns whether `null` is taken as well: said by a keyword in 3.0, by a type in 3.1.
-fn is_nullable(object: &Map<String, Value>) -> bool {
-    object.get("nullable") == Some(&Value::Bool(true))
-        || object.get("x-nullable") == Some(&Value::Bool(true))
-        || list(object, "type").any(|name| name == "null")
-}
-
-/// Returns whether a schema takes nothing but `null`.
-fn is_null(schema: &Value) -> bool {
-    let is_null = |key: &str| schema.get(key).is_some_and(|value| value == "null");
-    is_null("type") || schema.get("const") == Some(&Value::Null)
-}
-
-/// Returns a value as the type wants it: descriptions quote numbers and forget the quotes of texts.
-/// `None` when it cannot be of that type.
-fn fitted(value: &Value, kind: &str) -> Option<Value> {
-    match (kind, value) {
-        ("string", Value::Number(_) | Value::Bool(_)) => Some(value.to_string().into()),
-        ("string", Value::Array(_) | Value::Object(_)) => None,
-        ("boolean", Value::String(text)) => text.parse::<bool>().ok().map(Value::from),
-        ("boolean", other) => other.is_boolean().then(|| other.clone()),
-        ("integer" | "number", Value::String(text)) => {
-            serde_json::from_str(text).ok().filter(Value::is_number)
-        }
-        ("integer" | "number", other) => other.is_number().then(|| other.clone()),
-        ("array", other) => other.is_array().then(|| other.clone()),
-        ("object", other) => other.is_object().then(|| other.clone()),
-        _ => Some(value.clone()),
-    }
-}
-
-/// Defaults and examples are kept when they are short.
-fn is_small(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => text.len() <= 200,
-        Value::Array(_) | Value::Object(_) => {
-            let text = value.to_string();
-            // A reference in an example would be taken for one of the schema.
-            text.len() <= 200 && !text.contains("$ref")
-        }
-        Value::Bool(_) | Value::Number(_) => true,
-    }
-}
-
-/// Bounds: in 3.0 `exclusiveMinimum` says something of `minimum`, in 3.1 it is a bound itself.
-fn read_bounds(object: &Map<String, Value>, shaped: &mut Map<String, Value>) {
-    for key in KEPT {
-        let fits = |value: &&Value| value.is_u64() || key == "pattern" && value.is_string();
-        if let Some(value) = object.get(key).filter(fits) {
-            shaped.insert(key.to_owned(), value.clone());
-        }
-    }
-    let is_whole = shaped.get("type").is_some_and(|name| name == "integer");
-    for (key, exclusive, step) in [
-        ("minimum", "exclusiveMinimum", 1),
-        ("maximum", "exclusiveMaximum", -1),
-    ] {
-        let inclusive = object.get(key).filter(|bound| bound.is_number());
-        let (bound, is_open) = match object.get(exclusive) {
-            Some(Value::Bool(true)) => (inclusive, true),
-            Some(bound @ Value::Number(_)) => (Some(bound), true),
-            _ => (inclusive, false),
-        };
-        let Some(bound) = bound else { continue };
-        let next = bound.as_i64().filter(|_| is_open && is_whole);
-        if let Some(next) = next.and_then(|bound| bound.checked_add(step)) {
-            shaped.insert(key.to_owned(), next.into());
-            continue;
-        }
-        let key = if is_open { exclusive } else { key };
-        shaped.insert(key.to_owned(), bound.clone());
-    }
-}
-
-/// Puts what a part of `allOf` says to what is said already: both hold.
-pub(super) fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
-    for (key, value) in from {
-        match (key.as_str(), into.get_mut(&key)) {
-            ("properties", Some(Value::Object(there))) => {
-                let Value::Object(value) = value else {
-                    continue;
-                };
-                for (name, property) in value {
-                    match (there.get_mut(&name), property) {
-                        (Some(Value::Object(there)), Value::Object(property)) => {
-                            merge(there, property);
-                        }
-                        (_, property) => {
-                            there.insert(name, property);
-                        }
-                    }
-                }
-            }
-            ("required" | "x-hidden", Some(Value::Array(there))) => {
-                let Value::Array(value) = value else { continue };
-                for name in value {
-                    if !there.contains(&name) {
-                        there.push(name);
-                    }
-                }
-            }
-            ("enum", Some(Value::Array(there))) => {
-                let Value::Array(value) = value else { continue };
-                if there.iter().any(|option| value.contains(option)) {
-                    there.retain(|option| value.contains(option));
-                } else {
-                    // They contradict each other. One of them is meant.
-                    there.extend(value);
-                }
-            }
-            (_, Some(_)) => {}
-            (_, None) => {
-                into.insert(key, value);
-            }
-        }
-    }
-}
-
-/// Puts alternatives to what is said already. Those that a form can draw as one field become one;
-/// the others stay as `anyOf`.
-fn fold(shaped: &mut Map<String, Value>, mut read: Vec<Map<String, Value>>) {
-    drop_needless(&mut read);
-    if read.len() == 1 {
-        return merge(shaped, read.remove(0));
-    }
-    let mut names: Vec<&str> = Vec::new();
-    for alternative in &read {
-        let name = scalar_of(alternative).unwrap_or_default();
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let is_scalar = !names.contains(&"");
-    // A form asks for the text first: every other can be typed as one.
-    names.sort_by_key(|name| *name != "string");
-    match names[..] {
-        [name] if is_scalar => {
-            let name = Value::from(name);
-            shaped.entry("type").or_insert(name);
-            return fold_options(shaped, &read);
-        }
-        _ if is_scalar => {
-            let names = Value::from(names);
-            shaped.entry("type").or_insert(names);
-        }
-        _ => {
-            let first = read[0].get("type").cloned();
-            let is_same = read.iter().all(|other| other.get("type") == first.as_ref());
-            if let Some(first) = first.filter(|_| is_same) {
-                shaped.entry("type").or_insert(first);
-            }
-        }
-    }
-    let read: Vec<Value> = read.into_iter().map(Value::Object).collect();
-    shaped.entry("anyOf").or_insert(read.into());
-}
-
-/// Returns the type of an alternative that takes one type of scalar.
-fn scalar_of(alternative: &Map<String, Value>) -> Option<&str> {
-    let name = alternative.get("type")?.as_str()?;
-    let is_scalar = ["string", "number", "integer", "boolean"].contains(&name);
-    (is_scalar && !alternative.contains_key("anyOf")).then_some(name)
-}
-
-/// Removes alternatives that say nothing new: an empty text beside something else clears a value,
-/// “true” and “false” as texts are what a boolean is, and a whole number is a number.
-fn drop_needless(read: &mut Vec<Map<String, Value>>) {
-    let has = |read: &[Map<String, Value>], name: &str| {
-        read.iter()
-            .any(|alternative| scalar_of(alternative) == Some(name))
-    };
-    let (has_boolean, has_number) = (has(read, "boolean"), has(read, "number"));
-    let is_needless = |alternative: &Map<String, Value>| match scalar_of(alternative) {
-        Some("string") => {
-            let mut options = list(alternative, "enum")
-                .filter_map(Value::as_str)
-                .peekable();
-            options.peek().is_some()
-                && options.all(|option| {
-                    option.is_empty() || has_boolean && ["true", "false"].contains(&option)
-                })
-        }
-        Some("integer") => has_number && !alternative.contains_key("enum"),
-        _ => false,
-    };
-    if read.iter().any(|alternative| !is_needless(alternative)) {
-        read.retain(|alternative| !is_needless(alternative));
-    }
-}
-
-/// Puts the choices of alternatives of one type together.
-fn fold_options(shaped: &mut Map<String, Value>, read: &[Map<String, Value>]) {
-    let mut options: Vec<Value> = Vec::new();
-    for option in read
-        .iter()
-        .flat_map(|alternative| list(alternative, "enum"))
-    {
-        if !options.contains(option) {
-            options.push(option.clone());
-        }
-    }
-    if read
-        .iter()
-        .all(|alternative| alternative.contains_key("enum"))
-    {
-        shaped.entry("enum").or_insert(options.into());
-    } else if let Some(option) = options.into_iter().next() {
-        // Some values are named, but others are taken, too.
-        shaped.entry("examples").or_insert(json!([option]));
-    }
 }
