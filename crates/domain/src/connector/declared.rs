@@ -137,6 +137,11 @@ impl Declared {
         )
     }
 
+    /// Returns it as JSON, as documents hold it.
+    pub fn json(&self) -> Value {
+        serde_json::to_value(&self.0.raw).unwrap_or_default()
+    }
+
     /// Returns how many bytes of canonical JSON it has.
     pub fn bytes(&self) -> usize {
         canonical::of(&self.0.raw).map_or(usize::MAX, |json| json.len())

@@ -244,7 +244,7 @@ impl Anchor {
 fn may_be_set(document: &Document, step: Option<&Step>, target: Target, field: &Field) -> bool {
     match (target, step, field.part()) {
         (Target::Step(_), Some(step), Part::Config(name)) => {
-            catalog::action(&step.kind).is_some_and(|action| action.input.field(name).is_some())
+            step.action().is_some_and(|action| action.input.field(name).is_some())
         }
         (Target::Step(_), Some(_), Part::Notes) => true,
         (Target::Step(_), Some(step), Part::LaneWhen(id)) => {

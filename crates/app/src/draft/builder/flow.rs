@@ -229,7 +229,7 @@ fn lane_name(builder: Builder, id: StepId, lane: LaneId) -> String {
 fn lane_head(builder: Builder, id: StepId, lane: LaneId) -> impl IntoView {
     let head = Memo::new(move |_| {
         let head = builder.editor.step(id, |step| {
-            let container = catalog::action(&step.kind)?.container;
+            let container = step.action()?.container;
             let lane = step.lanes.iter().find(|l| l.id == lane)?;
             let when = match (container, lane.when.as_deref()) {
                 (Some(Container::Branch), None) => "otherwise",

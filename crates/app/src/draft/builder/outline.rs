@@ -340,7 +340,7 @@ fn item(builder: Builder, place: usize, row: Row) -> impl IntoView {
 
 /// The name and icon of a step.
 fn face(step: &Step) -> (String, &'static str) {
-    let icon = catalog::action(&step.kind).map_or("alert", |action| action.icon.as_str());
+    let icon = step.action().map_or("alert", |action| action.icon.as_str());
     (step.name.clone(), icon)
 }
 

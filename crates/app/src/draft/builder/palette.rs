@@ -124,7 +124,7 @@ fn add(builder: Builder, action: &'static Action) -> Entry {
 }
 
 fn to_step(builder: Builder, step: &Step) -> Entry {
-    let icon = catalog::action(&step.kind).map_or("alert", |action| action.icon.as_str());
+    let icon = step.action().map_or("alert", |action| action.icon.as_str());
     go_to(builder, Selection::Step(step.id), &step.name, icon)
 }
 
