@@ -338,7 +338,8 @@ impl Maker {
                 changed.slug = slug(b);
                 changed.config.insert("message".to_owned(), value(c));
                 if c % 5 == 0 {
-                    changed.kind = ["set", "loop", "nope", connector::STEP][usize::from(b) % 4].to_owned();
+                    changed.kind =
+                        ["set", "loop", "nope", connector::STEP][usize::from(b) % 4].to_owned();
                 }
                 Edit::Restore {
                     steps: vec![changed],

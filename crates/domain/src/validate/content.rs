@@ -56,7 +56,10 @@ pub(super) fn check<'a>(
             if let Err(faults) = step.action.as_ref().map_or(Ok(()), Declared::check) {
                 let fault = faults.first().map(ToString::to_string);
                 found.say(
-                    format!("What its connector declares cannot be used: {}", fault.unwrap_or_default()),
+                    format!(
+                        "What its connector declares cannot be used: {}",
+                        fault.unwrap_or_default()
+                    ),
                     "Delete the step and add the action again.",
                 );
             }
@@ -177,11 +180,7 @@ fn check_branch<'a>(found: &mut Collector<'a>, step: &'a Step) {
     found.place.field = None;
 }
 
-fn check_config<'a>(
-    found: &mut Collector<'a>,
-    schema: &'a Schema,
-    config: &'a Map<String, Value>,
-) {
+fn check_config<'a>(found: &mut Collector<'a>, schema: &'a Schema, config: &'a Map<String, Value>) {
     let mut values = std::mem::take(&mut found.values);
     values.clear();
     values.resize(schema.fields.len(), None);

@@ -75,10 +75,7 @@ impl Ripple {
                 self.slug(document, *step);
             }
             Edit::SetField { step, .. } => {
-                let kind = document
-                    .steps
-                    .get(step)
-                    .and_then(|step| step.action());
+                let kind = document.steps.get(step).and_then(|step| step.action());
                 if kind.is_some_and(|kind| kind.output.same_as.is_some()) {
                     self.slug(document, *step);
                 }
