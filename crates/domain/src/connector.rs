@@ -10,9 +10,12 @@
 //! send, and no more: a connection goes to its own origins only.
 
 mod check;
+mod compare;
 mod declared;
 mod example;
 mod fault;
+pub mod openapi;
+mod parts;
 mod request;
 mod shape;
 
@@ -27,6 +30,7 @@ use crate::limit;
 use crate::payload;
 use crate::schema::Schema;
 
+pub use compare::{Changed, Comparison, Difference, Listed, Side, compare, of_operation};
 pub use declared::Declared;
 pub use example::{Answer, Example, Request};
 pub use fault::Fault;
@@ -182,6 +186,8 @@ pub enum BodyType {
     Json,
     /// As the fields of a form.
     Form,
+    /// As the parts of a form that also sends files (RFC 7578), each as text.
+    Multipart,
     /// As text, given as a whole.
     Text,
 }
@@ -304,6 +310,10 @@ pub struct Operation {
     pub keywords: Vec<String>,
     /// The method.
     pub method: Method,
+    /// Where it is sent, when not to the base of its connector: such as the server of a service
+    /// that takes files. A connection for it names this origin, too.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub base: String,
     /// What comes behind the base: begins with a slash (or is empty); `{name}` is filled in from a
     /// field; a literal query may stand at its end.
     pub path: String,
@@ -374,7 +384,16 @@ fn ordered<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Schema, 
 }
 
 impl Operation {
-    /// Returns where a field goes; `base` is the one of its connector.
+    /// Returns what its path begins with; `base` is that of its connector.
+    pub fn base<'a>(&'a self, base: &'a str) -> &'a str {
+        if self.base.is_empty() {
+            base
+        } else {
+            &self.base
+        }
+    }
+
+    /// Returns where a field goes; `base` is what its path begins with.
     pub fn place(&self, field: &str, base: &str) -> Place {
         if let Some(place) = self.places.get(field) {
             return place.clone();
@@ -391,7 +410,9 @@ impl Operation {
             match self.body {
                 BodyType::None => Place::Query { name, style },
                 BodyType::Text => Place::WholeBody,
-                BodyType::Json | BodyType::Form => Place::Body { name, style },
+                BodyType::Json | BodyType::Form | BodyType::Multipart => {
+                    Place::Body { name, style }
+                }
             }
         }
     }

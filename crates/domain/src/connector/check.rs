@@ -86,7 +86,7 @@ impl Connector {
                         "key",
                         "Another action has it already.",
                     );
-                    check_operation(faults, operation, &self.base);
+                    check_operation(faults, operation, operation.base(&self.base));
                     check_size(faults, &Declared::of(self, operation));
                 },
             );
@@ -315,6 +315,9 @@ fn check_operation(faults: &mut Faults, operation: &Operation, base: &str) {
     );
     for keyword in operation.keywords.iter().take(30) {
         check_text(faults, "keywords", keyword, 60, true);
+    }
+    if !operation.base.is_empty() {
+        check_base(faults, &operation.base);
     }
     check_path(faults, &operation.path);
     check_headers(faults, &operation.headers);

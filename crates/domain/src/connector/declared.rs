@@ -78,7 +78,10 @@ impl Declared {
             title: connector.title.clone(),
             version: connector.version.clone(),
             icon: connector.icon.clone(),
-            base: connector.base.trim_end_matches('/').to_owned(),
+            base: operation
+                .base(&connector.base)
+                .trim_end_matches('/')
+                .to_owned(),
             headers: connector.headers.clone(),
             auth,
             operation,
@@ -100,7 +103,7 @@ impl Declared {
         &self.0.raw.version
     }
 
-    /// Returns what all paths of the connector begin with.
+    /// Returns what the path of the action begins with.
     pub fn base(&self) -> &str {
         &self.0.raw.base
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value};
 
 use super::declared::as_text;
+use super::parts;
 use super::shape::types;
 use super::{BodyType, Declared, Place, Style, URL};
 use crate::catalog::Effect;
@@ -68,6 +69,14 @@ impl Declared {
                 .put(place, value, operation.body)
                 .map_err(|message| format!("{title}: {message}"))?;
         }
+        let mut whole = request.whole.take();
+        let mut kind = operation.body;
+        if kind == BodyType::Multipart {
+            let members = std::mem::take(&mut request.body);
+            let (content_type, text) = parts::written(members, whole, |name| self.is_file(name))?;
+            request.header("Content-Type", content_type)?;
+            (kind, whole) = (BodyType::Text, Some(text.into()));
+        }
         let mut built = Map::new();
         built.insert("method".to_owned(), operation.method.word().into());
         built.insert("url".to_owned(), self.url(&request)?.into());
@@ -79,7 +88,7 @@ impl Declared {
             let headers = headers.map(|(name, value)| (name, Value::from(value)));
             built.insert("headers".to_owned(), Value::Object(headers.collect()));
         }
-        if let Some((kind, body)) = body(operation.body, request.body, request.whole)? {
+        if let Some((kind, body)) = body(kind, request.body, whole)? {
             built.insert("body_type".to_owned(), kind.into());
             built.insert(kind.to_owned(), body);
         }
@@ -95,6 +104,26 @@ impl Declared {
         let expected = operation.expected_status.as_str();
         built.insert("expected_status".to_owned(), expected.into());
         Ok(built)
+    }
+
+    /// Returns whether a part of the body is the content of a file.
+    fn is_file(&self, part: &str) -> bool {
+        let operation = self.operation();
+        let is_part = |field: &str| match operation.place(field, self.base()) {
+            Place::Body { name, .. } => name == part,
+            _ => false,
+        };
+        let mut fields = operation
+            .input
+            .fields
+            .iter()
+            .filter(|field| is_part(&field.name));
+        let field = fields
+            .next()
+            .and_then(|field| operation.input.property(&field.name));
+        let of = field.and_then(|field| field.get("items")).or(field);
+        of.and_then(|of| of.get("format"))
+            .is_some_and(|format| format == "binary")
     }
 
     /// Returns the address, with every `{name}` filled in.
@@ -355,7 +384,7 @@ fn body(
 ) -> Result<Option<(&'static str, Value)>, String> {
     match kind {
         BodyType::None => Ok(None),
-        BodyType::Text => match whole {
+        BodyType::Text | BodyType::Multipart => match whole {
             Some(text) => Ok(Some(("text", joined(&text, "\n")?.into()))),
             None => Ok(None),
         },
