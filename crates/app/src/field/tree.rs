@@ -27,7 +27,7 @@ struct Line {
     level: usize,
     /// Whether it is open; `None` when there is nothing in it.
     is_open: Option<bool>,
-    icon: Option<&'static str>,
+    icon: Option<String>,
 }
 
 /// A tree on screen. A handle.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::call::{self, Called};
-use domain::catalog::{self, Container};
+use domain::catalog::Container;
 use domain::code::{ConsoleLine, Level};
 use domain::document::{Document, Lane, Step};
 use domain::run::{RunDetail, RunState, StepPath, StepRecord, StepState};

@@ -1,7 +1,7 @@
 //! The flow as it is drawn: the trigger's card, then lists of steps with a "+" in every gap, lanes
 //! side by side in frames. What is listed here is what the canvas has in view.
 
-use domain::catalog::{self, Container};
+use domain::catalog::Container;
 use domain::document::{Gap, ListRef};
 use domain::layout::{Rect, Stop};
 use domain::{LaneId, StepId};
