@@ -18,6 +18,7 @@ pub mod openapi;
 mod parts;
 mod request;
 mod shape;
+mod shelf;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,7 @@ pub use example::{Answer, Example, Request};
 pub use fault::Fault;
 pub use request::template_holes;
 pub use shape::{example_of, fits};
+pub use shelf::{FOUND, Index, Line, Page, Preview, Refusal, Shelf, Source, Summary, Use, WANTED};
 
 /// The kind of the steps that carry an action of a connector.
 pub const STEP: &str = "connector";

@@ -6,7 +6,8 @@ mod used;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::catalog::{self, Container};
+use domain::catalog::Container;
+use domain::connector::{self, Declared};
 use domain::document::{ErrorPolicy, Lane, Step};
 use domain::template::Template;
 use domain::{Document, StepId, call, code, limit};
@@ -47,6 +48,8 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum Action {
     Http,
+    /// An HTTP request that a connector declares.
+    Connector(Declared),
     /// Calls another integration.
     Call,
     /// Runs code.
@@ -189,7 +192,7 @@ impl Compiler<'_> {
         if self.by_id.insert(id, index).is_some() {
             return Err(CompileError::of(step, "it stands in two places."));
         }
-        let Some(entry) = catalog::action(&step.kind) else {
+        let Some(entry) = step.action() else {
             let message = format!("there is no action called `{}`.", step.kind);
             return Err(CompileError::of(step, message));
         };
@@ -242,6 +245,7 @@ impl Compiler<'_> {
 fn simple(step: &Step) -> Result<Action, CompileError> {
     Ok(match step.kind.as_str() {
         "http.request" => Action::Http,
+        connector::STEP => Action::Connector(declared(step)?),
         call::STEP => Action::Call,
         code::STEP => Action::Code,
         "respond" => Action::Respond,
@@ -264,6 +268,22 @@ fn simple(step: &Step) -> Result<Action, CompileError> {
             return Err(CompileError::of(step, message));
         }
     })
+}
+
+/// Returns what a connector declares of a step's action.
+fn declared(step: &Step) -> Result<Declared, CompileError> {
+    let Some(declared) = &step.action else {
+        let message = "it does not say what its connector does.";
+        return Err(CompileError::of(step, message));
+    };
+    match declared.check() {
+        Ok(()) => Ok(declared.clone()),
+        Err(faults) => {
+            let fault = faults.first().map(ToString::to_string).unwrap_or_default();
+            let message = format!("what its connector declares cannot be used: {fault}");
+            Err(CompileError::of(step, message))
+        }
+    }
 }
 
 fn condition(step: &Step, lane: &Lane) -> Result<Option<Template>, CompileError> {

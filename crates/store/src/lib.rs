@@ -10,6 +10,7 @@ mod alert;
 mod audit;
 mod call;
 mod connection;
+mod connector;
 mod document;
 mod draft;
 mod error;

@@ -32,7 +32,7 @@ const KINDS: [Kind; 7] = [
 ];
 
 /// Ways of editing that a connector may ask for; the others belong to Sluice's own steps.
-const WIDGETS: [&str; 5] = ["multiline", "map", "list", "json", "condition"];
+const WIDGETS: [&str; 4] = ["multiline", "map", "list", "json"];
 
 impl Connector {
     /// Checks all of it but the recorded examples' outcome, which

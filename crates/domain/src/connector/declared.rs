@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::check_declared;
 use super::shape::types;
-use super::{Connector, Fault, Method, Operation, STEP, example_of};
+use super::{Connector, Fault, Method, Operation, Place, STEP, example_of};
 use crate::canonical;
 use crate::catalog::{Action, Effect};
 use crate::connection::Kind;
@@ -138,6 +138,33 @@ impl Declared {
             self.0.raw.base,
             operation.path
         )
+    }
+
+    /// Returns what is sent, line by line: method and address, headers, and where each field goes.
+    pub fn told(&self) -> String {
+        let operation = &self.0.raw.operation;
+        let mut lines = vec![self.line()];
+        let headers = self.0.raw.headers.iter().chain(&operation.headers);
+        lines.extend(headers.map(|(name, value)| format!("{name}: {value}")));
+        for field in &operation.input.fields {
+            let to = match operation.place(&field.name, self.base()) {
+                Place::Host { name } => format!("host, {{{name}}}"),
+                Place::Path { name } => format!("path, {{{name}}}"),
+                Place::Query { name, .. } => format!("query, {name}"),
+                Place::Header { name } => format!("header, {name}"),
+                Place::Body { name, .. } => format!("body, {name}"),
+                Place::WholeBody => "whole body".to_owned(),
+            };
+            lines.push(format!("{} -> {to}", field.name));
+        }
+        let by = format!("{} {}", self.0.raw.title, self.0.raw.version);
+        lines.push(format!("As declared by {}", by.trim()));
+        lines.join("\n")
+    }
+
+    /// Returns it as JSON, as documents hold it.
+    pub fn json(&self) -> Value {
+        serde_json::to_value(&self.0.raw).unwrap_or_default()
     }
 
     /// Returns how many bytes of canonical JSON it has.

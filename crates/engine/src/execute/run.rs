@@ -154,6 +154,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         match &node.action {
             Action::Http => Box::pin(self.http(node, started_at, config)).await,
+            Action::Connector(declared) => match declared.request(&config) {
+                Ok(request) => Box::pin(self.http(node, started_at, request)).await,
+                Err(error) => self.fail(node, started_at, Value::Object(config), error),
+            },
             Action::Code => Box::pin(self.code(node, started_at, config)).await,
             Action::Call => Box::pin(self.call(node, started_at, config)).await,
             Action::Delay => Box::pin(self.delay(node, started_at, config)).await,

@@ -33,6 +33,8 @@ struct Things {
     secret: Value,
     /// A connection; null where no function needs it.
     connection: Value,
+    /// The key of a connector; null where no function needs it.
+    connector: Value,
 }
 
 async fn things(app: &TestApp, function: &str) -> Things {
@@ -90,6 +92,10 @@ async fn things(app: &TestApp, function: &str) -> Things {
                 let fields = json!({ "form": oauth_form() });
                 admin.must("create_connection", fields).await
             }
+            _ => Value::Null,
+        },
+        connector: match function {
+            "read_connector" | "delete_connector" => connector(app).await,
             _ => Value::Null,
         },
         integration: integration.into(),
@@ -161,6 +167,37 @@ fn connection_form() -> Value {
     })
 }
 
+/// A connector as a file.
+fn connector_file() -> Value {
+    let file = json!({
+        "form": 1, "key": "shop", "title": "Shop", "base": "http://127.0.0.1:1",
+        "actions": [{ "key": "do", "title": "Do", "method": "GET", "path": "/" }],
+    });
+    json!({ "text": { "text": file.to_string(), "name": "shop.json" } })
+}
+
+/// What an import of it names, so that it is what was shown.
+fn connector_digest() -> String {
+    let file = connector_file();
+    let text = file["text"]["text"].as_str().expect("it is a text");
+    let connector = domain::connector::Connector::read(text);
+    connector.expect("it is a connector").digest()
+}
+
+/// Imports a connector under a key of its own.
+async fn connector(app: &TestApp) -> Value {
+    let key = format!("shop-{}", Uuid::now_v7().simple());
+    let mut source = connector_file();
+    let text = source["text"]["text"].as_str().expect("it is a text");
+    source["text"]["text"] = text
+        .replace("\"key\":\"shop\"", &format!("\"key\":\"{key}\""))
+        .into();
+    let fields = json!({ "source": source, "base": null });
+    let preview = app.admin.must("preview_connector", fields).await;
+    let fields = json!({ "source": source, "base": null, "digest": preview["digest"] });
+    app.admin.must("import_connector", fields).await
+}
+
 /// The same of one that someone consents to.
 fn oauth_form() -> Value {
     let mut form = connection_form();
@@ -210,6 +247,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         other_draft,
         secret,
         connection,
+        connector,
     } = things;
     let anchor = json!({ "target": null, "field": null, "range": null });
     let empty = wire(&domain::Document::new("manual"));
@@ -236,6 +274,9 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         | "read_retention"
         | "connections"
         | "connection_uses"
+        | "connectors"
+        | "our_connectors"
+        | "connector_actions"
         | "inbox"
         | "unread_notifications"
         | "policy_settings" => (json!({}), own),
@@ -357,6 +398,14 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         "try_connection" => (
             json!({ "id": connection, "is_test": false, "origin": "http://127.0.0.1:1", "path": "/" }),
             ours,
+        ),
+        "read_connector" | "delete_connector" => (json!({ "key": connector }), ours),
+        "connector_uses" => (json!({ "key": "shop" }), own),
+        "declarations" => (json!({ "wanted": [["shop", "do"]] }), own),
+        "preview_connector" => (json!({ "source": connector_file(), "base": null }), own),
+        "import_connector" => (
+            json!({ "source": connector_file(), "base": null, "digest": connector_digest() }),
+            own,
         ),
         "restart_poll" => (json!({ "id": integration, "from": "now" }), ours),
         "poll_once" => (json!({ "id": draft }), ours),

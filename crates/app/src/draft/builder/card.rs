@@ -2,6 +2,7 @@
 
 use domain::StepId;
 use domain::catalog;
+use domain::document::Step;
 use leptos::ev::PointerEvent;
 use leptos::prelude::*;
 
@@ -56,7 +57,7 @@ pub(super) fn step(builder: Builder, id: StepId, placed: Memo<Option<Placed>>) -
         builder
             .editor
             .step(id, |step| {
-                (step.name.clone(), step.kind.clone(), !step.lanes.is_empty())
+                (step.name.clone(), face(step), !step.lanes.is_empty())
             })
             .unwrap_or_default()
     });
@@ -98,10 +99,7 @@ pub(super) fn step(builder: Builder, id: StepId, placed: Memo<Option<Placed>>) -
                 on:keydown=move |event| keys::on_card(builder, Selection::Step(id), &event)
             >
                 {move || {
-                    let kind = shown.with(|(_, kind, _)| kind.clone());
-                    let action = catalog::action(&kind);
-                    let title = action.map_or("Unknown action", |action| action.title.as_str());
-                    let icon = action.map_or("alert", |action| action.icon.as_str());
+                    let (title, icon) = shown.with(|(_, face, _)| face.clone());
                     (canvas.detail.get() > Detail::Name).then(|| view! {
                         <span class="card-icon"><Icon name=icon /></span>
                         <span class="card-kind">{title}{move || folded.get().map(inside)}</span>
@@ -126,7 +124,16 @@ pub(super) fn step(builder: Builder, id: StepId, placed: Memo<Option<Placed>>) -
     }
 }
 
-type Shown = Memo<(String, String, bool)>;
+/// The name of a step, title and icon of its action, and whether it holds steps.
+type Shown = Memo<(String, (String, String), bool)>;
+
+/// Returns what the action of a step is called, and its icon.
+fn face(step: &Step) -> (String, String) {
+    match step.action() {
+        Some(action) => (action.title.clone(), action.icon.clone()),
+        None => ("Unknown action".to_owned(), "alert".to_owned()),
+    }
+}
 
 fn grip(builder: Builder, id: StepId, shown: Shown) -> impl IntoView {
     view! {

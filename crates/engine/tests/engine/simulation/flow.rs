@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::chance::Chance;
-use crate::stage::document;
+use crate::stage::{declared, document};
 
 /// Returns a document with up to about a dozen steps.
 pub(super) fn any(chance: &mut Chance, trigger: &str) -> Document {
@@ -108,6 +108,14 @@ impl Steps<'_> {
         } else {
             "doubt"
         };
+        if self.chance.percent(25) {
+            return json!({
+                "kind": "connector", "no_answer": no_answer,
+                "action": declared(method, "https://target.example", "/{item}"),
+                "item": slug, "note": "{{ trigger.body.n }}",
+                "on_error": {"retries": self.chance.below(4), "then": then},
+            });
+        }
         json!({
             "kind": "http.request", "method": method, "no_answer": no_answer,
             "url": format!("http://target.example/{slug}"),
