@@ -52,6 +52,8 @@ pub(super) struct Shaper<'a> {
     left: usize,
     /// Schemas that may still be told by their type only.
     seen: usize,
+    /// Members that the schema around a part requires: they are read like required ones.
+    wanted: Vec<&'a str>,
     /// How many levels below the bounds it is: nothing but what is required is read there.
     least: usize,
     /// References that could not be followed: told, and any value is taken in their place.
@@ -68,6 +70,7 @@ impl<'a> Shaper<'a> {
             bounds,
             left: bounds.nodes,
             seen: bounds.nodes * 3,
+            wanted: Vec::new(),
             least: 0,
             lost: Vec::new(),
             open: Vec::new(),
@@ -176,6 +179,8 @@ impl<'a> Shaper<'a> {
     }
 
     fn read_object(&mut self, object: &'a Map<String, Value>, depth: usize) -> Map<String, Value> {
+        let mut wanted = std::mem::take(&mut self.wanted);
+        self.gather(object, 0, &mut wanted);
         let mut shaped = Map::new();
         if let Some(name) = type_of(object) {
             shaped.insert("type".into(), name);
@@ -194,7 +199,7 @@ impl<'a> Shaper<'a> {
         }
         self.read_values(object, &mut shaped);
         read_bounds(object, &mut shaped);
-        self.read_properties(object, depth, &mut shaped);
+        self.read_properties(object, depth, &wanted, &mut shaped);
         match object.get("items") {
             // A schema for each place, of older drafts: any of them at any place.
             Some(Value::Array(places)) => {
@@ -216,7 +221,9 @@ impl<'a> Shaper<'a> {
         }
         for part in list(object, "allOf") {
             // Not a level of its own: the parts are one schema.
+            self.wanted.clone_from(&wanted);
             let part = self.read(part, depth);
+            self.wanted.clear();
             merge(&mut shaped, part);
         }
         self.read_alternatives(object, depth, &mut shaped);
@@ -255,6 +262,16 @@ impl<'a> Shaper<'a> {
         shaped
     }
 
+    /// Adds what a schema and its parts require of their members.
+    fn gather(&self, object: &'a Map<String, Value>, depth: usize, into: &mut Vec<&'a str>) {
+        into.extend(list(object, "required").filter_map(Value::as_str));
+        for part in list(object, "allOf").filter(|_| depth < LEAST) {
+            if let Ok(Value::Object(part)) = self.resolver.follow(part) {
+                self.gather(part, depth + 1, into);
+            }
+        }
+    }
+
     fn read_values(&self, object: &Map<String, Value>, shaped: &mut Map<String, Value>) {
         let fixed = object.get("const").map(std::slice::from_ref);
         let options = object.get("enum").and_then(Value::as_array);
@@ -282,7 +299,10 @@ impl<'a> Shaper<'a> {
             }
             None => {}
         }
-        let default = object.get("default").filter(|default| is_small(default));
+        // One that is a list or an object is too large to be told, and often of another type.
+        let is_scalar = |value: &&Value| !value.is_array() && !value.is_object();
+        let default = object.get("default").filter(|value| is_small(value));
+        let default = default.filter(is_scalar);
         if let Some(default) = default.and_then(|default| fitted(default, &kind)) {
             shaped.insert("default".into(), default);
         }
@@ -302,6 +322,7 @@ impl<'a> Shaper<'a> {
         &mut self,
         object: &'a Map<String, Value>,
         depth: usize,
+        wanted: &[&'a str],
         shaped: &mut Map<String, Value>,
     ) {
         let required: Vec<&str> = list(object, "required").filter_map(Value::as_str).collect();
@@ -313,7 +334,7 @@ impl<'a> Shaper<'a> {
             let mut kept = Map::new();
             let mut gone: Vec<&str> = Vec::new();
             // What has to be there is read first, so that it is kept when there is too much.
-            let is_required = |name: &String| required.contains(&name.as_str());
+            let is_required = |name: &String| wanted.contains(&name.as_str());
             let mut read = Map::new();
             for (name, schema) in properties.iter().filter(|(name, _)| is_required(name)) {
                 read.insert(name.clone(), Value::Object(self.read(schema, depth + 1)));

@@ -2,6 +2,11 @@
 
 use super::*;
 
+fn with_parameter(document: &mut Value, parameter: Value) {
+    let parameters = document["paths"]["/a/{id}"]["post"]["parameters"].as_array_mut();
+    parameters.expect("it has some").push(parameter);
+}
+
 /// Returns the field that a schema of a query parameter becomes, without its title.
 fn of_schema(version: &str, schema: Value) -> Value {
     let (operation, _) = imported(&document(|document| {
@@ -14,8 +19,10 @@ fn of_schema(version: &str, schema: Value) -> Value {
                 "name": { "type": "string" },
                 "children": { "type": "array", "items": { "$ref": "#/components/schemas/Tree" } } } },
         } });
-        document["paths"]["/a/{id}"]["post"]["parameters"][1] =
-            json!({ "name": "q", "in": "query", "schema": schema });
+        with_parameter(
+            document,
+            json!({ "name": "q", "in": "query", "schema": schema }),
+        );
     }));
     let mut field = field(&operation, "q");
     field
@@ -217,9 +224,7 @@ fn parameters_of_an_operation_go_before_those_of_its_path() {
 
 #[test]
 fn values_are_written_as_the_style_says() {
-    let with = |parameter: Value| {
-        document(|document| document["paths"]["/a/{id}"]["post"]["parameters"][1] = parameter)
-    };
+    let with = |parameter: Value| document(|document| with_parameter(document, parameter));
     let list = json!({ "type": "array", "items": { "type": "string" } });
     let object = json!({ "type": "object", "properties": { "a": { "type": "string" } } });
     let table = [
