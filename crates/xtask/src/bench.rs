@@ -8,6 +8,7 @@ mod browser;
 mod domain;
 mod faults;
 mod figure;
+mod openapi;
 mod runs;
 mod server;
 mod start;
@@ -26,7 +27,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) project: &'a Project,
     /// The compiler that everything is built with.
     pub(crate) toolchain: &'a Toolchain,
-    /// The release build of the server; the page is built as well.
+    /// The release build of the server; the page is built as well. Not there for a group of
+    /// [`ALONE`].
     pub(crate) program: PathBuf,
 }
 
@@ -51,6 +53,11 @@ const GROUPS: &[(&str, &str, Measure)] = &[
         faults::measure,
     ),
     (
+        "openapi",
+        "real descriptions imported, and every action called against a mock made of them",
+        openapi::measure,
+    ),
+    (
         "page",
         "time until the first screen is usable",
         browser::page,
@@ -72,6 +79,9 @@ const GROUPS: &[(&str, &str, Measure)] = &[
     ),
 ];
 
+/// Groups that need no server: what they measure they build themselves.
+const ALONE: [&str; 1] = ["openapi"];
+
 /// Builds for release and takes the figures of the group that is named first.
 pub(crate) fn run(project: &Project, mut arguments: Arguments) -> Outcome {
     let wanted = arguments.word().unwrap_or_default();
@@ -86,7 +96,11 @@ pub(crate) fn run(project: &Project, mut arguments: Arguments) -> Outcome {
         )));
     };
     let toolchain = setup::for_test(project)?;
-    let program = launch::build(project, &toolchain, Profile::Release)?;
+    let program = if ALONE.contains(name) {
+        PathBuf::new()
+    } else {
+        launch::build(project, &toolchain, Profile::Release)?
+    };
     progress(format_args!("Measuring: {name}"));
     let toolchain = &toolchain;
     let bench = Bench {

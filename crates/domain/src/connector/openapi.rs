@@ -7,8 +7,12 @@
 
 mod action;
 mod body;
+mod describe;
 mod field;
+mod fold;
 mod hint;
+mod kind;
+mod members;
 mod parameter;
 mod reference;
 mod report;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::declared::as_text;
 use super::parts;
 use super::shape::types;
-use super::{BodyType, Declared, Place, Style, URL};
+use super::{BodyType, Declared, Method, Place, Style, URL, fits};
 use crate::catalog::Effect;
 use crate::delivery::is_pointer;
 use crate::template::short;
@@ -70,7 +70,14 @@ impl Declared {
                 .map_err(|message| format!("{title}: {message}"))?;
         }
         let mut whole = request.whole.take();
+        let is_left_out = whole.is_none() && request.body.is_empty() && !self.needs_body();
         let mut kind = operation.body;
+        if is_left_out {
+            kind = BodyType::None;
+            request
+                .headers
+                .retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        }
         if kind == BodyType::Multipart {
             let members = std::mem::take(&mut request.body);
             let (content_type, text) = parts::written(members, whole, |name| self.is_file(name))?;
@@ -104,6 +111,24 @@ impl Declared {
         let expected = operation.expected_status.as_str();
         built.insert("expected_status".to_owned(), expected.into());
         Ok(built)
+    }
+
+    /// Returns whether there is a body also when no field gives anything for it. One that is a
+    /// single field is left out with it, and where HTTP expects none (RFC 9110, 9.3), none is sent
+    /// for nothing.
+    fn needs_body(&self) -> bool {
+        let operation = self.operation();
+        let is_whole = |name: &str| operation.place(name, self.base()) == Place::WholeBody;
+        let has_whole = operation
+            .input
+            .fields
+            .iter()
+            .any(|field| is_whole(&field.name));
+        let expects = !matches!(
+            operation.method,
+            Method::Get | Method::Head | Method::Delete
+        );
+        expects && !has_whole
     }
 
     /// Returns whether a part of the body is the content of a file.
@@ -252,8 +277,23 @@ fn as_declared(property: Option<&Value>, value: &Value) -> Value {
             _ => value.clone(),
         },
         Value::Number(_) | Value::Bool(_) if types == ["string"] => value.to_string().into(),
+        Value::String(text) if property.contains_key("anyOf") => alternative(property, text),
         _ => value.clone(),
     }
+}
+
+/// Returns what a text is of several types of which one is text: what fits one of the alternatives
+/// as it stands there stays, else the number or boolean that it says, if that fits.
+fn alternative(property: &Map<String, Value>, text: &str) -> Value {
+    let as_text = Value::from(text);
+    let schema = Value::Object(property.clone());
+    if fits(&schema, &as_text).is_none() {
+        return as_text;
+    }
+    let said: Option<Value> = serde_json::from_str(text.trim()).ok();
+    let said = said.filter(|said| said.is_number() || said.is_boolean());
+    said.filter(|said| fits(&schema, said).is_none())
+        .unwrap_or(as_text)
 }
 
 /// Writes a value as parameters. What has a name already becomes one of several.

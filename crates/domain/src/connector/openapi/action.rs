@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::describe::{description, group, keywords, title};
 use super::parameter::{Parameter, Where};
 use super::reference::Resolver;
 use super::security::{Asked, Security};
 use super::server::Hole;
 use super::shape::{Bounds, Direction, Shaper};
 use super::{body, field, hint, key_of, parameter, words};
-use crate::connector::{BodyType, FIELDS, Method, Operation, Place, Style};
-use crate::limit;
+use crate::connector::{FIELDS, Method, Operation, Place, Style};
 use crate::schema::Schema;
 
 /// How much is kept of input and output, from all that is useful to what always fits.
@@ -21,21 +21,21 @@ const BOUNDS: [Bounds; 5] = [
         depth: 9,
         nodes: 500,
         text: 300,
-        choices: 250,
+        choices: 1_000,
     },
     Bounds {
         optional: 3,
         depth: 9,
         nodes: 250,
         text: 160,
-        choices: 120,
+        choices: 400,
     },
     Bounds {
         optional: 2,
         depth: 8,
         nodes: 150,
         text: 100,
-        choices: 60,
+        choices: 100,
     },
     Bounds {
         optional: 1,
@@ -66,9 +66,6 @@ const STEPS: [(usize, Option<usize>); 9] = [
     (3, Some(4)),
     (4, None),
 ];
-
-/// Most members of a body that become fields of their own.
-const MEMBERS: usize = 200;
 
 /// What all operations of a document have in common.
 pub(super) struct Context<'a> {
@@ -134,16 +131,16 @@ pub(super) fn of(context: &Context<'_>, source: Source<'_>) -> Result<Made, Stri
     ))
 }
 
-struct Maker<'a, 'b> {
-    context: &'b Context<'a>,
-    source: Source<'a>,
-    parameters: &'b [Parameter<'a>],
-    input: Bounds,
-    notes: Vec<String>,
-    names: field::Names,
-    properties: Map<String, Value>,
-    required: Vec<String>,
-    places: BTreeMap<String, Place>,
+pub(super) struct Maker<'a, 'b> {
+    pub(super) context: &'b Context<'a>,
+    pub(super) source: Source<'a>,
+    pub(super) parameters: &'b [Parameter<'a>],
+    pub(super) input: Bounds,
+    pub(super) notes: Vec<String>,
+    pub(super) names: field::Names,
+    pub(super) properties: Map<String, Value>,
+    pub(super) required: Vec<String>,
+    pub(super) places: BTreeMap<String, Place>,
 }
 
 impl<'a> Maker<'a, '_> {
@@ -436,6 +433,14 @@ impl<'a> Maker<'a, '_> {
         };
         let schema = self.schema(parameter, parameter.is_required);
         let place = match place {
+            // No style says how a list of objects is written, and JSON is how it is done.
+            Place::Query {
+                name,
+                style: Style::Repeat | Style::Comma,
+            } if is_nested(&schema) => Place::Query {
+                name,
+                style: Style::Json,
+            },
             // How a single value is written does not depend on the style.
             Place::Query {
                 name,
@@ -453,151 +458,6 @@ impl<'a> Maker<'a, '_> {
         }
         self.places.insert(field, place);
         Ok(false)
-    }
-
-    fn body(&mut self, headers: &mut BTreeMap<String, String>) -> Result<BodyType, String> {
-        let Some(given) = self.source.operation.get("requestBody") else {
-            return Ok(BodyType::None);
-        };
-        let given = self
-            .context
-            .resolver
-            .follow(given)
-            .map_err(|why| format!("Its body: {why}."))?;
-        let is_required = given.get("required") == Some(&Value::Bool(true));
-        let Some(content) = given.get("content").and_then(Value::as_object) else {
-            return Ok(BodyType::None);
-        };
-        let Some(sent) = body::sent(content) else {
-            return Ok(BodyType::None);
-        };
-        if let Some(name) = sent.name {
-            let is_header =
-                name.len() <= 200 && name.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-            if !is_header {
-                return Err("The content type of its body is none.".to_owned());
-            }
-            headers.insert("Content-Type".to_owned(), name.to_owned());
-        }
-        let mut shaped = match sent.media.get("schema") {
-            Some(schema) => {
-                let mut shaper = Shaper::new(self.context.resolver, Direction::Sent, self.input);
-                let shaped = shaper.shape(schema);
-                self.notes.extend(
-                    shaper
-                        .lost
-                        .into_iter()
-                        .map(|lost| format!("Its body: {lost}.")),
-                );
-                shaped
-            }
-            None => Map::new(),
-        };
-        if let Some(said) = given.get("description").and_then(Value::as_str) {
-            let said = words::plain(said, self.input.text);
-            shaped.entry("description").or_insert_with(|| said.into());
-        }
-        match sent.body {
-            BodyType::Text => {
-                if !shaped.get("type").is_some_and(|kind| kind == "string") {
-                    shaped = Map::from_iter([("type".to_owned(), Value::from("string"))]);
-                }
-                shaped.insert("x-widget".into(), "multiline".into());
-                self.whole(shaped, is_required);
-            }
-            kind => {
-                let choice = only_required(&mut shaped);
-                if is_flat(&shaped) {
-                    let style = |name: &str| body_style(kind, sent.media, name);
-                    self.members(shaped, is_required, style);
-                    if let Some(choice) = choice {
-                        self.notes.push(choice);
-                    }
-                } else if matches!(kind, BodyType::Form | BodyType::Multipart) {
-                    shaped.insert("type".into(), "object".into());
-                    self.whole(shaped, is_required);
-                } else {
-                    self.whole(shaped, is_required);
-                }
-                if kind == BodyType::Multipart {
-                    self.notes.push(
-                        "It is sent in parts; the content of a file is sent as text.".to_owned(),
-                    );
-                }
-            }
-        }
-        Ok(sent.body)
-    }
-
-    /// Makes one field of the body.
-    fn whole(&mut self, shaped: Map<String, Value>, is_required: bool) {
-        let field = self.names.give("body", "request");
-        let mut schema = field::of("body", shaped, is_required);
-        if schema.get("x-widget").is_some_and(|widget| widget == "map") {
-            // The whole body may be more than texts.
-            schema.shift_remove("x-widget");
-        }
-        self.properties.insert(field.clone(), Value::Object(schema));
-        if is_required {
-            self.required.push(field.clone());
-        }
-        self.places.insert(field, Place::WholeBody);
-    }
-
-    /// Makes a field of each member of the body.
-    fn members(
-        &mut self,
-        mut shaped: Map<String, Value>,
-        is_required: bool,
-        style: impl Fn(&str) -> Style,
-    ) {
-        let required: Vec<String> = shaped
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect();
-        // Many descriptions forget to say that a body is required. Where there is one by nature,
-        // what its schema requires is required.
-        let has_body = !matches!(
-            self.source.method,
-            Method::Get | Method::Head | Method::Delete
-        );
-        let Some(Value::Object(properties)) = shaped.shift_remove("properties") else {
-            return;
-        };
-        for (name, property) in properties {
-            let Value::Object(property) = property else {
-                continue;
-            };
-            let is_required = (is_required || has_body) && required.contains(&name);
-            let field = self.names.give(&name, "body");
-            let mut schema = field::of(&name, property, is_required);
-            let only = schema
-                .get("enum")
-                .and_then(Value::as_array)
-                .filter(|options| options.len() == 1);
-            if let Some(only) = only
-                .map(|options| options[0].clone())
-                .filter(|_| is_required)
-            {
-                schema.insert("default".into(), only);
-            }
-            self.properties.insert(field.clone(), Value::Object(schema));
-            if is_required {
-                self.required.push(field.clone());
-            }
-            let place = Place::Body {
-                style: style(&name),
-                // A name that begins with a slash would be a pointer.
-                name: match name.strip_prefix('/') {
-                    Some(_) => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
-                    None => name,
-                },
-            };
-            self.places.insert(field, place);
-        }
     }
 
     fn output(&mut self, bounds: Option<Bounds>) -> Value {
@@ -638,6 +498,23 @@ impl<'a> Maker<'a, '_> {
     }
 }
 
+/// Returns whether a value holds lists or objects within a list or object.
+pub(super) fn is_nested(schema: &Map<String, Value>) -> bool {
+    let is_inner = |schema: &Value| {
+        let kind = schema
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        kind == "object" || kind == "array"
+    };
+    let members = schema.get("properties").and_then(Value::as_object);
+    schema.get("items").is_some_and(is_inner)
+        || members
+            .into_iter()
+            .flatten()
+            .any(|(_, member)| is_inner(member))
+}
+
 fn is_single(schema: &Map<String, Value>) -> bool {
     let kind = schema
         .get("type")
@@ -646,76 +523,14 @@ fn is_single(schema: &Map<String, Value>) -> bool {
     matches!(kind, "string" | "number" | "integer" | "boolean")
 }
 
-/// Returns whether a body is an object whose members can be fields of their own.
-fn is_flat(shaped: &Map<String, Value>) -> bool {
-    let properties = shaped.get("properties").and_then(Value::as_object);
-    let is_object = shaped.get("type").is_none_or(|kind| kind == "object");
-    is_object
-        && !shaped.contains_key("anyOf")
-        && properties.is_some_and(|properties| (1..=MEMBERS).contains(&properties.len()))
-}
-
-/// Takes alternatives away that say only which members have to be there, and tells them.
-fn only_required(shaped: &mut Map<String, Value>) -> Option<String> {
-    let all = shaped.get("anyOf").and_then(Value::as_array)?;
-    let is_only = |alternative: &Value| {
-        alternative.as_object().is_some_and(|alternative| {
-            let keys = ["required", "type", "title", "description", "nullable"];
-            alternative.keys().all(|key| keys.contains(&key.as_str()))
-                && alternative.get("type").is_none_or(|kind| kind == "object")
-        })
-    };
-    if !shaped.contains_key("properties") || !all.iter().all(is_only) {
-        return None;
-    }
-    let told: Vec<String> = all
-        .iter()
-        .filter_map(|alternative| {
-            let names = alternative.get("required")?.as_array()?;
-            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
-            (!names.is_empty()).then(|| names.join(" and "))
-        })
-        .collect();
-    shaped.shift_remove("anyOf");
-    (told.len() > 1).then(|| format!("It needs {}.", told.join(", or ")))
-}
-
-/// Returns how a member of a form is written.
-fn body_style(kind: BodyType, media: &Map<String, Value>, name: &str) -> Style {
-    if kind == BodyType::Json {
-        return Style::default();
-    }
-    let encoding = media
-        .get("encoding")
-        .and_then(|encoding| encoding.get(name));
-    let text = |key: &str| {
-        encoding
-            .and_then(|encoding| encoding.get(key))
-            .and_then(Value::as_str)
-    };
-    let is_exploded = encoding
-        .and_then(|encoding| encoding.get("explode"))
-        .and_then(Value::as_bool);
-    match (text("style"), is_exploded) {
-        (Some("deepObject"), _) => Style::Deep,
-        (Some("spaceDelimited"), Some(false) | None) => Style::Space,
-        (Some("pipeDelimited"), Some(false) | None) => Style::Pipe,
-        (_, Some(false)) => Style::Comma,
-        (None, None) if text("contentType").is_some_and(|name| name.contains("json")) => {
-            Style::Json
-        }
-        _ => Style::Repeat,
-    }
-}
-
-fn text_of<'a>(operation: &'a Map<String, Value>, key: &str) -> &'a str {
+pub(super) fn text_of<'a>(operation: &'a Map<String, Value>, key: &str) -> &'a str {
     operation
         .get(key)
         .and_then(Value::as_str)
         .unwrap_or_default()
 }
 
-fn append(text: &mut String, sentence: &str) {
+pub(super) fn append(text: &mut String, sentence: &str) {
     if !text.is_empty() && !text.ends_with(['.', '…', '!', '?']) {
         text.push('.');
     }
@@ -723,73 +538,4 @@ fn append(text: &mut String, sentence: &str) {
         text.push(' ');
     }
     text.push_str(sentence);
-}
-
-fn title(source: Source<'_>) -> String {
-    let summary = words::plain(text_of(source.operation, "summary"), limit::NAME);
-    let summary = summary.trim_end_matches('.');
-    if !summary.is_empty() {
-        return summary.to_owned();
-    }
-    let named = words::plain(
-        &words::label(text_of(source.operation, "operationId")),
-        limit::NAME,
-    );
-    if !named.is_empty() {
-        return named;
-    }
-    words::plain(
-        &format!("{} {}", source.method.word(), source.path),
-        limit::NAME,
-    )
-}
-
-fn description(operation: &Map<String, Value>) -> String {
-    words::plain(text_of(operation, "description"), 500)
-}
-
-fn tags<'a>(source: Source<'a>) -> impl Iterator<Item = &'a str> {
-    let tags = source.operation.get("tags").and_then(Value::as_array);
-    tags.into_iter().flatten().filter_map(Value::as_str)
-}
-
-fn literals(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/')
-        .filter(|segment| !segment.is_empty() && !segment.contains(['{', '}']))
-}
-
-fn group(source: Source<'_>) -> String {
-    let tag = tags(source).next();
-    let is_version = |segment: &&str| {
-        *segment == "api"
-            || segment.starts_with('v') && segment[1..].starts_with(|c: char| c.is_ascii_digit())
-    };
-    let name = tag.or_else(|| literals(source.path).find(|segment| !is_version(segment)));
-    let name = name.unwrap_or_default();
-    let name = if tag.is_some() && name.contains(' ') {
-        name.to_owned()
-    } else {
-        words::label(name)
-    };
-    words::plain(&name, 80)
-}
-
-fn keywords(source: Source<'_>) -> Vec<String> {
-    let mut keywords: Vec<String> = Vec::new();
-    let id = words::of_name(text_of(source.operation, "operationId"));
-    let of_path = literals(source.path).flat_map(words::of_name);
-    for word in tags(source)
-        .flat_map(words::of_name)
-        .chain(of_path)
-        .chain(id)
-    {
-        let word = word.to_lowercase();
-        if (2..=40).contains(&word.chars().count())
-            && !keywords.contains(&word)
-            && keywords.len() < 16
-        {
-            keywords.push(word);
-        }
-    }
-    keywords
 }
