@@ -20,6 +20,7 @@ use source::Taken;
 use crate::{Error, Result, Store, Tx, audit, organization, timestamp};
 
 use ours::ours;
+pub use source::read as read_connector;
 
 impl Store {
     /// Returns the connectors of the organization, by title.

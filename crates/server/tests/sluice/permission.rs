@@ -1,6 +1,8 @@
 //! Who may do what, asked of every route and every server function there is. The lists come from
 //! the router itself: what is new and not written down here fails.
 
+mod connector;
+
 use std::path::Path;
 
 use domain::account::Role;
@@ -95,7 +97,7 @@ async fn things(app: &TestApp, function: &str) -> Things {
             _ => Value::Null,
         },
         connector: match function {
-            "read_connector" | "delete_connector" => connector(app).await,
+            "read_connector" | "delete_connector" => connector::imported(app).await,
             _ => Value::Null,
         },
         integration: integration.into(),
@@ -165,37 +167,6 @@ fn connection_form() -> Value {
         "name": format!("Shop {}", Uuid::now_v7()), "kind": "bearer", "names": [],
         "origins": ["http://127.0.0.1:1"], "live": { "set": ["planted-secret"] }, "test": "keep",
     })
-}
-
-/// A connector as a file.
-fn connector_file() -> Value {
-    let file = json!({
-        "form": 1, "key": "shop", "title": "Shop", "base": "http://127.0.0.1:1",
-        "actions": [{ "key": "do", "title": "Do", "method": "GET", "path": "/" }],
-    });
-    json!({ "text": { "text": file.to_string(), "name": "shop.json" } })
-}
-
-/// What an import of it names, so that it is what was shown.
-fn connector_digest() -> String {
-    let file = connector_file();
-    let text = file["text"]["text"].as_str().expect("it is a text");
-    let connector = domain::connector::Connector::read(text);
-    connector.expect("it is a connector").digest()
-}
-
-/// Imports a connector under a key of its own.
-async fn connector(app: &TestApp) -> Value {
-    let key = format!("shop-{}", Uuid::now_v7().simple());
-    let mut source = connector_file();
-    let text = source["text"]["text"].as_str().expect("it is a text");
-    source["text"]["text"] = text
-        .replace("\"key\":\"shop\"", &format!("\"key\":\"{key}\""))
-        .into();
-    let fields = json!({ "source": source, "base": null });
-    let preview = app.admin.must("preview_connector", fields).await;
-    let fields = json!({ "source": source, "base": null, "digest": preview["digest"] });
-    app.admin.must("import_connector", fields).await
 }
 
 /// The same of one that someone consents to.
@@ -402,9 +373,9 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         "read_connector" | "delete_connector" => (json!({ "key": connector }), ours),
         "connector_uses" => (json!({ "key": "shop" }), own),
         "declarations" => (json!({ "wanted": [["shop", "do"]] }), own),
-        "preview_connector" => (json!({ "source": connector_file(), "base": null }), own),
+        "preview_connector" => (json!({ "source": connector::file(), "base": null }), own),
         "import_connector" => (
-            json!({ "source": connector_file(), "base": null, "digest": connector_digest() }),
+            json!({ "source": connector::file(), "base": null, "digest": connector::digest() }),
             own,
         ),
         "restart_poll" => (json!({ "id": integration, "from": "now" }), ours),

@@ -43,6 +43,26 @@ pub(super) fn file_name(name: &str) -> String {
     }
 }
 
+/// Reads a connector, or makes one of the description of a service in OpenAPI; returns what was
+/// left out of a description, or is different from it, in sentences. `address` is where it came
+/// from, if it came from one.
+///
+/// # Errors
+/// What is wrong, and where; also a recorded example that does not hold.
+pub fn read(text: &str, address: Option<&str>) -> Result<(Connector, Vec<String>), Refusal> {
+    let wrong = |message: String| Refusal::Faults(vec![Fault::of("", message)]);
+    let document = openapi::read(text).map_err(|unreadable| wrong(unreadable.to_string()))?;
+    let is_description = ["openapi", "swagger"]
+        .iter()
+        .any(|word| document.get(word).is_some());
+    if !is_description {
+        return Ok((written(text, document)?, Vec::new()));
+    }
+    let imported = openapi::import(&document, address);
+    let (connector, report) = imported.map_err(|refusal| wrong(refusal.to_string()))?;
+    Ok((connector, notes(&report)))
+}
+
 /// Reads a text; `address` is where it came from, `base` takes the place of what all paths begin
 /// with.
 pub(super) fn taken(
@@ -51,18 +71,7 @@ pub(super) fn taken(
     address: Option<&str>,
     base: Option<String>,
 ) -> Result<Taken, Refusal> {
-    let wrong = |message: String| Refusal::Faults(vec![Fault::of("", message)]);
-    let document = openapi::read(text).map_err(|unreadable| wrong(unreadable.to_string()))?;
-    let is_description = ["openapi", "swagger"]
-        .iter()
-        .any(|word| document.get(word).is_some());
-    let (mut connector, notes) = if is_description {
-        let imported = openapi::import(&document, address);
-        let (connector, report) = imported.map_err(|refusal| wrong(refusal.to_string()))?;
-        (connector, notes(&report))
-    } else {
-        (written(text, document)?, Vec::new())
-    };
+    let (mut connector, notes) = read(text, address)?;
     if let Some(base) = base {
         base.trim()
             .trim_end_matches('/')

@@ -221,6 +221,7 @@ async fn a_description_is_imported_as_a_connector_and_one_of_ours_by_its_key(
         assert!(!title.is_empty());
         assert_eq!(import(&world, Source::Ours(key.clone())).await, key);
     }
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let nowhere = Source::Address("http://127.0.0.1:1/openapi.json".to_owned());
     let refused = store.preview_connector(admin, nowhere, None).await;
     let Err(Error::Refused(Refusal::Connector(Imported::Address(why)))) = refused else {
