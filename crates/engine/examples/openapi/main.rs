@@ -14,6 +14,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
@@ -109,18 +110,19 @@ async fn main() -> Outcome {
         let child = Command::new(std::env::current_exe()?)
             .args(["--measure", file])
             .output()?;
-        print!("{}", String::from_utf8_lossy(&child.stdout));
+        std::io::stdout().write_all(&child.stdout)?;
     }
     search::measure(&actions);
     Ok(())
 }
 
-fn print(figure: &str, value: serde_json::Value, unit: &str, goal: serde_json::Value) {
+/// Prints a figure. A reader that went away is no reason to fail.
+pub(crate) fn print(figure: &str, value: serde_json::Value, unit: &str, goal: serde_json::Value) {
     let mut line = json!({ "figure": figure, "value": value, "unit": unit });
     if !goal.is_null() {
         line["goal"] = goal;
     }
-    println!("{line}");
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 async fn prove(name: &str, file: &str) -> Outcome<(Row, Vec<search::Entry>)> {

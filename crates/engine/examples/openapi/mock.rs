@@ -156,7 +156,7 @@ impl Mock {
             let given = match place {
                 "path" => path
                     .get(name)
-                    .map(|value| parse::of_text(&self.raw, parameter, schema, &[value.clone()])),
+                    .map(|value| parse::of_text(&self.raw, parameter, schema, value)),
                 "query" => {
                     known.push(name);
                     let (value, all) =
@@ -170,8 +170,7 @@ impl Mock {
                         continue;
                     }
                     let value = request.headers.get(&lower);
-                    value
-                        .map(|value| parse::of_text(&self.raw, parameter, schema, &[value.clone()]))
+                    value.map(|value| parse::of_text(&self.raw, parameter, schema, value))
                 }
                 "cookie" if is_required => {
                     return Err(bad(format!("the cookie `{name}` is missing")));

@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::raw::Raw;
 
 /// Returns what a text in a path or header says.
-pub(crate) fn of_text(raw: &Raw, parameter: &Value, schema: &Value, texts: &[String]) -> Value {
-    let text = texts.first().map(String::as_str).unwrap_or_default();
+pub(crate) fn of_text(raw: &Raw, parameter: &Value, schema: &Value, text: &str) -> Value {
     let text = match parameter["style"].as_str() {
         Some("label") => text.trim_start_matches('.'),
         Some("matrix") => text.split_once('=').map_or(text, |(_, value)| value),

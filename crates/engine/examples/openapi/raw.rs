@@ -145,7 +145,7 @@ impl Raw {
                 option == value
                     || is_text && option.is_number() && option.as_f64() == value.as_f64()
                     // Descriptions in YAML forget the quotes around a text such as `123` or `true`.
-                    || value.as_str().is_some_and(|text| !option.is_string() && option.to_string() == text)
+                    || value.as_str().is_some_and(|text| !option.is_string() && *text == *option.to_string())
             };
             if !options.is_empty() && !options.iter().any(same) {
                 return Some(format!("{} is none of the values listed", short(value)));

@@ -52,12 +52,11 @@ pub(crate) fn measure(entries: &[Entry]) {
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let slowest = times.last().copied().unwrap_or_default();
-    println!(
-        "{}",
-        json!({ "figure": "search_10000_key_ms", "value": median, "unit": "ms", "goal": 16 })
-    );
-    println!(
-        "{}",
-        json!({ "figure": "search_10000_slowest_key_ms", "value": slowest, "unit": "ms", "goal": 16 })
+    crate::print("search_10000_key_ms", json!(median), "ms", json!(16));
+    crate::print(
+        "search_10000_slowest_key_ms",
+        json!(slowest),
+        "ms",
+        json!(16),
     );
 }

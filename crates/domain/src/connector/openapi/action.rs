@@ -354,13 +354,11 @@ impl<'a> Maker<'a, '_> {
         if shaped.get("type").is_none() && shaped.get("anyOf").is_none() {
             shaped.insert("type".into(), "string".into());
         }
-        if let Some(example) = parameter
-            .example
-            .filter(|example| !example.is_object() && !example.is_null())
-        {
-            if example.to_string().len() <= 200 {
-                shaped.entry("examples").or_insert_with(|| json!([example]));
-            }
+        let is_shown = |example: &&Value| {
+            !example.is_object() && !example.is_null() && example.to_string().len() <= 200
+        };
+        if let Some(example) = parameter.example.filter(is_shown) {
+            shaped.entry("examples").or_insert_with(|| json!([example]));
         }
         // Where there is nothing to choose, it is chosen.
         let only = shaped
