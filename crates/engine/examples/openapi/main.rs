@@ -19,6 +19,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
+use domain::connector::Shelf;
 use domain::connector::openapi::{self, Report};
 use serde_json::json;
 
@@ -51,10 +52,10 @@ async fn main() -> Outcome {
         return measure(file);
     }
     let mut rows = Vec::new();
-    let mut actions = Vec::new();
+    let mut shelves = Vec::new();
     for word in &words {
         let (name, file) = word.split_once('=').ok_or("usage: openapi NAME=FILE…")?;
-        let (row, mut titles) = prove(name, file).await?;
+        let (row, shelf) = prove(name, file).await?;
         eprintln!("{}", line(&row));
         for failed in row.called.failed.iter().take(TOLD) {
             eprintln!("    not called: {failed}");
@@ -63,7 +64,7 @@ async fn main() -> Outcome {
             eprintln!("    left out: {left}");
         }
         rows.push(row);
-        actions.append(&mut titles);
+        shelves.push(shelf);
     }
     eprintln!("{}", total(&rows));
     let sum = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
@@ -112,7 +113,7 @@ async fn main() -> Outcome {
             .output()?;
         std::io::stdout().write_all(&child.stdout)?;
     }
-    search::measure(&actions);
+    search::measure(&shelves);
     Ok(())
 }
 
@@ -125,7 +126,7 @@ pub(crate) fn print(figure: &str, value: serde_json::Value, unit: &str, goal: se
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-async fn prove(name: &str, file: &str) -> Outcome<(Row, Vec<search::Entry>)> {
+async fn prove(name: &str, file: &str) -> Outcome<(Row, Shelf)> {
     let text = std::fs::read_to_string(file)?;
     let begun = Instant::now();
     let document = openapi::read(&text).map_err(|why| format!("{name}: {why}"))?;
@@ -154,7 +155,7 @@ async fn prove(name: &str, file: &str) -> Outcome<(Row, Vec<search::Entry>)> {
         .call_all(&connector)
         .await;
     serving.abort();
-    let entries = search::entries(&connector);
+    let shelf = search::shelf(&connector);
     let row = Row {
         name: name.to_owned(),
         bytes: text.len(),
@@ -162,7 +163,7 @@ async fn prove(name: &str, file: &str) -> Outcome<(Row, Vec<search::Entry>)> {
         called,
         milliseconds,
     };
-    Ok((row, entries))
+    Ok((row, shelf))
 }
 
 /// Measures reading and importing one document, and the memory that it takes at most.

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use domain::connector::Connector;
-use domain::search;
+use domain::connector::{Connector, Index, Line, Shelf};
 use serde_json::json;
 
 /// Actions that are searched.
@@ -11,41 +10,40 @@ const ACTIONS: usize = 10_000;
 /// What is typed, letter by letter.
 const TYPED: [&str; 4] = ["create issue", "list users", "invoice pdf", "zzzz"];
 
-/// What of an action is searched.
-pub(crate) struct Entry(String);
-
-pub(crate) fn entries(connector: &Connector) -> Vec<Entry> {
-    let of = |title: &str, group: &str| format!("{title} {group} {}", connector.title);
-    connector
-        .actions
-        .iter()
-        .map(|action| Entry(of(&action.title, &action.group)))
-        .collect()
+/// Returns a connector as the search sees it.
+pub(crate) fn shelf(connector: &Connector) -> Shelf {
+    Shelf {
+        connector: connector.key.clone(),
+        title: connector.title.clone(),
+        icon: connector.icon.clone(),
+        actions: connector.actions.iter().map(Line::of).collect(),
+    }
 }
 
-/// Prints the time of the slowest and of the middle key.
-pub(crate) fn measure(entries: &[Entry]) {
-    if entries.is_empty() {
-        return;
-    }
-    let texts: Vec<&str> = entries
+/// Prints the time of the middle and of the slowest key, when all shelves are searched, some of
+/// them several times until there are enough actions.
+pub(crate) fn measure(shelves: &[Shelf]) {
+    let mut all: Vec<Shelf> = Vec::new();
+    let mut left = ACTIONS;
+    for shelf in shelves
         .iter()
+        .filter(|shelf| !shelf.actions.is_empty())
         .cycle()
-        .take(ACTIONS)
-        .map(|entry| entry.0.as_str())
-        .collect();
+    {
+        let mut shelf = shelf.clone();
+        shelf.actions.truncate(left);
+        left -= shelf.actions.len();
+        all.push(shelf);
+        if left == 0 {
+            break;
+        }
+    }
+    let index = Index::new(&all);
     let mut times = Vec::new();
     for typed in TYPED {
         for end in 1..=typed.len() {
             let begun = Instant::now();
-            let mut found: Vec<(u32, usize)> = texts
-                .iter()
-                .enumerate()
-                .filter_map(|(at, text)| Some((search::rank(&typed[..end], text)?, at)))
-                .collect();
-            found.sort_by_key(|(rank, at)| (std::cmp::Reverse(*rank), *at));
-            found.truncate(50);
-            std::hint::black_box(found);
+            std::hint::black_box(index.search(&typed[..end]));
             times.push(begun.elapsed().as_secs_f64() * 1e3);
         }
     }
