@@ -1,5 +1,6 @@
 //! Tests of connectors: what is refused, what is sent, and that nothing panics.
 
+mod carried;
 mod hostile;
 mod refused;
 mod sent;
