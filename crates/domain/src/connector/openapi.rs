@@ -100,15 +100,13 @@ pub fn import(document: &Value, source: Option<&str>) -> Result<(Connector, Repo
     let mut keys = BTreeSet::new();
     for found in &found {
         let (method, path) = (found.method.as_str(), found.path);
+        if connector.actions.len() >= ACTIONS {
+            let why = format!("A connector has at most {ACTIONS} actions. Split the description.");
+            report.leave_out(method, path, why);
+            continue;
+        }
         match make(&context, &connector, found, &base) {
             Err(why) => report.leave_out(method, path, why),
-            Ok(_) if connector.actions.len() >= ACTIONS => {
-                report.leave_out(
-                    method,
-                    path,
-                    format!("A connector has at most {ACTIONS} actions. Split the description."),
-                );
-            }
             Ok(made) => {
                 if !keys.insert(made.operation.key.clone()) {
                     report.leave_out(

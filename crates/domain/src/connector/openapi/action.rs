@@ -105,9 +105,9 @@ pub(super) struct Made {
 /// Why that cannot be done, in a sentence.
 pub(super) fn of(context: &Context<'_>, source: Source<'_>) -> Result<Made, String> {
     let parameters = parameter::all(context.resolver, source.item, source.operation)?;
-    let mut smallest = usize::MAX;
-    for (input, output) in STEPS {
-        let made = Maker {
+    let made = |step: usize| {
+        let (input, output) = STEPS[step];
+        let maker = Maker {
             context,
             source,
             parameters: &parameters,
@@ -118,17 +118,35 @@ pub(super) fn of(context: &Context<'_>, source: Source<'_>) -> Result<Made, Stri
             required: Vec::new(),
             places: BTreeMap::new(),
         };
-        let made = made.make(output.map(|output| BOUNDS[output]))?;
+        let made = maker.make(output.map(|output| BOUNDS[output]))?;
         let bytes = serde_json::to_vec(&made.operation).map_or(usize::MAX, |json| json.len());
-        if bytes <= context.bytes {
-            return Ok(made);
-        }
-        smallest = smallest.min(bytes);
+        Ok::<_, String>((made, bytes))
+    };
+    let (first, bytes) = made(0)?;
+    if bytes <= context.bytes {
+        return Ok(first);
     }
-    Err(format!(
-        "It is too large for a step, also when it is shortened as far as it can be ({} KiB).",
-        smallest / 1024
-    ))
+    // Each step makes it smaller: the first that fits is found by halves.
+    let (mut low, mut high) = (1, STEPS.len());
+    let mut fitting = None;
+    let mut smallest = bytes;
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        let (made, bytes) = made(middle)?;
+        if bytes <= context.bytes {
+            fitting = Some(made);
+            high = middle;
+        } else {
+            smallest = smallest.min(bytes);
+            low = middle + 1;
+        }
+    }
+    fitting.ok_or_else(|| {
+        format!(
+            "It is too large for a step, also when it is shortened as far as it can be ({} KiB).",
+            smallest / 1024
+        )
+    })
 }
 
 pub(super) struct Maker<'a, 'b> {
