@@ -10,7 +10,7 @@ use store::{Error, Refusal};
 use crate::world::{World, assert_denied, assert_not_found, log_step, refusal};
 
 /// Returns a connector as a file; `title` is that of its first action.
-fn file(title: &str) -> Source {
+pub(crate) fn file(title: &str) -> Source {
     let file = json!({
         "form": 1, "key": "shop", "title": "Shop", "base": "https://api.example.com",
         "auth": [{ "kind": "bearer" }],
@@ -33,7 +33,7 @@ fn text(file: &Value) -> Source {
     }
 }
 
-async fn import(world: &World, source: Source) -> String {
+pub(crate) async fn import(world: &World, source: Source) -> String {
     let (store, admin) = (&world.store, &world.admin);
     let preview = store.preview_connector(admin, source.clone(), None).await;
     let digest = preview.expect("it is a connector").digest;
