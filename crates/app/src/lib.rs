@@ -12,6 +12,7 @@ pub mod caller;
 #[cfg(feature = "csr")]
 mod change;
 pub mod connection;
+pub mod connector;
 #[cfg(feature = "csr")]
 pub mod design;
 pub mod draft;

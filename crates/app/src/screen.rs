@@ -15,8 +15,8 @@ use crate::design::toast::{self, Toasts};
 use crate::fault::Fault;
 use crate::session::sign_in_again::SignInAgain;
 use crate::{
-    account, alert, connection, draft, integration, live, member, network, palette, retention,
-    review, run, session, version,
+    account, alert, connection, connector, draft, integration, live, member, network, palette,
+    retention, review, run, session, version,
 };
 
 pub use frame::Page;
@@ -42,6 +42,8 @@ enum Screen {
     Retention,
     Network,
     Connections,
+    Connectors,
+    Connector,
     Consented,
     ReviewPolicy,
     Nowhere,
@@ -81,6 +83,8 @@ impl Screen {
             ["settings", "retention"] => named(Screen::Retention, &[]),
             ["settings", "network"] => named(Screen::Network, &[]),
             ["settings", "connections"] => named(Screen::Connections, &[]),
+            ["settings", "connectors"] => named(Screen::Connectors, &[]),
+            ["settings", "connectors", key] => named(Screen::Connector, &[("key", key)]),
             ["oauth", "callback"] => named(Screen::Consented, &[]),
             ["settings", "review"] => named(Screen::ReviewPolicy, &[]),
             _ => named(Screen::Nowhere, &[]),
@@ -145,6 +149,8 @@ fn further() -> Result<fn(Screen) -> Draw, SplitLoaderError> {
         Screen::Retention => retention::page::page,
         Screen::Network => network::page::page,
         Screen::Connections => connection::page::page,
+        Screen::Connectors => connector::page::page,
+        Screen::Connector => connector::one::page,
         Screen::Consented => connection::back::page,
         _ => nowhere,
     })

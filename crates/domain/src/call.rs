@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::document::{Document, Step};
 use crate::run::{RunState, StepPath, StepRecord};
 use crate::schema::FieldKind;
-use crate::{DraftId, IntegrationId, RunId, Timestamp, catalog, limit};
+use crate::{DraftId, IntegrationId, RunId, Timestamp, limit};
 
 /// The key of the step that calls.
 pub const STEP: &str = "integration.call";
@@ -189,7 +189,7 @@ pub fn again(record: &StepRecord, at: Timestamp) -> StepRecord {
 
 /// Returns the integration that a step calls, if it names one.
 pub fn of_step(step: &Step) -> Option<IntegrationId> {
-    let action = catalog::action(&step.kind)?;
+    let action = step.action()?;
     let mut fields = action.input.fields.iter();
     let field = fields.find(|field| field.kind == FieldKind::Integration)?;
     step.config
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn what_a_document_calls_is_named_once_with_its_first_step() {
         let mut document = Document::new("manual");
-        let action = catalog::action(STEP).expect("it is in the catalog");
+        let action = crate::catalog::action(STEP).expect("it is in the catalog");
         for (n, name, called) in [(1, "First", 7), (2, "Second", 7), (3, "Third", 8)] {
             let step_id = crate::StepId::new(Uuid::from_u128(n));
             let lane = || crate::LaneId::new(Uuid::nil());

@@ -5,9 +5,10 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::connector::Operation;
 use crate::schema::Schema;
 
 /// The kind of step that sends an e-mail.
@@ -16,7 +17,7 @@ pub const EMAIL: &str = "email.send";
 pub const QUERY: &str = "postgres.query";
 
 /// What a step does to the world outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Nothing: computed again when a run is resumed.
@@ -148,6 +149,29 @@ pub fn trigger(key: &str) -> Option<&'static TriggerKind> {
 }
 
 impl Action {
+    /// Returns the entry of an action that a connector declares.
+    pub(crate) fn declared(
+        key: &str,
+        operation: &Operation,
+        icon: &str,
+        group: &str,
+        input: Schema,
+        output: Schema,
+    ) -> Self {
+        Self {
+            key: key.to_owned(),
+            title: operation.title.clone(),
+            description: operation.description.clone(),
+            icon: icon.to_owned(),
+            group: group.to_owned(),
+            keywords: operation.keywords.clone(),
+            effect: operation.effect(),
+            container: None,
+            input,
+            output,
+        }
+    }
+
     /// Returns what the step does to the world outside, as it is configured: an HTTP request
     /// with a method that HTTP calls safe (RFC 9110, 9.2.1) only reads, and so does a query that
     /// the database is told to keep from writing.

@@ -112,6 +112,7 @@ mod tests {
             name: slug.to_owned(),
             slug: slug.to_owned(),
             kind: kind.to_owned(),
+            action: None,
             config: config.as_object().cloned().unwrap_or_default(),
             on_error: crate::document::ErrorPolicy::default(),
             notes: String::new(),

@@ -19,7 +19,6 @@ pub use oauth::{
 pub use origin::origin;
 pub use server::{Server, Tls};
 
-use crate::catalog;
 use crate::document::{Document, Step};
 use crate::poll::Poll;
 use crate::schema::FieldKind;
@@ -418,13 +417,13 @@ impl Refusal {
 
 /// Returns the connection that a step names, if it names one.
 pub fn of_step(step: &Step) -> Option<ConnectionId> {
-    let field = field_of(&step.kind)?;
+    let field = field_of(step)?;
     step.config.get(field)?.as_str()?.trim().parse().ok()
 }
 
-/// Returns the field that names the connection of a kind of step, if it can have one.
-pub fn field_of(kind: &str) -> Option<&'static str> {
-    let mut fields = catalog::action(kind)?.input.fields.iter();
+/// Returns the field that names the connection of a step, if it can have one.
+pub fn field_of(step: &Step) -> Option<&str> {
+    let mut fields = step.action()?.input.fields.iter();
     let field = fields.find(|field| field.kind == FieldKind::Connection)?;
     Some(&field.name)
 }

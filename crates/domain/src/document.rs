@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::catalog;
+use crate::catalog::{self, Action};
+use crate::connector::{self, Declared};
 use crate::{LaneId, StepId};
 
 /// The schema version that this code reads and writes.
@@ -53,8 +54,13 @@ pub struct Step {
     pub name: String,
     /// What other steps refer to: `steps.<slug>`. Unique in the document.
     pub slug: String,
-    /// Key of the action in the catalog, such as `http.request`.
+    /// Key of the action in the catalog, such as `http.request`; [`connector::STEP`] for one that a
+    /// connector declares.
     pub kind: String,
+    /// What the connector declares of the action, with which the step was made or last brought up
+    /// to date. `None` for all other kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Declared>,
     /// Field values by name; texts may hold `{{ expressions }}`.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -163,6 +169,15 @@ pub struct Gap {
 }
 
 impl Step {
+    /// Returns what is known of the step's action: from the catalog, or as the connector declares
+    /// it. `None` when there is no such action.
+    pub fn action(&self) -> Option<&Action> {
+        match &self.action {
+            Some(declared) if self.kind == connector::STEP => Some(declared.action()),
+            _ => catalog::action(&self.kind),
+        }
+    }
+
     /// Returns whether a lane runs when a step of another one has failed: any but the first of a
     /// try. Its steps see the error, as `steps.<slug of the try>.error`.
     pub fn catches_in(&self, lane: LaneId) -> bool {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::connector::Declared;
 use crate::document::{ErrorPolicy, Lane, ListRef, Place, Settings, Step, Trigger};
 use crate::{LaneId, StepId};
 
@@ -83,6 +84,14 @@ pub enum Edit {
             deserialize_with = "present"
         )]
         value: Option<Value>,
+    },
+    /// Sets what a connector declares of a step's action: a newer declaration of it.
+    SetAction {
+        /// The step.
+        step: StepId,
+        /// The declaration; `None` only where there was none before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        action: Option<Declared>,
     },
     /// Sets what happens when a step fails.
     SetErrorPolicy {
@@ -259,6 +268,7 @@ pub fn new_step(
         name: name.to_owned(),
         slug,
         kind: kind.key.clone(),
+        action: None,
         config: kind.input.defaults(),
         on_error: ErrorPolicy::default(),
         notes: String::new(),
@@ -268,6 +278,16 @@ pub fn new_step(
             Some(Container::Try) => vec![lane("Try", None), lane("If it fails", None)],
             None => Vec::new(),
         },
+    }
+}
+
+/// Returns a new step of an action that a connector declares, ready to insert.
+pub fn new_connector_step(declared: &Declared, id: StepId, name: &str, slug: String) -> Step {
+    Step {
+        action: Some(declared.clone()),
+        ..new_step(declared.action(), id, name, slug, || {
+            LaneId::new(uuid::Uuid::nil())
+        })
     }
 }
 

@@ -13,6 +13,7 @@ pub mod change;
 pub mod clipboard;
 pub mod code;
 pub mod connection;
+pub mod connector;
 pub mod delivery;
 pub mod document;
 pub mod draft;

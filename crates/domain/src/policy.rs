@@ -43,13 +43,15 @@ pub enum Act {
     ManageRetention,
     /// Keep secrets for the integrations: what is kept is used by all, and shown to nobody.
     ManageSecrets,
+    /// Import, update and delete connectors.
+    ManageConnectors,
     /// See the members.
     SeeMembers,
 }
 
 impl Act {
     /// All acts, for tables and tests.
-    pub const ALL: [Act; 17] = [
+    pub const ALL: [Act; 18] = [
         Act::See,
         Act::SeePayloads,
         Act::CreateIntegration,
@@ -66,6 +68,7 @@ impl Act {
         Act::ManageNetwork,
         Act::ManageRetention,
         Act::ManageSecrets,
+        Act::ManageConnectors,
         Act::SeeMembers,
     ];
 
@@ -87,6 +90,7 @@ impl Act {
             Act::ManageNetwork => "change network rules",
             Act::ManageRetention => "change how long runs are kept",
             Act::ManageSecrets => "manage secrets",
+            Act::ManageConnectors => "manage connectors",
             Act::SeeMembers => "see the members",
         }
     }
@@ -107,9 +111,9 @@ pub struct Denied {
 /// The sentence to show when it may not.
 pub fn allow(role: Role, act: Act) -> Result<(), Denied> {
     use Act::{
-        Comment, CreateIntegration, CreateReview, Decide, EditDraft, ManageMembers, ManageNetwork,
-        ManagePolicy, ManageRetention, ManageSecrets, Operate, Override, Publish, See, SeeMembers,
-        SeePayloads, Test,
+        Comment, CreateIntegration, CreateReview, Decide, EditDraft, ManageConnectors,
+        ManageMembers, ManageNetwork, ManagePolicy, ManageRetention, ManageSecrets, Operate,
+        Override, Publish, See, SeeMembers, SeePayloads, Test,
     };
     match (role, act) {
         (_, See | SeeMembers | Comment) | (Role::Admin, _) => Ok(()),
@@ -120,8 +124,8 @@ pub fn allow(role: Role, act: Act) -> Result<(), Denied> {
         ) => Ok(()),
         (
             Role::Collaborator,
-            Override | ManageMembers | ManageNetwork | ManagePolicy | ManageRetention
-            | ManageSecrets,
+            Override | ManageConnectors | ManageMembers | ManageNetwork | ManagePolicy
+            | ManageRetention | ManageSecrets,
         ) => Err(Denied {
             act,
             admins_only: true,
@@ -131,6 +135,7 @@ pub fn allow(role: Role, act: Act) -> Result<(), Denied> {
             admins_only: matches!(
                 act,
                 Override
+                    | ManageConnectors
                     | ManageMembers
                     | ManageNetwork
                     | ManagePolicy

@@ -49,7 +49,7 @@ pub struct Source {
     /// What it is, such as the title of a step's action.
     pub kind: String,
     /// Name of its icon.
-    pub icon: &'static str,
+    pub icon: String,
     /// A value that it gave.
     pub sample: Option<Value>,
     names: Vec<String>,
@@ -98,7 +98,7 @@ impl Reach {
         let mut sources = Vec::new();
         let mut in_loop = false;
         for step in document.visible_from(id) {
-            let action = catalog::action(&step.kind);
+            let action = step.action();
             let is_inside = !step.lanes.is_empty() && document.subtree(step.id).contains(&id);
             let is_around = is_inside && step.kind == "loop";
             if is_around && !in_loop {
@@ -128,7 +128,7 @@ impl Reach {
                 expression: format!("steps.{}", step.slug),
                 title: step.name.clone(),
                 kind: action.map_or_else(String::new, |action| action.title.clone()),
-                icon: action.map_or("help", |action| action.icon.as_str()),
+                icon: action.map_or("help", |action| &action.icon).to_owned(),
                 sample,
                 names: vec!["steps".to_owned(), step.slug.clone()],
                 declared,
@@ -139,7 +139,7 @@ impl Reach {
             expression: "trigger".to_owned(),
             title: "Trigger".to_owned(),
             kind: trigger.map_or_else(String::new, |kind| kind.title.clone()),
-            icon: trigger.map_or("zap", |kind| kind.icon.as_str()),
+            icon: trigger.map_or("zap", |kind| &kind.icon).to_owned(),
             sample: samples.trigger.clone(),
             names: vec!["trigger".to_owned()],
             declared: trigger.map_or_else(Vec::new, |kind| declared(&kind.output, None)),
@@ -148,7 +148,7 @@ impl Reach {
             expression: "run".to_owned(),
             title: "Run".to_owned(),
             kind: "What is known of the run".to_owned(),
-            icon: "play",
+            icon: "play".to_owned(),
             sample: samples.run.clone(),
             names: vec!["run".to_owned()],
             declared: vec![
@@ -492,7 +492,7 @@ fn item(of: &str, sample: Option<&Value>) -> Source {
         expression: "item".to_owned(),
         title: "Item".to_owned(),
         kind: format!("Of this round of {of}"),
-        icon: "repeat",
+        icon: "repeat".to_owned(),
         sample: sample.cloned(),
         names: vec!["item".to_owned()],
         declared: Vec::new(),
@@ -504,7 +504,7 @@ fn index(of: &str) -> Source {
         expression: "index".to_owned(),
         title: "Index".to_owned(),
         kind: format!("Place in {of}, from 0"),
-        icon: "repeat",
+        icon: "repeat".to_owned(),
         sample: Some(Value::from(0)),
         names: vec!["index".to_owned()],
         declared: Vec::new(),

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::connector::{self, Declared};
 use crate::document::{ErrorPolicy, Lane, ListRef, OnError, Place, Settings, Step, Trigger};
 use crate::edit::{self, Edit};
 use crate::{Document, LaneId, StepId, catalog};
@@ -110,6 +111,36 @@ fn value(n: u16) -> Value {
     }
 }
 
+/// Returns one of a few declarations of a connector's action.
+pub(crate) fn declared(n: u16) -> Declared {
+    let declared = json!({
+        "connector": "shop",
+        "title": "Shop",
+        "version": (n % 3).to_string(),
+        "icon": "plug",
+        "base": "https://{site}.example.com",
+        "auth": ["bearer"],
+        "operation": {
+            "key": "update order",
+            "title": "Update an order",
+            "method": if n.is_multiple_of(2) { "PATCH" } else { "GET" },
+            "path": "/orders/{text}",
+            "body": if n.is_multiple_of(2) { "json" } else { "none" },
+            "input": {
+                "type": "object",
+                "required": ["site", "text"],
+                "properties": {
+                    "site": { "type": "string" },
+                    "text": { "type": "string" },
+                    "json": { "type": "object" },
+                    "headers": { "type": "object", "x-widget": "map" },
+                },
+            },
+        },
+    });
+    serde_json::from_value(declared).expect("it is a declaration")
+}
+
 fn slug(n: u16) -> String {
     if n == 63 {
         "Not a slug".to_owned()
@@ -127,7 +158,9 @@ impl Maker {
 
     fn step(&mut self, n: u16, m: u16) -> Step {
         let kinds = catalog::actions();
-        let kind = &kinds[usize::from(n) % kinds.len()];
+        let declared = declared(m);
+        let kind = kinds.get(usize::from(n) % (kinds.len() + 1));
+        let kind = kind.unwrap_or(declared.action());
         let id = StepId::new(self.uuid());
         let mut lanes = Vec::new();
         for _ in 0..2 {
@@ -137,6 +170,7 @@ impl Maker {
         let mut step = edit::new_step(kind, id, &name, slug(m), || {
             lanes.pop().expect("two are enough")
         });
+        step.action = (kind.key == connector::STEP).then(|| declared.clone());
         for (number, field) in kind.input.fields.iter().enumerate() {
             let n = m + u16::try_from(number).expect("few fields");
             if n.is_multiple_of(3) {
@@ -234,6 +268,10 @@ impl Maker {
                     },
                 }
             }
+            16 if b % 3 == 0 => Edit::SetAction {
+                step,
+                action: (b > 0).then(|| declared(c)),
+            },
             16 => Edit::SetNotes {
                 step,
                 notes: "n".repeat(usize::from(b)),
@@ -300,7 +338,8 @@ impl Maker {
                 changed.slug = slug(b);
                 changed.config.insert("message".to_owned(), value(c));
                 if c % 5 == 0 {
-                    changed.kind = ["set", "loop", "nope"][usize::from(b) % 3].to_owned();
+                    changed.kind =
+                        ["set", "loop", "nope", connector::STEP][usize::from(b) % 4].to_owned();
                 }
                 Edit::Restore {
                     steps: vec![changed],

@@ -3,7 +3,7 @@
 //! One declaration gives the form, the check of literal values, the completion and the labels
 //! of a change. Keywords: `type`, `properties`, `required`, `title`, `description`, `default`,
 //! `enum`, `examples`, `format`, `minimum`, `maximum`, `maxLength`, `minProperties`, and our own
-//! `x-widget`, `x-labels`, `x-show-when`, `x-same-as`. A full validator is left out on purpose:
+//! `x-widget`, `x-labels`, `x-show-when`, `x-same-as`, `x-order`. A full validator is left out on purpose:
 //! any value may be an expression whose result is not known before the run.
 
 use serde::{Deserialize, Serialize};
@@ -113,10 +113,18 @@ struct RawObject {
     required: Vec<String>,
     #[serde(default, rename = "x-same-as")]
     same_as: Option<String>,
+    #[serde(default, rename = "x-order")]
+    order: Option<Vec<String>>,
 }
 
 impl From<RawObject> for Schema {
-    fn from(raw: RawObject) -> Self {
+    fn from(mut raw: RawObject) -> Self {
+        if let Some(order) = &raw.order {
+            let place = |name: &String| order.iter().position(|other| other == name);
+            let mut entries: Vec<_> = std::mem::take(&mut raw.properties).into_iter().collect();
+            entries.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+            raw.properties = entries.into_iter().collect();
+        }
         let fields: Vec<Field> = raw
             .properties
             .iter()
@@ -133,6 +141,9 @@ impl From<RawObject> for Schema {
         source.insert("required".into(), Value::from(raw.required));
         if let Some(field) = &raw.same_as {
             source.insert("x-same-as".into(), Value::from(field.as_str()));
+        }
+        if let Some(order) = raw.order {
+            source.insert("x-order".into(), Value::from(order));
         }
         Self {
             fields,
@@ -246,6 +257,41 @@ impl FieldKind {
 }
 
 impl Schema {
+    /// Returns the schema of an object with these properties, in this order.
+    pub(crate) fn of_fields(properties: Map<String, Value>, required: Vec<String>) -> Self {
+        Self::from(RawObject {
+            properties,
+            required,
+            same_as: None,
+            order: None,
+        })
+    }
+
+    /// Returns the schema so that it keeps the order of its fields where the order of an object's
+    /// members is lost: in canonical JSON, as documents are stored.
+    #[must_use]
+    pub fn ordered(mut self) -> Self {
+        if let Value::Object(source) = &mut self.source
+            && self.fields.len() > 1
+            && !source.contains_key("x-order")
+        {
+            let names = self.fields.iter().map(|field| field.name.as_str());
+            source.insert("x-order".into(), names.collect());
+        }
+        self
+    }
+
+    /// Returns what the schema says of one property.
+    pub fn property(&self, name: &str) -> Option<&Value> {
+        self.source.get("properties")?.get(name)
+    }
+
+    /// Returns the names that it requires.
+    pub(crate) fn required_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.source.get("required").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str)
+    }
+
     /// Returns the JSON Schema itself.
     pub fn json(&self) -> &Value {
         &self.source

@@ -25,6 +25,8 @@ fn rank_word(word: &str, text: &str) -> Option<u32> {
     if places.peek().is_some() {
         return Some(if places.any(begins) { 80 } else { 60 });
     }
+    // Most texts do not hold the letters at all, which is quickly seen.
+    is_within(word.chars(), text.chars())?;
     let initials: String = text
         .char_indices()
         .filter(|(at, letter)| letter.is_alphanumeric() && begins(*at))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::document::Step;
-use crate::{Document, LaneId, StepId, catalog, search};
+use crate::{Document, LaneId, StepId, search};
 
 /// What a row stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,7 +83,7 @@ impl Maker<'_> {
         let below = (!is_empty || (has_rows && !step.lanes.is_empty())).then_some(());
         let of = Of::Step(step.id);
         let fits = self.fits(&step.name) || self.fits(&step.slug) || {
-            let action = catalog::action(&step.kind);
+            let action = step.action();
             action.is_some_and(|action| self.fits(&action.title))
         };
         self.nested(of, level, place, below.is_some(), fits, |maker| {
@@ -168,7 +168,7 @@ mod tests {
         };
         let mut document = Document::new("webhook");
         let mut add = |kind: &str, name: &str| {
-            let action = catalog::action(kind).expect("the catalog has it");
+            let action = crate::catalog::action(kind).expect("the catalog has it");
             let slug = crate::slug::of(name);
             let own = StepId::new(id());
             let step = new_step(action, own, name, slug, || LaneId::new(id()));

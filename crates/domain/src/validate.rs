@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::SCHEMA;
 use crate::edit::Change;
-use crate::{Document, IntegrationId, LaneId, StepId, catalog, limit};
+use crate::{Document, IntegrationId, LaneId, StepId, limit};
 
 use collector::Collector;
 use ripple::Ripple;
@@ -144,7 +144,7 @@ impl Checked {
         flaws.complete(&index);
         for number in index.unvisited() {
             let (id, step) = (index.id(number), index.step(number));
-            content::check(&mut collector, id, step, catalog::action(&step.kind));
+            content::check(&mut collector, id, step, step.action());
             steps[number].content = std::mem::take(&mut collector.problems);
         }
         let steps = index.all().map(|(id, _)| id).zip(steps);
@@ -194,7 +194,7 @@ impl Checked {
                     number: 0,
                     id,
                     step,
-                    action: catalog::action(&step.kind),
+                    action: step.action(),
                 };
                 let step = StepChecked::of(document, &visited, &around, &mut collector);
                 self.set(id, step, &mut affected);

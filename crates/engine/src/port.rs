@@ -14,7 +14,7 @@ use thiserror::Error;
 
 pub use crate::network::{Network, RangeError};
 pub use crate::oauth::{Consent, Grant, TokenRequest};
-pub use crate::step::http::client::{Clients, try_out};
+pub use crate::step::http::client::{Clients, fetch, try_out};
 pub use crate::step::http::{Call, Credentials, Failure, Retry};
 pub use crate::step::request::Request;
 

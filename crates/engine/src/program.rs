@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::catalog::{self, Container};
+use domain::connector::{self, Declared};
 use domain::document::{ErrorPolicy, Lane, Step};
 use domain::template::Template;
 use domain::{Document, StepId, call, code, limit};
@@ -51,6 +52,8 @@ pub(crate) enum Action {
     Email,
     /// Asks a database.
     Query,
+    /// An HTTP request that a connector declares.
+    Connector(Declared),
     /// Calls another integration.
     Call,
     /// Runs code.
@@ -193,7 +196,7 @@ impl Compiler<'_> {
         if self.by_id.insert(id, index).is_some() {
             return Err(CompileError::of(step, "it stands in two places."));
         }
-        let Some(entry) = catalog::action(&step.kind) else {
+        let Some(entry) = step.action() else {
             let message = format!("there is no action called `{}`.", step.kind);
             return Err(CompileError::of(step, message));
         };
@@ -248,6 +251,7 @@ fn simple(step: &Step) -> Result<Action, CompileError> {
         "http.request" => Action::Http,
         catalog::EMAIL => Action::Email,
         catalog::QUERY => Action::Query,
+        connector::STEP => Action::Connector(declared(step)?),
         call::STEP => Action::Call,
         code::STEP => Action::Code,
         "respond" => Action::Respond,
@@ -270,6 +274,22 @@ fn simple(step: &Step) -> Result<Action, CompileError> {
             return Err(CompileError::of(step, message));
         }
     })
+}
+
+/// Returns what a connector declares of a step's action.
+fn declared(step: &Step) -> Result<Declared, CompileError> {
+    let Some(declared) = &step.action else {
+        let message = "it does not say what its connector does.";
+        return Err(CompileError::of(step, message));
+    };
+    match declared.check() {
+        Ok(()) => Ok(declared.clone()),
+        Err(faults) => {
+            let fault = faults.first().map(ToString::to_string).unwrap_or_default();
+            let message = format!("what its connector declares cannot be used: {fault}");
+            Err(CompileError::of(step, message))
+        }
+    }
 }
 
 fn condition(step: &Step, lane: &Lane) -> Result<Option<Template>, CompileError> {

@@ -17,6 +17,8 @@ Commands:
   migrate    Bring the database to this version's schema, then end
   postgres   Run only the private Postgres, print its DATABASE_URL, until stopped
   rotate-key Seal all secrets anew under a new master key, while Sluice runs, then end
+  connector check FILE…
+             Check connectors and run their recorded examples, without a server
 
 Flags:
   --listen ADDRESS   Where to listen [SLUICE_LISTEN; 127.0.0.1:8080]; port 0 takes a free one
@@ -57,6 +59,8 @@ pub enum Command {
     Postgres,
     /// Seal all secrets anew.
     RotateKey,
+    /// Check connectors, then end.
+    CheckConnectors,
     /// Run one piece of code, confined, for a server that started this process; see
     /// [`crate::code`]. Not for people, so the help does not name it.
     RunCode,
@@ -83,6 +87,8 @@ pub struct Arguments {
     pub role: Option<String>,
     /// `--demo`.
     pub demo: bool,
+    /// The files of [`Command::CheckConnectors`].
+    pub files: Vec<PathBuf>,
 }
 
 /// Why a command line is not understood.
@@ -111,6 +117,7 @@ impl Arguments {
             site: None,
             role: None,
             demo: false,
+            files: Vec::new(),
         };
         let mut first = true;
         while let Some(word) = words.next() {
@@ -129,6 +136,16 @@ impl Arguments {
                 "migrate" if first => read.command = Command::Migrate,
                 "postgres" if first => read.command = Command::Postgres,
                 "rotate-key" if first => read.command = Command::RotateKey,
+                "connector" if first => {
+                    match words.next() {
+                        Some(what) if what == "check" => {}
+                        other => return Err(Refusal::Unknown(other.unwrap_or(word))),
+                    }
+                    read.command = Command::CheckConnectors;
+                }
+                file if read.command == Command::CheckConnectors && !file.starts_with("--") => {
+                    read.files.push(word.into());
+                }
                 code::ARGUMENT if first => read.command = Command::RunCode,
                 "--version" | "-V" => read.command = Command::Version,
                 "--help" | "-h" | "help" => read.command = Command::Help,
@@ -141,6 +158,9 @@ impl Arguments {
                 _ => return Err(Refusal::Unknown(word)),
             }
             first = false;
+        }
+        if read.command == Command::CheckConnectors && read.files.is_empty() {
+            return Err(Refusal::NoValue("connector check"));
         }
         Ok(read)
     }
@@ -174,5 +194,21 @@ mod tests {
             Err(Refusal::Unknown("--colour".to_owned()))
         );
         assert_eq!(read("--listen"), Err(Refusal::NoValue("--listen")));
+        assert_eq!(
+            read("connector check"),
+            Err(Refusal::NoValue("connector check"))
+        );
+        assert_eq!(
+            read("connector bake"),
+            Err(Refusal::Unknown("bake".to_owned()))
+        );
+    }
+
+    #[test]
+    fn files_of_connectors_are_read_whatever_they_are_called() {
+        let read = read("connector check a.json serve ../b.json").expect("it is right");
+        assert_eq!(read.command, Command::CheckConnectors);
+        let files: Vec<_> = read.files.iter().map(|file| file.to_str()).collect();
+        assert_eq!(files, [Some("a.json"), Some("serve"), Some("../b.json")]);
     }
 }

@@ -6,6 +6,7 @@ pub mod api;
 pub mod arguments;
 pub mod code;
 pub mod config;
+pub mod connector;
 pub mod demo;
 pub mod listen;
 pub mod live;

@@ -8,7 +8,7 @@ use server::code;
 use server::config::Config;
 use server::postgres::Postgres;
 use server::serve::{self, Failure};
-use server::{rotate_key, signal};
+use server::{connector, rotate_key, signal};
 use tracing_subscriber::EnvFilter;
 
 /// A run makes and drops many small values, often on different threads. The allocator of the
@@ -38,6 +38,14 @@ fn run() -> Result<ExitCode, Failure> {
         Command::Version => {
             writeln!(std::io::stdout(), "sluice {}", env!("CARGO_PKG_VERSION"))?;
             return Ok(ExitCode::SUCCESS);
+        }
+        Command::CheckConnectors => {
+            let all_fit = connector::check(&arguments.files, &mut std::io::stdout())?;
+            return Ok(if all_fit {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
         Command::Serve | Command::Migrate | Command::Postgres | Command::RotateKey => {}
     }

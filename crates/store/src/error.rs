@@ -2,7 +2,8 @@
 
 use domain::run::RunState;
 use domain::{
-    account, connection, draft, limit, policy, poll, retention, review, signing, throttle,
+    account, connection, connector, draft, limit, policy, poll, retention, review, signing,
+    throttle,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -48,6 +49,7 @@ wrapped!(
     policy::Denied,
     account::Refusal,
     connection::Refusal,
+    connector::Refusal,
     draft::Refusal,
     retention::Refusal,
     review::Refusal,
@@ -68,6 +70,9 @@ pub enum Refusal {
     /// A connection is not kept, changed, removed or sent.
     #[error(transparent)]
     Connection(#[from] connection::Refusal),
+    /// A connector is not imported.
+    #[error(transparent)]
+    Connector(#[from] connector::Refusal),
     /// The draft does not allow it.
     #[error(transparent)]
     Draft(#[from] draft::Refusal),
@@ -186,6 +191,7 @@ impl Refusal {
                 draft::Refusal::TooLarge { .. } => "draft/too-large",
             },
             Refusal::Connection(refusal) => refusal.code(),
+            Refusal::Connector(refusal) => refusal.code(),
             Refusal::Poll(refusal) => match refusal {
                 poll::Refusal::OtherTrigger => "poll/other-trigger",
                 poll::Refusal::CursorNotTaken => "poll/cursor",
@@ -229,6 +235,7 @@ impl Refusal {
             Refusal::Denied(_) | Refusal::NoOrganization => 403,
             Refusal::Review(refusal) => of_review(refusal),
             Refusal::Connection(refusal) => refusal.status(),
+            Refusal::Connector(refusal) => refusal.status(),
             Refusal::Draft(
                 draft::Refusal::Closed(_)
                 | draft::Refusal::LiveMoved { .. }

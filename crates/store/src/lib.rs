@@ -10,6 +10,7 @@ mod alert;
 mod audit;
 mod call;
 mod connection;
+mod connector;
 mod document;
 mod draft;
 mod error;
@@ -48,6 +49,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use alert::ClaimedAlert;
+pub use connector::read_connector;
 pub use error::{Error, Refusal};
 pub use intake::{Accepted, HookRoute, Incoming, SigningKey};
 pub use journal::PgJournal;

@@ -9,6 +9,7 @@ mod domain;
 mod faults;
 mod figure;
 mod hostile;
+mod openapi;
 mod runs;
 mod secrets;
 mod server;
@@ -28,7 +29,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) project: &'a Project,
     /// The compiler that everything is built with.
     pub(crate) toolchain: &'a Toolchain,
-    /// The release build of the server; the page is built as well.
+    /// The release build of the server; the page is built as well. Not there for a group of
+    /// [`ALONE`].
     pub(crate) program: PathBuf,
 }
 
@@ -58,6 +60,11 @@ const GROUPS: &[(&str, &str, Measure)] = &[
         hostile::measure,
     ),
     (
+        "openapi",
+        "real descriptions imported, and every action called against a mock made of them",
+        openapi::measure,
+    ),
+    (
         "page",
         "time until the first screen is usable",
         browser::page,
@@ -84,6 +91,9 @@ const GROUPS: &[(&str, &str, Measure)] = &[
     ),
 ];
 
+/// Groups that need no server: what they measure they build themselves.
+const ALONE: [&str; 1] = ["openapi"];
+
 /// Builds for release and takes the figures of the group that is named first.
 pub(crate) fn run(project: &Project, mut arguments: Arguments) -> Outcome {
     let wanted = arguments.word().unwrap_or_default();
@@ -98,7 +108,11 @@ pub(crate) fn run(project: &Project, mut arguments: Arguments) -> Outcome {
         )));
     };
     let toolchain = setup::for_test(project)?;
-    let program = launch::build(project, &toolchain, Profile::Release)?;
+    let program = if ALONE.contains(name) {
+        PathBuf::new()
+    } else {
+        launch::build(project, &toolchain, Profile::Release)?
+    };
     progress(format_args!("Measuring: {name}"));
     let toolchain = &toolchain;
     let bench = Bench {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::catalog::{self, Container};
+use domain::catalog::{Action, Container};
 use domain::change::{self, Changes, FieldChange, Kind, Note, Row, StepChange, Target};
 use domain::document::{Document, Lane, ListRef, Place, Step};
 use domain::{LaneId, StepId, canonical};
@@ -154,8 +154,8 @@ impl Comparison {
         lane: LaneId,
     ) -> Option<(String, Option<String>, bool, bool)> {
         let found = self.lane(step, lane)?;
-        let kind = self.kind_of(Target::Step(step));
-        let container = catalog::action(kind).and_then(|action| action.container);
+        let action = self.action_of(Target::Step(step));
+        let container = action.and_then(|action| action.container);
         let when = match (container, &found.when) {
             (Some(Container::Branch), None) => Some("otherwise".to_owned()),
             (_, Some(when)) => Some(format!("when {when}")),
@@ -180,6 +180,14 @@ impl Comparison {
             Target::Trigger => &self.after.trigger.kind,
             Target::Settings => "",
             Target::Step(id) => self.step(id).map_or("", |step| step.kind.as_str()),
+        }
+    }
+
+    /// Returns what is known of a step's action.
+    pub(crate) fn action_of(&self, target: Target) -> Option<&Action> {
+        match target {
+            Target::Step(id) => self.step(id)?.action(),
+            Target::Trigger | Target::Settings => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a row about one field says: its label, its values before and after, how to draw them.
 
 use domain::change::{self, Entry, Field, FieldChange, Part, Segment, Target};
+use domain::connector::Declared;
 use domain::document::{Document, OnError};
 use domain::schema::{FieldKind, Schema};
 use domain::{LaneId, catalog};
@@ -59,6 +60,12 @@ impl FieldLook {
                 let value = |document: &Document| change::value(document, target, field);
                 (value(&comparison.before), value(&comparison.after))
             }
+        };
+        let (before, after) = match (field.part(), before, after) {
+            // What an added or deleted step sends is told, not spelled out in JSON.
+            (Part::Action, None, Some(after)) => (None, told(&after)),
+            (Part::Action, Some(before), None) => (told(&before), None),
+            (_, before, after) => (before, after),
         };
         Self {
             title: title(comparison, target, field),
@@ -193,8 +200,22 @@ fn remark(change: &FieldChange) -> Option<String> {
     None
 }
 
+/// Returns what the request is that a connector declares.
+fn told(declared: &Value) -> Option<Value> {
+    let declared: Declared = serde_json::from_value(declared.clone()).ok()?;
+    Some(Value::from(declared.told()))
+}
+
 fn title(comparison: &Comparison, target: Target, field: &Field) -> String {
-    let title = field.title(comparison.kind_of(target));
+    let declared = comparison.action_of(target).map(|action| &action.input);
+    let declared = match field.part() {
+        Part::Config(name) => declared.and_then(|schema| schema.field(name)),
+        _ => None,
+    };
+    let title = match declared {
+        Some(declared) => declared.title.clone(),
+        None => field.title(comparison.kind_of(target)),
+    };
     let lane = |id: LaneId| match target {
         Target::Step(step) => comparison.lane(step, id).map(|lane| lane.name.clone()),
         _ => None,
@@ -212,9 +233,10 @@ fn title(comparison: &Comparison, target: Target, field: &Field) -> String {
     }
 }
 
-fn schema(kind: &str) -> Option<&'static Schema> {
-    let action = catalog::action(kind).map(|action| &action.input);
-    action.or_else(|| catalog::trigger(kind).map(|trigger| &trigger.input))
+fn schema(comparison: &Comparison, target: Target) -> Option<&Schema> {
+    let action = comparison.action_of(target).map(|action| &action.input);
+    let trigger = || catalog::trigger(comparison.kind_of(target)).map(|trigger| &trigger.input);
+    action.or_else(trigger)
 }
 
 fn shape(
@@ -226,6 +248,7 @@ fn shape(
     let is_structure =
         |value: &&Option<Value>| matches!(value, Some(Value::Object(_) | Value::Array(_)));
     match field.part() {
+        Part::Action if values.iter().any(is_structure) => Shape::Json,
         Part::Name | Part::Notes | Part::LaneName(_) => Shape::Prose,
         Part::Kind => Shape::Choice(kinds()),
         Part::Then => Shape::Choice(
@@ -242,7 +265,7 @@ fn shape(
         ),
         Part::Lane(_) => Shape::Lane,
         Part::Config(name) => {
-            let declared = schema(comparison.kind_of(target)).and_then(|schema| schema.field(name));
+            let declared = schema(comparison, target).and_then(|schema| schema.field(name));
             match declared.map(|declared| &declared.kind) {
                 Some(FieldKind::Choice(options)) => Shape::Choice(options.clone()),
                 Some(FieldKind::Map { .. }) => Shape::Map,
@@ -308,8 +331,7 @@ pub(crate) fn listed(
 
 /// Returns all fields that a target can have, in the order of its form.
 fn whole(comparison: &Comparison, target: Target) -> Vec<Field> {
-    let kind = comparison.kind_of(target);
-    let config = schema(kind)
+    let config = schema(comparison, target)
         .map(|schema| schema.fields.as_slice())
         .unwrap_or_default();
     let config = config.iter().map(|field| Field::config(&field.name));

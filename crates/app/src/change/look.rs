@@ -18,7 +18,7 @@ pub(crate) fn title(shown: &Comparison, target: Target) -> (String, String, Stri
         }
         Target::Settings => ("settings".to_owned(), "Settings".to_owned(), String::new()),
         Target::Step(_) => {
-            let action = catalog::action(shown.kind_of(target));
+            let action = shown.action_of(target);
             let icon = action.map_or("alert", |action| action.icon.as_str());
             let kind = action.map_or("Unknown action", |action| action.title.as_str());
             (icon.to_owned(), shown.name(target), kind.to_owned())

@@ -4,6 +4,7 @@ mod ahead;
 mod canvas;
 mod card;
 mod clipboard;
+mod declaration;
 mod dialogs;
 mod drag;
 mod extract;

@@ -27,7 +27,7 @@ struct Line {
     level: usize,
     /// Whether it is open; `None` when there is nothing in it.
     is_open: Option<bool>,
-    icon: Option<&'static str>,
+    icon: Option<String>,
 }
 
 /// A tree on screen. A handle.
@@ -313,7 +313,7 @@ fn opened(reach: &Arc<Reach>, open: &BTreeSet<String>) -> Vec<Line> {
             is_example: false,
             level: 0,
             is_open: has_inner.then_some(is_open),
-            icon: Some(source.icon),
+            icon: Some(source.icon.clone()),
         });
         if is_open {
             below(
@@ -387,7 +387,7 @@ fn found(reach: &Arc<Reach>, typed: &str) -> Vec<Line> {
             is_example: false,
             level: 0,
             is_open: None,
-            icon: Some(value.source.icon),
+            icon: Some(value.source.icon.clone()),
         })
         .collect()
 }

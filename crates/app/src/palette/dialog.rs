@@ -21,12 +21,13 @@ use crate::session;
 /// How many entries are shown at most.
 const SHOWN: usize = 50;
 /// Where one can go from everywhere.
-const PLACES: [(&str, &str, &str); 9] = [
+const PLACES: [(&str, &str, &str); 10] = [
     ("Integrations", "/", "layers"),
     ("Inbox", "/inbox", "inbox"),
     ("Runs", "/runs", "rows"),
     ("Members", "/settings/members", "users"),
     ("Connections", "/settings/connections", "lock"),
+    ("Connectors", "/settings/connectors", "plug"),
     ("Alerts", "/settings/alerts", "mail"),
     ("Network", "/settings/network", "network"),
     ("Retention", "/settings/retention", "history"),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::call::{self, Called};
-use domain::catalog::{self, Container};
+use domain::catalog::Container;
 use domain::code::{ConsoleLine, Level};
 use domain::document::{Document, Lane, Step};
 use domain::run::{RunDetail, RunState, StepPath, StepRecord, StepState};
@@ -72,7 +72,7 @@ impl Tree {
         if rounds.len() > limit::DEPTH {
             return ().into_any();
         }
-        let action = catalog::action(&step.kind);
+        let action = step.action();
         let inside = match action.and_then(|action| action.container) {
             Some(Container::Branch | Container::Try) => {
                 let lanes = step
@@ -127,7 +127,7 @@ impl Tree {
             let path = path.clone();
             Memo::new(move |_| self.records.with(|records| records.get(&path).cloned()))
         };
-        let action = catalog::action(&step.kind);
+        let action = step.action();
         let icon = action.map_or("circle-dot", |action| action.icon.as_str());
         let title = action
             .map_or(step.kind.as_str(), |action| action.title.as_str())

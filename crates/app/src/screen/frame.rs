@@ -14,11 +14,12 @@ use crate::{design, live, session};
 
 /// Where the chosen theme is kept; the shell page reads it before anything is drawn.
 const THEME_KEY: &str = "sluice.theme";
-const LINKS: [(&str, &str); 7] = [
+const LINKS: [(&str, &str); 8] = [
     ("/", "Integrations"),
     ("/runs", "Runs"),
     ("/settings/members", "Members"),
     ("/settings/connections", "Connections"),
+    ("/settings/connectors", "Connectors"),
     ("/settings/network", "Network"),
     ("/settings/review", "Review policy"),
     ("/settings/retention", "Retention"),

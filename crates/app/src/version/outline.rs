@@ -49,7 +49,7 @@ fn steps(document: &Document, ids: &[StepId], depth: usize) -> AnyView {
 }
 
 fn step_view(document: &Document, step: &Step, depth: usize) -> AnyView {
-    let action = catalog::action(&step.kind);
+    let action = step.action();
     let (icon, title) = action.map_or(("circle-dot", step.kind.as_str()), |action| {
         (action.icon.as_str(), action.title.as_str())
     });

@@ -8,6 +8,7 @@ use super::field::{Field, value_of_lane};
 use super::pair::{Item, Pair};
 use super::{Changes, FieldChange, Moved, StepChange, What};
 use crate::catalog;
+use crate::connector::Declared;
 use crate::document::{ErrorPolicy, Settings, Step, Trigger};
 use crate::edit::rename_in_value;
 use crate::schema::{self, FieldKind, Schema};
@@ -71,6 +72,7 @@ fn is_untouched(before: &Step, after: &Step) -> bool {
     before.name == after.name
         && before.slug == after.slug
         && before.kind == after.kind
+        && before.action == after.action
         && before.notes == after.notes
         && before.on_error == after.on_error
         && differing(&before.config, &after.config).is_empty()
@@ -181,8 +183,9 @@ fn kept(pair: &Pair<'_>, old: usize, new: usize, renames: &Renames<'_>) -> Optio
     fields.texts(Field::name, &before.name, &after.name);
     fields.texts(Field::slug, &before.slug, &after.slug);
     fields.texts(Field::kind, &before.kind, &after.kind);
+    actions(&mut fields, before.action.as_ref(), after.action.as_ref());
     let sides = [before, after].map(|step| Side {
-        schema: catalog::action(&step.kind).map(|action| &action.input),
+        schema: step.action().map(|action| &action.input),
         config: &step.config,
         is_new: before.kind != after.kind,
     });
@@ -201,7 +204,7 @@ fn kept(pair: &Pair<'_>, old: usize, new: usize, renames: &Renames<'_>) -> Optio
 /// Returns a step that came or went.
 fn whole(id: StepId, step: &Step, what: What) -> StepChange {
     let nothing = Map::new();
-    let schema = catalog::action(&step.kind).map(|action| &action.input);
+    let schema = step.action().map(|action| &action.input);
     let side = |config| Side {
         schema,
         config,
@@ -210,6 +213,7 @@ fn whole(id: StepId, step: &Step, what: What) -> StepChange {
     let mut fields = Fields::default();
     match what {
         What::Deleted => {
+            actions(&mut fields, step.action.as_ref(), None);
             configs(
                 &mut fields,
                 &[side(&step.config), side(&nothing)],
@@ -219,6 +223,7 @@ fn whole(id: StepId, step: &Step, what: What) -> StepChange {
             fields.notes(&step.notes, "");
         }
         What::Added | What::Kept => {
+            actions(&mut fields, None, step.action.as_ref());
             configs(
                 &mut fields,
                 &[side(&nothing), side(&step.config)],
@@ -264,6 +269,16 @@ fn settings(before: &Settings, after: &Settings) -> Vec<FieldChange> {
     fields.0
 }
 
+fn actions(fields: &mut Fields, before: Option<&Declared>, after: Option<&Declared>) {
+    if before != after {
+        fields.add(
+            Field::action(),
+            before.map(Declared::json),
+            after.map(Declared::json),
+        );
+    }
+}
+
 fn policies(fields: &mut Fields, before: ErrorPolicy, after: ErrorPolicy) {
     if before.retries != after.retries {
         fields.add(
@@ -283,14 +298,14 @@ fn policies(fields: &mut Fields, before: ErrorPolicy, after: ErrorPolicy) {
 
 /// A configuration with what the catalog says of it.
 struct Side<'a> {
-    schema: Option<&'static Schema>,
+    schema: Option<&'a Schema>,
     config: &'a Map<String, Value>,
     /// The other side is of another kind, or nothing.
     is_new: bool,
 }
 
-impl Side<'_> {
-    fn field(&self, name: &str) -> Option<&'static schema::Field> {
+impl<'a> Side<'a> {
+    fn field(&self, name: &str) -> Option<&'a schema::Field> {
         self.schema.and_then(|schema| schema.field(name))
     }
 

@@ -8,7 +8,7 @@ use super::notes::Finder;
 use super::receiver::{Flow, slugs, slugs_of};
 use crate::schema::FieldKind;
 use crate::validate::{self, DeadEnd};
-use crate::{Document, StepId, catalog};
+use crate::{Document, StepId};
 
 impl<'p> Finder<'_, 'p> {
     /// Tells of what is used and not there, where that was otherwise before.
@@ -135,7 +135,7 @@ impl<'p> Finder<'_, 'p> {
             let both = says.intersection(&said);
             same.extend(both.filter(|slug| is_same || !followed.contains(*slug)));
         };
-        let schema = catalog::action(&after.kind).map(|action| &action.input);
+        let schema = after.action().map(|action| &action.input);
         for (name, value) in &after.config {
             if let Some(was) = before.config.get(name) {
                 let kind = schema.and_then(|schema| Some(&schema.field(name)?.kind));

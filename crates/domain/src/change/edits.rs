@@ -184,6 +184,10 @@ impl Made {
             let (name, slug) = (after.name.clone(), after.slug.clone());
             self.edit(Edit::Rename { step, name, slug });
         }
+        if before.action != after.action {
+            let action = after.action.clone();
+            self.edit(Edit::SetAction { step, action });
+        }
         for field in differing(&before.config, &after.config) {
             let value = after.config.get(field).cloned();
             self.edit(Edit::SetField {

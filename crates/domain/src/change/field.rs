@@ -26,7 +26,7 @@ pub enum Target {
 }
 
 /// The address of one value of a step, the trigger or the settings, as a text that never changes
-/// its meaning: `name`, `slug`, `kind`, `notes`, `retries`, `then`, `config.<field>`,
+/// its meaning: `name`, `slug`, `kind`, `action`, `notes`, `retries`, `then`, `config.<field>`,
 /// `lane.<id>`, `lane.<id>.name`, `lane.<id>.when` or `time_limit_seconds`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -41,6 +41,8 @@ pub enum Part<'a> {
     Slug,
     /// The step's action, or the kind of trigger.
     Kind,
+    /// What a connector declares of the step's action.
+    Action,
     /// The step's notes.
     Notes,
     /// How often a failed attempt is repeated.
@@ -78,6 +80,11 @@ impl Field {
     /// The step's action, or the kind of trigger.
     pub fn kind() -> Self {
         Self("kind".to_owned())
+    }
+
+    /// What a connector declares of the step's action.
+    pub fn action() -> Self {
+        Self("action".to_owned())
     }
 
     /// The step's notes.
@@ -137,6 +144,7 @@ impl Field {
             Part::Slug => "Name in expressions",
             Part::Kind if catalog::trigger(kind).is_some() => "Trigger",
             Part::Kind => "Action",
+            Part::Action => "Request",
             Part::Notes => "Notes",
             Part::Retries => "Retries",
             Part::Then => "When it fails",
@@ -173,6 +181,7 @@ fn part(text: &str) -> Option<Part<'_>> {
         "name" => Part::Name,
         "slug" => Part::Slug,
         "kind" => Part::Kind,
+        "action" => Part::Action,
         "notes" => Part::Notes,
         "retries" => Part::Retries,
         "then" => Part::Then,
@@ -249,6 +258,7 @@ fn value_of_step(step: &Step, part: Part<'_>) -> Option<Value> {
         Part::Name => json!(step.name),
         Part::Slug => json!(step.slug),
         Part::Kind => json!(step.kind),
+        Part::Action => step.action.as_ref()?.json(),
         Part::Notes if step.notes.is_empty() => return None,
         Part::Notes => json!(step.notes),
         Part::Retries => json!(step.on_error.retries),

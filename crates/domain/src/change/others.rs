@@ -37,6 +37,7 @@ impl Changes {
             Edit::SetSettings { .. } => !self.settings.is_empty(),
             Edit::SetField { step, field, .. } => self.has_of(*step, &[Field::config(field)]),
             Edit::SetNotes { step, .. } => self.has_of(*step, &[Field::notes()]),
+            Edit::SetAction { step, .. } => self.has_of(*step, &[Field::action()]),
             Edit::SetErrorPolicy { step, .. } => {
                 self.has_of(*step, &[Field::retries(), Field::then()])
             }

@@ -13,8 +13,9 @@ use super::between::is_hidden;
 use super::tree::Tree;
 use crate::IntegrationId;
 use crate::call;
-use crate::catalog::{self, Effect};
+use crate::catalog::Effect;
 use crate::code;
+use crate::connector::{Declared, Place};
 use crate::document::Step;
 use crate::schema::FieldKind;
 use crate::template::{self, Found};
@@ -102,6 +103,20 @@ impl fmt::Display for Receiver {
     }
 }
 
+/// Returns where a connector's action is sent, as far as the fields say it: an expression in the
+/// host stays one.
+fn address(declared: &Declared, step: &Step) -> String {
+    let mut address = declared.base().to_owned();
+    for field in &declared.operation().input.fields {
+        let place = declared.operation().place(&field.name, declared.base());
+        let given = step.config.get(&field.name).and_then(Value::as_str);
+        if let (Place::Host { name }, Some(given)) = (place, given) {
+            address = address.replace(&format!("{{{name}}}"), given);
+        }
+    }
+    address
+}
+
 /// A step that sends something.
 pub(super) struct Call {
     /// The step's number.
@@ -152,14 +167,17 @@ impl<'a> Flow<'a> {
 
     fn call(&self, number: usize) -> Option<Call> {
         let step = self.tree.step(number);
-        let action = catalog::action(&step.kind)?;
+        let action = step.action()?;
         let effect = action.effect(&step.config);
         let text = |field: &str| step.config.get(field).and_then(Value::as_str);
         let receiver = match (step.kind.as_str(), effect) {
             ("respond", _) => Receiver::Caller,
             (call::STEP, _) => Receiver::Integration(call::of_step(step)?),
             (_, Effect::Pure) => return None,
-            _ => Receiver::of(text("url")?)?,
+            _ => match &step.action {
+                Some(declared) => Receiver::of(&address(declared, step))?,
+                None => Receiver::of(text("url")?)?,
+            },
         };
         let mut traced = Traced {
             left: LOOKED_AT,
@@ -175,7 +193,10 @@ impl<'a> Flow<'a> {
         }
         let method = match receiver {
             Receiver::Integration(_) => CALL,
-            _ => text("method").unwrap_or("request"),
+            _ => match &step.action {
+                Some(declared) => declared.operation().method.word(),
+                None => text("method").unwrap_or("request"),
+            },
         };
         Some(Call {
             step: number,

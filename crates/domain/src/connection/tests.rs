@@ -329,7 +329,7 @@ fn a_secret_is_not_in_what_is_logged_of_a_form() {
 
 #[test]
 fn a_step_names_a_connection_by_its_id_and_never_by_an_expression() {
-    let action = catalog::action("http.request").expect("it is in the catalog");
+    let action = crate::catalog::action("http.request").expect("it is in the catalog");
     let field = action.input.field("connection").expect("it has the field");
     assert_eq!(field.kind, FieldKind::Connection);
     let id = ConnectionId::new(Uuid::from_u128(9));

@@ -80,6 +80,10 @@ fn applied(document: &mut Document, edit: &Edit, depth: usize) -> Result<Done, R
                 [*id],
             ))
         }
+        Edit::SetAction { step: id, action } => {
+            let action = std::mem::replace(&mut step(document, *id)?.action, action.clone());
+            Ok(Done::content(Edit::SetAction { step: *id, action }, [*id]))
+        }
         Edit::SetErrorPolicy { step: id, policy } => {
             let policy = std::mem::replace(&mut step(document, *id)?.on_error, *policy);
             Ok(Done::content(

@@ -20,7 +20,7 @@ pub(crate) fn renamed(step: &Step, rename: &Rename<'_>) -> Option<Step> {
 
 /// Returns the step with its texts rewritten, or `None` when all of them stay.
 pub(crate) fn rewritten(step: &Step, rewrite: Rewrite<'_>) -> Option<Step> {
-    let schema = catalog::action(&step.kind).map(|action| &action.input);
+    let schema = step.action().map(|action| &action.input);
     let config = rewrite_in_config(&step.config, schema, rewrite);
     let lanes = step
         .lanes

@@ -9,7 +9,9 @@ use super::key::{ConflictKey, LanePart, StepPart};
 use super::names::Names;
 use super::text;
 use super::three::{Three, Versions};
+use crate::connector::{self, Declared};
 use crate::document::{ErrorPolicy, Lane, ListRef, Settings, Step, Trigger};
+use crate::schema::Schema;
 use crate::{Document, LaneId, StepId};
 
 /// Merges the content of one thing after the other.
@@ -40,6 +42,7 @@ fn is_reordered(before: &[Lane], now: &[Lane]) -> bool {
 pub(super) fn is_same(one: &Step, other: &Step) -> bool {
     std::ptr::eq(one, other)
         || one.kind == other.kind
+            && one.action == other.action
             && one.on_error == other.on_error
             && one.name == other.name
             && one.slug == other.slug
@@ -54,6 +57,7 @@ fn with_lanes(step: &Step, lanes: Vec<Lane>) -> Step {
         name: step.name.clone(),
         slug: step.slug.clone(),
         kind: step.kind.clone(),
+        action: step.action.clone(),
         config: step.config.clone(),
         on_error: step.on_error,
         notes: step.notes.clone(),
@@ -84,11 +88,14 @@ impl<'c> Content<'_, 'c> {
         }
         let step = steps.ours.id;
         let key = |part| move || ConflictKey::Step { step, part };
-        let merged = self.fields(Owner::Step(step)).merged(
+        let mut declared = [steps.ours, steps.theirs].into_iter();
+        let declared = declared.find_map(|step| Some(&step.action.as_ref()?.action().input));
+        let merged = self.fields(Owner::Step(step), declared).merged(
             steps.base.map(|step| (step.kind.as_str(), &step.config)),
             (&steps.ours.kind, &steps.ours.config),
             (&steps.theirs.kind, &steps.theirs.config),
         );
+        let action = self.action(key(StepPart::Action), &merged.kind, &steps);
         let policy = steps.part(|step| &step.on_error);
         let (retries, then) = (policy.part(|p| &p.retries), policy.part(|p| &p.then));
         let decisions = &mut *self.decisions;
@@ -97,6 +104,7 @@ impl<'c> Content<'_, 'c> {
             name: decisions.plain(key(StepPart::Name), steps.part(|step| &step.name), |_| true),
             slug: steps.ours.slug.clone(),
             kind: merged.kind,
+            action,
             config: merged.config,
             on_error: ErrorPolicy {
                 retries: decisions.plain(key(StepPart::Retries), retries, |_| true),
@@ -104,6 +112,26 @@ impl<'c> Content<'_, 'c> {
             },
             notes: self.notes(key(StepPart::Notes), steps.part(|step| &step.notes)),
             lanes,
+        }
+    }
+
+    /// Merges what a connector declares of the action, which belongs to the kind: another kind has
+    /// none, and a step that is of a connector on one side only has that side's.
+    fn action(
+        &mut self,
+        key: impl FnOnce() -> ConflictKey,
+        kind: &str,
+        steps: &Versions<'_, Step>,
+    ) -> Option<Declared> {
+        if kind != connector::STEP {
+            return None;
+        }
+        let is_one = |step: &Step| step.kind == connector::STEP;
+        let actions = steps.part(|step| &step.action);
+        match (is_one(steps.ours), is_one(steps.theirs)) {
+            (true, true) => self.decisions.plain(key, actions, Option::is_some),
+            (true, false) => actions.ours.clone(),
+            (false, _) => actions.theirs.clone(),
         }
     }
 
@@ -167,7 +195,7 @@ impl<'c> Content<'_, 'c> {
     pub(super) fn trigger(&mut self, triggers: Versions<'_, Trigger>) -> Trigger {
         self.names.trigger(match triggers.merged_by(Trigger::eq) {
             Some(trigger) => trigger.clone(),
-            None => self.fields(Owner::Trigger).merged(
+            None => self.fields(Owner::Trigger, None).merged(
                 triggers.base.map(|base| (base.kind.as_str(), &base.config)),
                 (&triggers.ours.kind, &triggers.ours.config),
                 (&triggers.theirs.kind, &triggers.theirs.config),
@@ -184,9 +212,10 @@ impl<'c> Content<'_, 'c> {
         }
     }
 
-    fn fields(&mut self, owner: Owner) -> Fields<'_, 'c> {
+    fn fields<'f>(&'f mut self, owner: Owner, declared: Option<&'f Schema>) -> Fields<'f, 'c> {
         Fields {
             owner,
+            declared,
             names: self.names,
             decisions: self.decisions,
         }

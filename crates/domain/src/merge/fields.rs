@@ -13,7 +13,7 @@ use super::text;
 use super::three::{Side, Three, Versions};
 use crate::document::Trigger;
 use crate::schema::{FieldKind, Schema};
-use crate::{StepId, catalog};
+use crate::{StepId, catalog, connector};
 
 /// Whose fields they are.
 #[derive(Clone, Copy)]
@@ -23,6 +23,14 @@ pub(super) enum Owner {
 }
 
 impl Owner {
+    fn schema<'d>(self, kind: &str, declared: Option<&'d Schema>) -> Option<&'d Schema> {
+        match self {
+            Owner::Trigger => catalog::trigger(kind).map(|kind| &kind.input),
+            Owner::Step(_) if kind == connector::STEP => declared,
+            Owner::Step(_) => catalog::action(kind).map(|kind| &kind.input),
+        }
+    }
+
     fn kind_key(self) -> ConflictKey {
         match self {
             Owner::Trigger => ConflictKey::Trigger,
@@ -43,13 +51,6 @@ impl Owner {
             },
         }
     }
-
-    fn schema(self, kind: &str) -> Option<&'static Schema> {
-        match self {
-            Owner::Trigger => catalog::trigger(kind).map(|kind| &kind.input),
-            Owner::Step(_) => catalog::action(kind).map(|kind| &kind.input),
-        }
-    }
 }
 
 /// Compares entries in order first, which they mostly have in common: look-ups cost more.
@@ -63,6 +64,8 @@ type Kinded<'a> = (&'a str, &'a Map<String, Value>);
 /// Merges the fields of one owner.
 pub(super) struct Fields<'m, 'c> {
     pub(super) owner: Owner,
+    /// The form of the action that a connector declares, of a step that has one.
+    pub(super) declared: Option<&'m Schema>,
     pub(super) names: &'m Names<'m>,
     pub(super) decisions: &'m mut Decisions<'c>,
 }
@@ -78,7 +81,7 @@ impl Fields<'_, '_> {
         if ours.0 != theirs.0 {
             return self.one_kind(base, ours, theirs);
         }
-        let schema = self.owner.schema(ours.0);
+        let schema = self.owner.schema(ours.0, self.declared);
         let base = base.map(|(_, config)| config);
         let (kind, ours, theirs) = (ours.0, ours.1, theirs.1);
         let added = theirs.keys().filter(|name| !ours.contains_key(*name));
@@ -123,8 +126,9 @@ impl Fields<'_, '_> {
             Choice::Base => base.map(whole),
             Choice::Value(value) => serde_json::from_value(value.clone()).ok(),
         };
+        let (owner, declared) = (self.owner, self.declared);
         let shown = |(kind, config): Kinded<'_>| {
-            let schema = self.owner.schema(kind);
+            let schema = owner.schema(kind, declared);
             let config = self.names.config(config, schema);
             Some(json(&Trigger {
                 kind: kind.to_owned(),

@@ -49,6 +49,8 @@ pub enum StepPart {
     Circle,
     /// Its kind, and with it all its fields.
     Kind,
+    /// What a connector declares of its action.
+    Action,
     /// Its name.
     Name,
     /// Its slug.
@@ -147,11 +149,12 @@ impl ConflictKey {
 }
 
 /// The parts of a step that are one word.
-const WORDS: [StepPart; 10] = [
+const WORDS: [StepPart; 11] = [
     StepPart::Presence,
     StepPart::Place,
     StepPart::Circle,
     StepPart::Kind,
+    StepPart::Action,
     StepPart::Name,
     StepPart::Slug,
     StepPart::Retries,
@@ -174,6 +177,7 @@ impl StepPart {
             StepPart::Place => "place",
             StepPart::Circle => "circle",
             StepPart::Kind => "kind",
+            StepPart::Action => "action",
             StepPart::Name => "name",
             StepPart::Slug => "slug",
             StepPart::Field { .. } => "field",

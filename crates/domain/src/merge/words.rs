@@ -51,12 +51,13 @@ impl Conflict {
             StepPart::Place => "place".to_owned(),
             StepPart::Circle => return format!("{}: moved into each other", self.moved(sides)),
             StepPart::Kind => "kind".to_owned(),
+            StepPart::Action => "request".to_owned(),
             StepPart::Name => "name".to_owned(),
             StepPart::Slug => "name in expressions".to_owned(),
             StepPart::Field { field, entry } => {
                 let schema = sides
                     .all()
-                    .find_map(|document| catalog::action(&document.steps.get(&id)?.kind));
+                    .find_map(|document| document.steps.get(&id)?.action());
                 label(schema.map(|kind| &kind.input), field, entry.as_deref())
             }
             StepPart::Retries => "retries".to_owned(),
@@ -273,8 +274,9 @@ fn changes_of_step(base: &Step, now: &Step) -> Vec<String> {
         (base.name != now.name, "name"),
         (base.slug != now.slug, "name in expressions"),
         (base.kind != now.kind, "kind"),
+        (base.action != now.action, "request"),
     ]);
-    let schema = catalog::action(&now.kind).map(|kind| &kind.input);
+    let schema = now.action().map(|kind| &kind.input);
     let removed = base
         .config
         .keys()

@@ -23,12 +23,13 @@ fn only_admins_and_collaborators_create_edit_and_publish() {
 }
 
 #[test]
-fn only_admins_manage_members_network_retention_and_secrets() {
+fn only_admins_manage_members_network_retention_secrets_and_connectors() {
     for act in [
         Act::ManageMembers,
         Act::ManageNetwork,
         Act::ManageRetention,
         Act::ManageSecrets,
+        Act::ManageConnectors,
     ] {
         assert!(allow(Role::Admin, act).is_ok());
         let denied = allow(Role::Collaborator, act).expect_err("a Collaborator may not");
@@ -46,7 +47,7 @@ fn readers_look_but_see_no_payloads() {
 /// What of an act a role may do to a draft in each state, in the order of [`DraftState::ALL`]:
 /// editing, in review, approved, changes requested, published, discarded. `+` may, `-` the role may
 /// not, `x` the role may but the state does not allow it.
-const TABLE: [(Act, &str, &str, &str); 17] = [
+const TABLE: [(Act, &str, &str, &str); 18] = [
     // Act                    Admin     Collaborator  Reader
     (Act::See, "++++++", "++++++", "++++++"),
     (Act::SeePayloads, "++++++", "++++++", "------"),
@@ -64,6 +65,7 @@ const TABLE: [(Act, &str, &str, &str); 17] = [
     (Act::ManageNetwork, "++++++", "------", "------"),
     (Act::ManageRetention, "++++++", "------", "------"),
     (Act::ManageSecrets, "++++++", "------", "------"),
+    (Act::ManageConnectors, "++++++", "------", "------"),
     (Act::SeeMembers, "++++++", "++++++", "++++++"),
 ];
 

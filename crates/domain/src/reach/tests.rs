@@ -17,6 +17,7 @@ fn step(number: u128, name: &str, slug: &str, kind: &str) -> Step {
         name: name.to_owned(),
         slug: slug.to_owned(),
         kind: kind.to_owned(),
+        action: None,
         config: Map::new(),
         on_error: ErrorPolicy::default(),
         notes: String::new(),

@@ -243,9 +243,9 @@ impl Anchor {
 
 fn may_be_set(document: &Document, step: Option<&Step>, target: Target, field: &Field) -> bool {
     match (target, step, field.part()) {
-        (Target::Step(_), Some(step), Part::Config(name)) => {
-            catalog::action(&step.kind).is_some_and(|action| action.input.field(name).is_some())
-        }
+        (Target::Step(_), Some(step), Part::Config(name)) => step
+            .action()
+            .is_some_and(|action| action.input.field(name).is_some()),
         (Target::Step(_), Some(_), Part::Notes) => true,
         (Target::Step(_), Some(step), Part::LaneWhen(id)) => {
             step.lanes.iter().any(|lane| lane.id == id)

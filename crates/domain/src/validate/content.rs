@@ -6,6 +6,7 @@ use super::Problem;
 use super::collector::Collector;
 use super::value::check_value;
 use crate::catalog::{self, Action, Container};
+use crate::connector::{self, Declared};
 use crate::document::{Step, Trigger};
 use crate::schema::Schema;
 use crate::{StepId, limit, slug};
@@ -15,7 +16,7 @@ pub(super) fn check<'a>(
     found: &mut Collector<'a>,
     id: StepId,
     step: &'a Step,
-    action: Option<&'static Action>,
+    action: Option<&'a Action>,
 ) {
     found.clear();
     found.place.step = Some(id);
@@ -43,11 +44,25 @@ pub(super) fn check<'a>(
     }
     found.place.field = None;
     match action {
+        None if step.kind == connector::STEP => found.say(
+            "The step does not say what its connector does.",
+            "Delete the step and add the action again.",
+        ),
         None => found.say(
             format!("There is no action called `{}`.", step.kind),
             "Delete the step and add another one.",
         ),
         Some(action) => {
+            if let Err(faults) = step.action.as_ref().map_or(Ok(()), Declared::check) {
+                let fault = faults.first().map(ToString::to_string);
+                found.say(
+                    format!(
+                        "What its connector declares cannot be used: {}",
+                        fault.unwrap_or_default()
+                    ),
+                    "Delete the step and add the action again.",
+                );
+            }
             check_config(found, &action.input, &step.config);
             check_lanes(found, step, action.container);
         }
@@ -165,11 +180,7 @@ fn check_branch<'a>(found: &mut Collector<'a>, step: &'a Step) {
     found.place.field = None;
 }
 
-fn check_config<'a>(
-    found: &mut Collector<'a>,
-    schema: &'static Schema,
-    config: &'a Map<String, Value>,
-) {
+fn check_config<'a>(found: &mut Collector<'a>, schema: &'a Schema, config: &'a Map<String, Value>) {
     let mut values = std::mem::take(&mut found.values);
     values.clear();
     values.resize(schema.fields.len(), None);

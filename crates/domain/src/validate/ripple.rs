@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::scope;
 use crate::document::Step;
 use crate::edit::{Change, Edit};
-use crate::{Document, StepId, catalog};
+use crate::{Document, StepId};
 
 /// What an edit changed for others.
 #[derive(Default)]
@@ -71,12 +71,11 @@ impl Ripple {
                 self.names.insert(scope::number(slug));
                 self.slug(document, *step);
             }
-            Edit::SetErrorPolicy { step, .. } => self.slug(document, *step),
+            Edit::SetErrorPolicy { step, .. } | Edit::SetAction { step, .. } => {
+                self.slug(document, *step);
+            }
             Edit::SetField { step, .. } => {
-                let kind = document
-                    .steps
-                    .get(step)
-                    .and_then(|step| catalog::action(&step.kind));
+                let kind = document.steps.get(step).and_then(|step| step.action());
                 if kind.is_some_and(|kind| kind.output.same_as.is_some()) {
                     self.slug(document, *step);
                 }

@@ -18,7 +18,7 @@ use crate::{Document, StepId, limit};
 #[derive(Clone, Copy)]
 pub(super) enum Seen<'a> {
     /// Its output, with what the catalog says of its kind.
-    Output(&'a Step, Option<&'static Action>),
+    Output(&'a Step, Option<&'a Action>),
     /// The round of the loop.
     Round,
     /// What failed in the first lane of the try.
@@ -51,7 +51,7 @@ impl<'a> Surroundings<'a> {
                 .flatten()
                 .take(place.index);
             for step in before.filter_map(|id| document.steps.get(id)) {
-                found.show(step, catalog::action(&step.kind));
+                found.show(step, step.action());
             }
             at = match place.list {
                 ListRef::Flow => None,
@@ -73,7 +73,7 @@ impl<'a> Surroundings<'a> {
     }
 
     /// Makes the output of a step visible; returns its slug's number.
-    pub(super) fn show(&mut self, step: &'a Step, action: Option<&'static Action>) -> u64 {
+    pub(super) fn show(&mut self, step: &'a Step, action: Option<&'a Action>) -> u64 {
         let slug = number(&step.slug);
         self.visible.insert(slug, Seen::Output(step, action));
         slug

@@ -5,7 +5,7 @@
 
 use super::scope::{self, ByNumber, Seen, Surroundings, is_loop};
 use super::{At, Problem};
-use crate::catalog::{self, Action};
+use crate::catalog::Action;
 use crate::document::Step;
 use crate::{Document, StepId};
 
@@ -17,7 +17,7 @@ struct Open<'a> {
     list: &'a [StepId],
     next: usize,
     /// The step with the lane that is this list, and which of its lanes it is.
-    inside: Option<(&'a Step, Option<&'static Action>, usize)>,
+    inside: Option<(&'a Step, Option<&'a Action>, usize)>,
     /// How many slugs were visible when it was opened.
     shown: usize,
 }
@@ -31,7 +31,7 @@ pub(super) struct Visited<'a> {
     /// The step itself.
     pub(super) step: &'a Step,
     /// What the catalog says of its kind.
-    pub(super) action: Option<&'static Action>,
+    pub(super) action: Option<&'a Action>,
 }
 
 /// Calls `visit` with each step of each list, in the order in which a person reads them, and with
@@ -56,7 +56,7 @@ pub(super) fn walk<'a>(
             let Some((number, step)) = enter(*id) else {
                 continue;
             };
-            let action = catalog::action(&step.kind);
+            let action = step.action();
             visit(
                 &Visited {
                     number,

@@ -10,7 +10,7 @@ use crate::payload::JsonRefusal;
 use crate::schema::{Field, FieldKind, Format};
 use crate::{ConnectionId, IntegrationId, call, code, delivery, limit, schedule, template};
 
-pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'static Field, value: &'a Value) {
+pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'a Field, value: &'a Value) {
     match (&field.kind, value) {
         (FieldKind::Condition, Value::Bool(_)) => {}
         (FieldKind::Condition, Value::String(text)) if !is_blank(text) => {
@@ -140,7 +140,7 @@ fn expected(kind: &FieldKind) -> (&'static str, &'static str) {
 
 fn check_map<'a>(
     found: &mut Collector<'a>,
-    field: &'static Field,
+    field: &'a Field,
     map: &'a Map<String, Value>,
     min: usize,
 ) {

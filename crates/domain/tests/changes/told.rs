@@ -52,8 +52,9 @@ impl Teller<'_> {
             RowKind::Settings => writeln!(out, "{indent}Settings"),
             RowKind::Step { id } => {
                 let step = self.step(*id);
-                let action =
-                    catalog::action(&step.kind).map_or(step.kind.as_str(), |action| &action.title);
+                let action = step
+                    .action()
+                    .map_or(step.kind.as_str(), |action| &action.title);
                 let change = self.changes.of(*id);
                 let kinds: Vec<&str> = change
                     .map_or_else(Vec::new, StepChange::kinds)

@@ -157,6 +157,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Action::Http => Box::pin(self.send(node, started_at, config, Request::http)).await,
             Action::Email => Box::pin(self.send(node, started_at, config, Request::email)).await,
             Action::Query => Box::pin(self.send(node, started_at, config, Request::query)).await,
+            Action::Connector(declared) => match declared.request(&config) {
+                Ok(request) => Box::pin(self.send(node, started_at, request, Request::http)).await,
+                Err(error) => self.fail(node, started_at, Value::Object(config), error),
+            },
             Action::Code => Box::pin(self.code(node, started_at, config)).await,
             Action::Call => Box::pin(self.call(node, started_at, config)).await,
             Action::Delay => Box::pin(self.delay(node, started_at, config)).await,

@@ -8,7 +8,15 @@ use serde_json::{Map, Value};
 /// The fields that apply, in the catalog's order; evaluated together for each visit.
 #[derive(Debug)]
 pub(crate) struct Config {
-    fields: Vec<(&'static Field, Parsed)>,
+    fields: Vec<Compiled>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    name: String,
+    /// What the field is called on screen.
+    title: String,
+    value: Parsed,
 }
 
 #[derive(Debug)]
@@ -20,7 +28,7 @@ enum Parsed {
 
 impl Config {
     pub(super) fn compile(
-        action: &'static catalog::Action,
+        action: &catalog::Action,
         config: &Map<String, Value>,
     ) -> Result<Self, String> {
         let mut fields = Vec::new();
@@ -39,7 +47,11 @@ impl Config {
                 Some(value) => {
                     let parsed =
                         parse(field, value).map_err(|error| format!("{}: {error}", field.title))?;
-                    fields.push((field, parsed));
+                    fields.push(Compiled {
+                        name: field.name.clone(),
+                        title: field.title.clone(),
+                        value: parsed,
+                    });
                 }
             }
         }
@@ -52,8 +64,8 @@ impl Config {
     /// A sentence that names the field.
     pub(crate) fn evaluate(&self, scope: &Scope) -> Result<Map<String, Value>, String> {
         let mut config = Map::new();
-        for (field, parsed) in &self.fields {
-            let value = match parsed {
+        for field in &self.fields {
+            let value = match &field.value {
                 Parsed::Value(template) => template.evaluate(scope).map_err(|e| e.message),
                 Parsed::Condition(template) => template.evaluate(scope).map_err(|e| e.message),
                 Parsed::Json(text) => text.evaluate(scope).map_err(|e| e.message),

@@ -6,6 +6,7 @@ mod calling;
 mod catching;
 mod coding;
 mod connection;
+mod connector;
 mod csv;
 mod email;
 mod guard;

@@ -7,7 +7,7 @@ use domain::run::{RunState, StepPath, StepRecord, StepState};
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Server, json as answer, text};
-use crate::stage::{Crash, End, MemoryJournal, Stage, step_id};
+use crate::stage::{Crash, End, MemoryJournal, Stage, declared, step_id};
 
 /// Every kind of step; `write` is the method of the requests that write.
 fn every_kind(server: &Server, write: &str) -> Value {
@@ -35,6 +35,7 @@ fn every_kind(server: &Server, write: &str) -> Value {
                 "catch": [
                     {"slug": "told", "kind": "http.request", "method": write, "url": server.url("/told/{{ steps.attempt.error.code }}")},
                 ]},
+            {"slug": "declared", "kind": "connector", "action": declared(write, &server.url(""), "/declared/{item}"), "item": "{{ item }}"},
             {"slug": "short", "kind": "delay", "amount": 1, "unit": "seconds"},
             {"slug": "result", "kind": "set", "values": {"error": "{{ steps.fails.error.message }}", "told": "{{ steps.attempt.result.body.of }}", "item": "{{ item }}"}},
         ]},
@@ -84,7 +85,7 @@ async fn a_crash_at_any_write_changes_nothing_when_writes_may_be_repeated() {
     assert_eq!(expected.error.as_deref(), Some("The end of id-1"));
     assert_eq!(
         expected.records.len(),
-        4 + 1 + 4 + 3 + 1 + 2 * 2 + 3 * 3 + 3 * 4 + 2,
+        4 + 1 + 4 + 3 + 1 + 2 * 2 + 3 * 3 + 3 * 5 + 2,
         "{expected:#?}"
     );
     assert!(expected.writes > 5);
@@ -146,7 +147,7 @@ async fn no_crash_repeats_a_write_that_may_not_be_repeated() {
             let Some(record) = in_doubt_step else {
                 assert_eq!(end.error, expected.error, "{crash:?}");
                 // What is sent once a round, and that of the first one.
-                assert_eq!(keys.len(), 1 + 1 + 3 + 3 * 3);
+                assert_eq!(keys.len(), 1 + 1 + 3 + 3 * 4);
                 // Another server has another port, which is in the recorded URLs.
                 assert_eq!(essence(&end).len(), essence(&expected).len(), "{crash:?}");
                 same += 1;

@@ -35,6 +35,7 @@ fn add_one(all: &mut BTreeMap<StepId, Step>, given: &Value) -> StepId {
     let mut take = |name: &str| config.shift_remove(name).unwrap_or_default();
     let slug = take("slug").as_str().expect("a slug").to_owned();
     let kind = take("kind").as_str().expect("a kind").to_owned();
+    let action = serde_json::from_value(take("action")).expect("a declaration, or none");
     let on_error: ErrorPolicy = match take("on_error") {
         Value::Null => ErrorPolicy::default(),
         policy => serde_json::from_value(policy).expect("a policy"),
@@ -70,6 +71,7 @@ fn add_one(all: &mut BTreeMap<StepId, Step>, given: &Value) -> StepId {
             name,
             slug,
             kind,
+            action,
             config,
             on_error,
             notes,
@@ -77,6 +79,23 @@ fn add_one(all: &mut BTreeMap<StepId, Step>, given: &Value) -> StepId {
         },
     );
     id
+}
+
+/// Returns what a connector declares: one request, whose path and body come from the field `item`.
+pub(crate) fn declared(method: &str, base: &str, path: &str) -> Value {
+    let body = if method == "GET" { "none" } else { "json" };
+    json!({
+        "connector": "shop", "title": "Shop", "icon": "plug", "base": base,
+        "auth": ["bearer"],
+        "operation": {
+            "key": "do", "title": "Do", "method": method, "path": path, "body": body,
+            "anonymous": true,
+            "input": { "type": "object", "required": ["item"], "properties": {
+                "item": { "type": "string" },
+                "note": { "type": "string" },
+            } },
+        },
+    })
 }
 
 fn new_lane(index: usize, name: &str, when: Option<String>, steps: Vec<StepId>) -> Lane {

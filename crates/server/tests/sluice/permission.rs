@@ -1,6 +1,8 @@
 //! Who may do what, asked of every route and every server function there is. The lists come from
 //! the router itself: what is new and not written down here fails.
 
+mod connector;
+
 use std::path::Path;
 
 use domain::account::Role;
@@ -33,6 +35,8 @@ struct Things {
     secret: Value,
     /// A connection; null where no function needs it.
     connection: Value,
+    /// The key of a connector; null where no function needs it.
+    connector: Value,
 }
 
 async fn things(app: &TestApp, function: &str) -> Things {
@@ -90,6 +94,10 @@ async fn things(app: &TestApp, function: &str) -> Things {
                 let fields = json!({ "form": oauth_form() });
                 admin.must("create_connection", fields).await
             }
+            _ => Value::Null,
+        },
+        connector: match function {
+            "read_connector" | "delete_connector" => connector::imported(app).await,
             _ => Value::Null,
         },
         integration: integration.into(),
@@ -210,6 +218,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         other_draft,
         secret,
         connection,
+        connector,
     } = things;
     let anchor = json!({ "target": null, "field": null, "range": null });
     let empty = wire(&domain::Document::new("manual"));
@@ -236,6 +245,9 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         | "read_retention"
         | "connections"
         | "connection_uses"
+        | "connectors"
+        | "our_connectors"
+        | "connector_actions"
         | "inbox"
         | "unread_notifications"
         | "policy_settings" => (json!({}), own),
@@ -357,6 +369,14 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         "try_connection" => (
             json!({ "id": connection, "is_test": false, "origin": "http://127.0.0.1:1", "path": "/" }),
             ours,
+        ),
+        "read_connector" | "delete_connector" => (json!({ "key": connector }), ours),
+        "connector_uses" => (json!({ "key": "shop" }), own),
+        "declarations" => (json!({ "wanted": [["shop", "do"]] }), own),
+        "preview_connector" => (json!({ "source": connector::file(), "base": null }), own),
+        "import_connector" => (
+            json!({ "source": connector::file(), "base": null, "digest": connector::digest() }),
+            own,
         ),
         "restart_poll" => (json!({ "id": integration, "from": "now" }), ours),
         "poll_once" => (json!({ "id": draft }), ours),

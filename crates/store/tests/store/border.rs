@@ -34,6 +34,7 @@ async fn fill(world: &World) {
     let (integration, route) = world.hook().await;
     let kept = store.keep_signing_secret(admin, integration, None).await;
     kept.expect("an Admin may");
+    crate::connector::import(world, crate::connector::file("List orders")).await;
     let form = crate::connection::form("The shop");
     let created = store.create_connection(admin, &form).await;
     created.expect("an Admin may");

@@ -8,6 +8,7 @@ mod callers;
 mod calling;
 mod changed;
 mod connection;
+mod connector;
 mod consent;
 mod delivery;
 mod draft;

@@ -325,6 +325,7 @@ pub(crate) fn log_step(name: &str, slug: &str) -> Step {
         name: name.to_owned(),
         slug: slug.to_owned(),
         kind: "log".to_owned(),
+        action: None,
         config,
         on_error: ErrorPolicy::default(),
         notes: String::new(),

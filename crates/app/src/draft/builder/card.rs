@@ -2,6 +2,7 @@
 
 use domain::StepId;
 use domain::catalog;
+use domain::document::Step;
 use domain::run::StepState;
 use leptos::ev::PointerEvent;
 use leptos::prelude::*;
@@ -56,7 +57,8 @@ pub(super) fn trigger(builder: Builder) -> impl IntoView {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Shown {
     name: String,
-    kind: String,
+    /// What its action is called, and its icon.
+    face: (String, String),
     holds_lanes: bool,
     is_selected: bool,
     leads: bool,
@@ -76,12 +78,12 @@ impl Shown {
         let editor = builder.editor;
         let this = Selection::Step(id);
         let step = editor.step(id, |step| {
-            (step.name.clone(), step.kind.clone(), !step.lanes.is_empty())
+            (step.name.clone(), face(step), !step.lanes.is_empty())
         });
-        let (name, kind, holds_lanes) = step.unwrap_or_default();
+        let (name, face, holds_lanes) = step.unwrap_or_default();
         Self {
             name,
-            kind,
+            face,
             holds_lanes,
             is_selected: editor.selection.is(this),
             leads: editor.selection.leads(this),
@@ -116,8 +118,8 @@ pub(super) fn step(
     let holds = Memo::new(move |_| shown.with(|shown| shown.holds_lanes));
     let has_grip = Memo::new(move |_| shown.with(|shown| shown.is_full() && shown.may_edit));
     let has_fold = Memo::new(move |_| shown.with(|shown| shown.is_full() && shown.holds_lanes));
-    let kind = Memo::new(move |_| {
-        shown.with(|shown| (shown.detail > Detail::Name).then(|| shown.kind.clone()))
+    let face = Memo::new(move |_| {
+        shown.with(|shown| (shown.detail > Detail::Name).then(|| shown.face.clone()))
     });
     let is_pinned = Memo::new(move |_| shown.with(|shown| shown.is_pinned));
     let test = Memo::new(move |_| shown.with(|shown| shown.test.clone()));
@@ -153,10 +155,7 @@ pub(super) fn step(
                 on:keydown=move |event| keys::on_card(builder, Selection::Step(id), &event)
             >
                 {move || {
-                    let kind = kind.get()?;
-                    let action = catalog::action(&kind);
-                    let title = action.map_or("Unknown action", |action| action.title.as_str());
-                    let icon = action.map_or("alert", |action| action.icon.as_str());
+                    let (title, icon) = face.get()?;
                     Some(view! {
                         <span class="card-icon"><Icon name=icon /></span>
                         <span class="card-kind">{title}{move || folded.get().map(inside)}</span>
@@ -175,6 +174,14 @@ pub(super) fn step(
             <Show when=move || has_fold.get()>{fold(builder, id, name, folded)}</Show>
             {presence::at_step(presence, id)}
         </div>
+    }
+}
+
+/// Returns what the action of a step is called, and its icon.
+fn face(step: &Step) -> (String, String) {
+    match step.action() {
+        Some(action) => (action.title.clone(), action.icon.clone()),
+        None => ("Unknown action".to_owned(), "alert".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The flow as it is drawn: the trigger's card, then lists of steps with a "+" in every gap, lanes
 //! side by side in frames. What is listed here is what the canvas has in view.
 
-use domain::catalog::{self, Container};
+use domain::catalog::Container;
 use domain::document::{Gap, ListRef};
 use domain::layout::{Rect, Stop};
 use domain::{LaneId, StepId};
@@ -231,7 +231,7 @@ fn lane_name(builder: Builder, id: StepId, lane: LaneId) -> String {
 fn lane_head(builder: Builder, id: StepId, lane: LaneId) -> impl IntoView {
     let head = told(move || {
         let head = builder.editor.step(id, |step| {
-            let container = catalog::action(&step.kind)?.container;
+            let container = step.action()?.container;
             let lane = step.lanes.iter().find(|l| l.id == lane)?;
             let when = match (container, lane.when.as_deref()) {
                 (Some(Container::Branch), None) => "otherwise",

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use domain::catalog;
 use domain::document::Step;
 use domain::tree::{Of, Row, rows};
 use leptos::ev::KeyboardEvent;
@@ -267,12 +266,12 @@ fn item(builder: Builder, place: usize, row: Row) -> impl IntoView {
         of => builder.editor.problem_count_of(selection(of)),
     });
     let shown = Memo::new(move |_| match of {
-        Of::Trigger => ("Trigger".to_owned(), "zap"),
+        Of::Trigger => ("Trigger".to_owned(), "zap".to_owned()),
         Of::Step(id) => builder.editor.step(id, face).unwrap_or_default(),
         Of::Lane(id, lane) => {
             let lane = builder.editor.step(id, |step| {
                 let lane = step.lanes.iter().find(|other| other.id == lane)?;
-                Some((lane.name.clone(), "columns"))
+                Some((lane.name.clone(), "columns".to_owned()))
             });
             lane.flatten().unwrap_or_default()
         }
@@ -339,9 +338,9 @@ fn item(builder: Builder, place: usize, row: Row) -> impl IntoView {
 }
 
 /// The name and icon of a step.
-fn face(step: &Step) -> (String, &'static str) {
-    let icon = catalog::action(&step.kind).map_or("alert", |action| action.icon.as_str());
-    (step.name.clone(), icon)
+fn face(step: &Step) -> (String, String) {
+    let icon = step.action().map_or("alert", |action| &action.icon);
+    (step.name.clone(), icon.to_owned())
 }
 
 const fn of(selection: Selection) -> Of {

@@ -2,6 +2,7 @@
 
 use domain::StepId;
 use domain::catalog::{self, Container};
+use domain::connector::Declared;
 use domain::document::{ErrorPolicy, OnError, Settings, Trigger};
 use domain::edit::Edit;
 use domain::slug;
@@ -9,7 +10,8 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::super::selection::Selection;
-use super::{Builder, labelled, lanes, testing, values};
+use super::{Builder, declaration, labelled, lanes, testing, values};
+use crate::connector;
 use crate::design::field::described;
 use crate::design::icon::Icon;
 use crate::design::markdown::MarkdownEditor;
@@ -136,12 +138,23 @@ fn settings(builder: Builder) -> impl IntoView {
     }
 }
 
+/// The form of a step; made anew when its connector's action is brought up to date, as other
+/// fields belong to it then.
 fn step(builder: Builder, id: StepId) -> impl IntoView {
+    let editor = builder.editor;
+    let declared = Memo::new(move |_| editor.step(id, |step| step.action.clone()).flatten());
+    move || form_of_step(builder, id, declared.get())
+}
+
+fn form_of_step(builder: Builder, id: StepId, declared: Option<Declared>) -> impl IntoView {
     let editor = builder.editor;
     let kind = editor
         .read(|document| document.steps.get(&id).map(|step| step.kind.clone()))
         .unwrap_or_default();
-    let action = catalog::action(&kind);
+    let action = match &declared {
+        Some(declared) => Some(connector::known::kept(declared)),
+        None => catalog::action(&kind),
+    };
     let expressions = values::expressions(builder, id);
     provide_context(expressions);
     provide_context(FormCompany::of(expect_context(), Some(id)));
@@ -155,6 +168,7 @@ fn step(builder: Builder, id: StepId) -> impl IntoView {
             {name(builder, id)}
             {action.map(|action| view! {
                 <p class="panel-help">{action.description.as_str()}</p>
+                {declared.map(|declared| declaration::view(builder, id, declared))}
                 <SchemaForm
                     schema=&action.input
                     config=Memo::new(move |_| editor.step(id, |step| step.config.clone()).unwrap_or_default())

@@ -1,15 +1,19 @@
 //! Choosing a new step: type a few letters, choose with arrows and Enter, or drag it out.
 
+use domain::StepId;
 use domain::catalog::{self, Action};
+use domain::connector::Declared;
 use domain::document::Place;
 use leptos::ev::{KeyboardEvent, PointerEvent};
 use leptos::html::Input;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use web_sys::Element;
 
 use super::super::selection::Selection;
 use super::{Builder, drag};
+use crate::connector::known::{self, Found};
 use crate::design::dialog::Dialog;
 use crate::design::icon::Icon;
 
@@ -38,7 +42,21 @@ pub(super) fn add_behind(builder: Builder, what: Selection, kind: &str) {
 }
 
 fn add(builder: Builder, kind: &str, at: Place) {
-    match builder.editor.add(kind, at) {
+    show_added(builder, builder.editor.add(kind, at));
+}
+
+/// Adds a step of a connector's action, once the server says what it declares.
+fn add_found(builder: Builder, found: Found, at: Place) {
+    spawn_local(async move {
+        let declared = known::declared(found.connector, found.line.key).await;
+        let added = declared.map_err(|fault| fault.to_string());
+        let added = added.and_then(|declared: Declared| builder.editor.add_declared(&declared, at));
+        show_added(builder, added);
+    });
+}
+
+fn show_added(builder: Builder, added: Result<StepId, String>) {
+    match added {
         Ok(id) => {
             builder.announce("Step added.");
             builder.go_to(Selection::Step(id));
@@ -54,6 +72,15 @@ fn found(typed: &str) -> Vec<&'static Action> {
     let mut ranked: Vec<_> = ranked.collect();
     ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().map(|(_, action)| action).collect()
+}
+
+/// What can be chosen.
+#[derive(Clone, Debug, PartialEq)]
+enum Choice {
+    /// An action of our own, by its key.
+    Own(String),
+    /// An action of a connector.
+    Found(Found),
 }
 
 fn is_on_icon(event: &PointerEvent) -> bool {
@@ -87,23 +114,43 @@ fn choices(builder: Builder) -> impl IntoView {
     let typed = RwSignal::new(String::new());
     let active = RwSignal::new(0_usize);
     let input = NodeRef::<Input>::new();
+    let shelves = known::shelves();
+    let told = shelves.clone();
     let results = Memo::new(move |_| {
-        found(&typed.get())
-            .iter()
-            .map(|action| action.key.clone())
+        let typed = typed.get();
+        let own = found(&typed).into_iter();
+        let own = own.map(|action| Choice::Own(action.key.clone()));
+        let further = shelves.with(|shelves| {
+            let shelves = shelves.as_ref();
+            shelves.map_or_else(Vec::new, |shelves| shelves.search(&typed))
+        });
+        own.chain(further.into_iter().map(Choice::Found))
             .collect::<Vec<_>>()
     });
+    let services = move || {
+        let count = told.with(|shelves| shelves.as_ref().map_or(0, |shelves| shelves.count()));
+        (count > 0 && typed.with(|typed| typed.trim().is_empty())).then(|| {
+            view! {
+                <p class="picker-more">
+                    {format!("Type to find one of {count} actions of connectors.")}
+                </p>
+            }
+        })
+    };
     Effect::new(move || {
         if let Some(input) = input.get() {
             let _ = input.focus();
         }
     });
-    let choose = move |key: &str| {
+    let choose = move |choice: Choice| {
         let Some(target) = builder.picker.get_untracked() else {
             return;
         };
         builder.picker.set(None);
-        add(builder, key, target.at);
+        match choice {
+            Choice::Own(key) => add(builder, &key, target.at),
+            Choice::Found(found) => add_found(builder, found, target.at),
+        }
     };
     let on_key = move |event: KeyboardEvent| {
         let last = results.with_untracked(Vec::len).saturating_sub(1);
@@ -111,20 +158,34 @@ fn choices(builder: Builder) -> impl IntoView {
             "ArrowDown" => active.update(|index| *index = (*index + 1).min(last)),
             "ArrowUp" => active.update(|index| *index = index.saturating_sub(1)),
             "Enter" => {
-                if let Some(key) =
-                    results.with_untracked(|keys| keys.get(active.get_untracked()).cloned())
-                {
-                    choose(&key);
+                let choice = results.with_untracked(|all| all.get(active.get_untracked()).cloned());
+                if let Some(choice) = choice {
+                    choose(choice);
                 }
             }
             _ => return,
         }
         event.prevent_default();
     };
-    let option = move |(index, key): (usize, String)| {
-        let action = catalog::action(&key)?;
+    let option = move |(index, choice): (usize, Choice)| {
         let is_active = move || active.get() == index;
-        let dragged = key.clone();
+        let (dragged, [icon, title, description, group]) = match &choice {
+            Choice::Own(key) => {
+                let action = catalog::action(key)?;
+                let texts = [
+                    &action.icon,
+                    &action.title,
+                    &action.description,
+                    &action.group,
+                ];
+                (Some(key.clone()), texts.map(Clone::clone))
+            }
+            Choice::Found(found) => {
+                let line = &found.line;
+                let texts = [&found.icon, &line.title, &line.description, &found.service];
+                (None, texts.map(Clone::clone))
+            }
+        };
         Some(view! {
             <li
                 role="option"
@@ -133,20 +194,22 @@ fn choices(builder: Builder) -> impl IntoView {
                 class:is-active=is_active
                 aria-selected=move || if is_active() { "true" } else { "false" }
                 on:pointermove=move |_| active.set(index)
-                on:click=move |_| choose(&key)
+                on:click=move |_| choose(choice.clone())
                 on:pointerdown=move |event| {
                     // A finger on the text scrolls the list; it drags by the icon.
-                    if event.pointer_type() != "touch" || is_on_icon(&event) {
-                        drag::start_new(builder, &dragged, &event);
+                    if let Some(dragged) = &dragged
+                        && (event.pointer_type() != "touch" || is_on_icon(&event))
+                    {
+                        drag::start_new(builder, dragged, &event);
                     }
                 }
             >
-                <span class="card-icon"><Icon name=action.icon.as_str() /></span>
+                <span class="card-icon"><Icon name=icon /></span>
                 <span class="picker-text">
-                    <span class="picker-title">{action.title.as_str()}</span>
-                    <span class="picker-description">{action.description.as_str()}</span>
+                    <span class="picker-title">{title}</span>
+                    <span class="picker-description">{description}</span>
                 </span>
-                <span class="picker-group">{action.group.as_str()}</span>
+                <span class="picker-group">{group}</span>
             </li>
         })
     };
@@ -173,6 +236,7 @@ fn choices(builder: Builder) -> impl IntoView {
             <ul class="picker-list" id="picker-list" role="listbox" aria-label="Steps">
                 {move || results.get().into_iter().enumerate().map(option).collect_view()}
             </ul>
+            {services}
             {move || results.with(Vec::is_empty).then(|| view! {
                 <p class="empty" role="status">"No step is called like that. Try another word."</p>
             })}

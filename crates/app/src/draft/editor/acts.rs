@@ -1,5 +1,6 @@
 //! What people do with steps, one or several at once: add, duplicate, delete, move.
 
+use domain::connector::Declared;
 use domain::document::{Gap, Place};
 use domain::edit::{self, Edit, several};
 use domain::{Document, LaneId, StepId, slug};
@@ -17,6 +18,21 @@ impl Editor {
         let slug =
             self.read(|document| slug::unique(&name, |slug| document.step_by_slug(slug).is_some()));
         let step = edit::new_step(action, id, &name, slug, || LaneId(Uuid::now_v7()));
+        self.act(Edit::Insert {
+            steps: vec![step],
+            at,
+        })?;
+        self.selection.set(Selection::Step(id));
+        Ok(id)
+    }
+
+    /// Adds a new step of an action that a connector declares at a place and selects it.
+    pub(crate) fn add_declared(self, declared: &Declared, at: Place) -> Result<StepId, String> {
+        let id = StepId(Uuid::now_v7());
+        let name = self.read(|document| free_name(document, &declared.action().title));
+        let slug =
+            self.read(|document| slug::unique(&name, |slug| document.step_by_slug(slug).is_some()));
+        let step = edit::new_connector_step(declared, id, &name, slug);
         self.act(Edit::Insert {
             steps: vec![step],
             at,

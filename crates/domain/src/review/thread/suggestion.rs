@@ -109,7 +109,7 @@ fn of_step(step: &Step, part: Part<'_>, value: &Value) -> Result<Edit, Refusal> 
             name: lane(id)?.name.clone(),
             when: Some(read(value)?),
         },
-        Part::Kind | Part::Lane(_) | Part::TimeLimit => {
+        Part::Kind | Part::Action | Part::Lane(_) | Part::TimeLimit => {
             return Err(unfit("This cannot be set by a suggestion."));
         }
     })
@@ -168,7 +168,7 @@ fn place(anchor: &Anchor) -> At {
         Some(Part::LaneName(id)) => (Some(id), "name"),
         Some(Part::LaneWhen(id)) => (Some(id), "when"),
         Some(Part::TimeLimit) => (None, "settings.time_limit_seconds"),
-        Some(Part::Kind | Part::Then | Part::Lane(_)) | None => (None, ""),
+        Some(Part::Kind | Part::Action | Part::Then | Part::Lane(_)) | None => (None, ""),
     };
     let of_trigger = anchor.target == Some(Target::Trigger);
     let prefix = if of_trigger { "trigger." } else { "" };

@@ -166,7 +166,7 @@ proptest! {
             }
         }
         let _ = serde_json::from_value::<Edit>(raw);
-        for action in catalog::actions() {
+        for action in crate::catalog::actions() {
             let mut document = Document::new("webhook");
             add(&mut document, 1, &action.key, ListRef::Flow, json!({}));
             let fields: Vec<String> = action.input.fields.iter().map(|field| field.name.clone()).collect();

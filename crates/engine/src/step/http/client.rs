@@ -85,6 +85,23 @@ pub async fn try_out(
     Ok(status.and_then(|status| u16::try_from(status).ok()))
 }
 
+/// Asks an address for a text, with the same guard as a step's request and nothing that proves who
+/// asks.
+///
+/// # Errors
+/// A sentence, when the address is none, nothing can be reached, or what comes is not 2xx.
+pub async fn fetch(network: &Network, url: &str, now: Timestamp) -> Result<String, String> {
+    let config = json!({ "url": url, "timeout_seconds": 30 });
+    let config = config.as_object().expect("it is written so");
+    let call = Call::build(config, "")?;
+    let answer = Clients::default().send(network, &call, now).await;
+    let mut output = answer.map_err(|failure| failure.message)?;
+    Ok(match output["body"].take() {
+        Value::String(text) => text,
+        json => json.to_string(),
+    })
+}
+
 impl Clients {
     /// Returns the client of a network, made when there is none yet.
     pub(crate) fn of(&self, network: &Network) -> Result<Arc<GuardedClient>, String> {

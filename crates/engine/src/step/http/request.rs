@@ -41,7 +41,7 @@ impl Call {
     ///
     /// # Errors
     /// A sentence that names the field.
-    pub(crate) fn build(config: &Map<String, Value>, key: &str) -> Result<Self, String> {
+    pub fn build(config: &Map<String, Value>, key: &str) -> Result<Self, String> {
         let method = method(config)?;
         let (body, content_type) = body(config)?;
         let mut headers = HeaderMap::new();
@@ -97,7 +97,7 @@ impl Call {
     }
 
     /// Lets an opened connection prove who sends. It goes to the connection's origins only.
-    pub(crate) fn authorize(&mut self, credentials: Credentials) {
+    pub fn authorize(&mut self, credentials: Credentials) {
         self.credentials = Some(credentials);
     }
 

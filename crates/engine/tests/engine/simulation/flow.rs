@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::chance::Chance;
-use crate::stage::document;
+use crate::stage::{declared, document};
 
 /// The connection of steps that send e-mails.
 pub(super) const OFFICE: ConnectionId = ConnectionId(Uuid::from_u128(21));
@@ -123,6 +123,11 @@ impl Steps<'_> {
                 "kind": "postgres.query", "connection": DATABASE, "sql": "select 1",
                 "access": *self.chance.one_of(&["read", "write"]), "no_answer": no_answer,
                 "on_error": on_error,
+            }),
+            4..6 => json!({
+                "kind": "connector", "no_answer": no_answer,
+                "action": declared(method, "https://target.example", "/{item}"),
+                "item": slug, "note": "{{ trigger.body.n }}", "on_error": on_error,
             }),
             _ => json!({
                 "kind": "http.request", "method": method, "no_answer": no_answer,

@@ -159,7 +159,7 @@ fn names_connection(key: &ConflictKey, sides: &Sides<'_>) -> bool {
     let mut all = [sides.ours, sides.theirs].into_iter();
     all.any(|document| {
         let step = document.steps.get(step);
-        step.is_some_and(|step| field_of(&step.kind) == Some(field.as_str()))
+        step.is_some_and(|step| field_of(step) == Some(field.as_str()))
     })
 }
 
