@@ -19,6 +19,7 @@ pub use oauth::{
 pub use origin::origin;
 pub use server::{Server, Tls};
 
+use crate::catalog;
 use crate::document::{Document, Step};
 use crate::poll::Poll;
 use crate::schema::FieldKind;

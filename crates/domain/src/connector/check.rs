@@ -285,6 +285,7 @@ fn check_auth(faults: &mut Faults, auth: &Auth) {
         live: Secrets::Set(secrets),
         test: Secrets::Keep,
         oauth: auth.oauth.clone(),
+        server: None,
     };
     if let Err(refusal) = connection::check(&form, None) {
         faults.say(refusal.to_string());

@@ -443,6 +443,7 @@ fn check(auth: &Auth) -> Result<(), connection::Refusal> {
         origins: vec!["https://example.com".to_owned()],
         test: Secrets::Keep,
         oauth: auth.oauth.clone(),
+        server: None,
     };
     connection::check(&form, None).map(drop)
 }

@@ -96,8 +96,9 @@ proptest! {
         prop_assert!(apply(&mut document, &rename).is_ok());
         // What takes no expressions has no references, whatever it says.
         for step in document.steps.values_mut() {
+            let action = step.action().cloned();
             let takes = |name: &str| {
-                let field = catalog::action(&step.kind).and_then(|action| action.input.field(name));
+                let field = action.as_ref().and_then(|action| action.input.field(name));
                 field.is_none_or(|field| field.kind.takes_expressions())
             };
             step.config.retain(|name, _| takes(name));

@@ -93,8 +93,8 @@ pub async fn try_out(
 pub async fn fetch(network: &Network, url: &str, now: Timestamp) -> Result<String, String> {
     let config = json!({ "url": url, "timeout_seconds": 30 });
     let config = config.as_object().expect("it is written so");
-    let call = Call::build(config, "")?;
-    let answer = Clients::default().send(network, &call, now).await;
+    let request = Request::http(config, "")?;
+    let answer = Clients::default().send(network, &request, now).await;
     let mut output = answer.map_err(|failure| failure.message)?;
     Ok(match output["body"].take() {
         Value::String(text) => text,
