@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::connection::Kind;
 use domain::connector::{Auth, Connector, Declared, Operation, Place, fits};
-use engine::port::{Call, Clients, Credentials, Network, Outside};
+use engine::port::{Call, Clients, Credentials, Network, Outside, Request};
 use serde_json::{Map, Value, json};
 
 use crate::mock::{HOST, TAKEN, visible};
@@ -121,7 +121,8 @@ impl Caller {
             call.authorize(self.credentials(auth)?);
         }
         let now = domain::Timestamp(0);
-        let answer = self.clients.send(&self.network, &call, now).await;
+        let request = Request::Http(call);
+        let answer = self.clients.send(&self.network, &request, now).await;
         answer.map_err(|failure| {
             let said = failure
                 .answer

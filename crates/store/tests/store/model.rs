@@ -38,6 +38,17 @@ struct Run {
     worker: Option<usize>,
 }
 
+/// A run as the database has it: id, state, fence, takeovers, and how far off its time and the end
+/// of its lease are, in milliseconds.
+type Row = (
+    Uuid,
+    String,
+    Option<i64>,
+    Option<i32>,
+    Option<i64>,
+    Option<i64>,
+);
+
 /// A sequence under way.
 struct Pair<'w> {
     world: &'w World,
@@ -372,14 +383,7 @@ impl Pair<'_> {
     /// Asserts that both have the same runs in the same places, and sets the database's times to
     /// what the model says, so that they do not drift apart while the test takes its time.
     async fn compare(&mut self) {
-        let rows: Vec<(
-            Uuid,
-            String,
-            Option<i64>,
-            Option<i32>,
-            Option<i64>,
-            Option<i64>,
-        )> = sqlx::query_as(
+        let rows: Vec<Row> = sqlx::query_as(
             "select run.run_id, state, fence, takeovers,
                     (extract(epoch from due_at - now()) * 1000)::bigint,
                     (extract(epoch from lease_until - now()) * 1000)::bigint

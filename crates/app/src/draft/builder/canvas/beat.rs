@@ -9,11 +9,14 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 
+/// Finds something anew.
+type Ask = Rc<dyn Fn()>;
+
 /// Those who are asked, by the order in which they came: what is around something before what is
 /// in it. A handle.
 #[derive(Clone, Copy)]
 pub(super) struct Beat {
-    asked: StoredValue<BTreeMap<u64, Rc<dyn Fn()>>, LocalStorage>,
+    asked: StoredValue<BTreeMap<u64, Ask>, LocalStorage>,
     next: StoredValue<u64>,
 }
 
@@ -48,7 +51,7 @@ impl Beat {
                 *next
             })
             .unwrap_or_default();
-        let ask: Rc<dyn Fn()> = Rc::new(move || {
+        let ask: Ask = Rc::new(move || {
             let found = find();
             // It may have gone with what was asked before it.
             if value.try_with_untracked(|value| *value != found) == Some(true) {
