@@ -59,7 +59,12 @@ test("who is in a field is named at that field, and goes from there with the car
   openDraft,
 }) => {
   const send = step("Send", "http.request", { method: "GET", url: "https://example.com", headers: { Accept: "*/*" } });
-  const draft = await create(organization.as.admin, "In fields", document("schedule", [send]));
+  const lanes = [
+    { id: crypto.randomUUID(), name: "Yes", when: "run.test", steps: [] },
+    { id: crypto.randomUUID(), name: "Otherwise", steps: [] },
+  ];
+  const choose = { ...step("Choose", "branch", {}), lanes };
+  const draft = await create(organization.as.admin, "In fields", document("schedule", [send, choose]));
   const ours = await openDraft(draft, "admin");
   const theirs = await openDraft(draft, "collaborator");
   for (const builder of [ours, theirs]) await builder.select("Send");
@@ -73,6 +78,16 @@ test("who is in a field is named at that field, and goes from there with the car
   await expect(at("url")).toHaveCount(0);
   await theirs.field("Name").focus();
   await expect(at("@name")).toBeVisible(SOON);
+  for (const builder of [ours, theirs]) await builder.panel.getByText("When it fails").click();
+  await theirs.field("Retries").focus();
+  await expect(at("@retries")).toBeVisible(SOON);
+  // Who writes notes is named beside them, also where they are closed.
+  await theirs.panel.getByText("Notes", { exact: true }).click();
+  await theirs.field("For the next reader, in Markdown").focus();
+  await expect(at("@notes")).toBeVisible(SOON);
+  for (const builder of [ours, theirs]) await builder.select("Choose");
+  await theirs.panel.getByRole("textbox", { name: "Name of the lane" }).first().focus();
+  await expect(ours.panel.locator(".panel-lane").first().getByText("Test Collaborator is in this field")).toBeVisible(SOON);
   // The trigger has fields, too, and those of a step are another form's.
   await theirs.trigger().click();
   await theirs.field("When").focus();

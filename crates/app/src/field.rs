@@ -98,7 +98,7 @@ impl Assist {
     /// Takes note of what was typed.
     pub(crate) fn typed(self, event: &leptos::ev::Event) {
         self.shows(&event_target_value(event));
-        if self.reads == Reads::Code {
+        if matches!(self.reads, Reads::Code(_)) {
             return;
         }
         let input = event.dyn_ref::<web_sys::InputEvent>();
@@ -119,7 +119,7 @@ impl Assist {
         self.has_focus.try_set(has_focus);
         if has_focus {
             // Data is not put into code: it comes in beside it.
-            let last = Some(self).filter(|_| self.reads != Reads::Code);
+            let last = Some(self).filter(|_| !matches!(self.reads, Reads::Code(_)));
             self.expressions.last.set(last);
         } else if !self.found.is_disposed() {
             self.close();
@@ -257,7 +257,7 @@ fn put(input: &HtmlInputElement, text: &str, at: std::ops::Range<usize>, new: &s
 
 /// Draws what stands around the input of a field.
 pub(crate) fn frame(assist: Assist, input: AnyView, is_line: bool, is_code: bool) -> AnyView {
-    if assist.reads == Reads::Code {
+    if matches!(assist.reads, Reads::Code(_)) {
         return view! {
             <div class="expression is-script" class:is-focused=move || assist.has_focus.get()>
                 <div class="expression-box">{input} {code::button(assist)}</div>

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::connector::Operation;
+use crate::connector::{self, Operation};
 use crate::schema::Schema;
 
 /// The kind of step that sends an e-mail.
@@ -178,6 +178,8 @@ impl Action {
     pub fn effect(&self, config: &Map<String, Value>) -> Effect {
         let text = |field: &str| config.get(field).and_then(Value::as_str);
         let reads = match self.key.as_str() {
+            // Its method is the declaration's; a field called so is the service's.
+            connector::STEP => false,
             QUERY => matches!(text("access"), None | Some("read")),
             _ => matches!(text("method"), Some("GET" | "HEAD")),
         };

@@ -172,10 +172,18 @@ impl Step {
     /// Returns what is known of the step's action: from the catalog, or as the connector declares
     /// it. `None` when there is no such action.
     pub fn action(&self) -> Option<&Action> {
-        match &self.action {
-            Some(declared) if self.kind == connector::STEP => Some(declared.action()),
-            _ => catalog::action(&self.kind),
+        match self.declared() {
+            Some(declared) => Some(declared.action()),
+            None => catalog::action(&self.kind),
         }
+    }
+
+    /// Returns what a connector declares of its action; `None` for steps of other kinds, whatever
+    /// they carry.
+    pub fn declared(&self) -> Option<&Declared> {
+        self.action
+            .as_ref()
+            .filter(|_| self.kind == connector::STEP)
     }
 
     /// Returns whether a lane runs when a step of another one has failed: any but the first of a

@@ -6,6 +6,8 @@
 //! `x-widget`, `x-labels`, `x-show-when`, `x-same-as`, `x-order`. A full validator is left out on purpose:
 //! any value may be an expression whose result is not known before the run.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -77,15 +79,24 @@ pub enum FieldKind {
     },
     /// Any JSON, with expressions in its texts.
     Json,
-    /// JavaScript. Braces in it are its own, so it takes no expressions: data comes in beside it,
+    /// A program. Braces in it are its own, so it takes no expressions: data comes in beside it,
     /// and none can become code.
-    Code,
+    Code(Language),
     /// The id of a connection, chosen from a list; never an expression, so that whoever reads the
     /// document knows which one is used.
     Connection,
     /// The id of an integration that is called, chosen from a list; never an expression, so that
     /// whoever reads the document knows what it starts.
     Integration,
+}
+
+/// What a program is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// JavaScript.
+    JavaScript,
+    /// A statement of PostgreSQL.
+    Sql,
 }
 
 /// What a literal text must look like.
@@ -119,21 +130,24 @@ struct RawObject {
 
 impl From<RawObject> for Schema {
     fn from(mut raw: RawObject) -> Self {
+        // It may come from anybody: all of it takes time in step with its size.
         if let Some(order) = &raw.order {
-            let place = |name: &String| order.iter().position(|other| other == name);
+            let places = places(order.iter());
             let mut entries: Vec<_> = std::mem::take(&mut raw.properties).into_iter().collect();
-            entries.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+            entries
+                .sort_by_key(|(name, _)| places.get(name.as_str()).copied().unwrap_or(usize::MAX));
             raw.properties = entries.into_iter().collect();
         }
+        let required: HashSet<&str> = raw.required.iter().map(String::as_str).collect();
         let fields: Vec<Field> = raw
             .properties
             .iter()
-            .map(|(name, property)| field(name, property, raw.required.contains(name)))
+            .map(|(name, property)| field(name, property, required.contains(name.as_str())))
             .collect();
-        let number = |name: &str| fields.iter().position(|field| field.name == name);
+        let numbers = places(fields.iter().map(|field| &field.name));
         let shown_by = fields
             .iter()
-            .map(|field| number(&field.show_when.as_ref()?.0))
+            .map(|field| numbers.get(field.show_when.as_ref()?.0.as_str()).copied())
             .collect();
         let mut source = Map::new();
         source.insert("type".into(), "object".into());
@@ -158,6 +172,16 @@ impl From<Schema> for Value {
     fn from(schema: Schema) -> Self {
         schema.source
     }
+}
+
+/// Returns where each name stands first.
+fn places<'a>(
+    names: impl DoubleEndedIterator<Item = &'a String> + ExactSizeIterator,
+) -> HashMap<&'a str, usize> {
+    let places = names
+        .enumerate()
+        .map(|(place, name)| (name.as_str(), place));
+    places.rev().collect()
 }
 
 fn text_of<'a>(property: &'a Value, key: &str) -> &'a str {
@@ -215,7 +239,8 @@ fn kind(property: &Value) -> FieldKind {
     match (text_of(property, "x-widget"), text_of(property, "type")) {
         ("condition", _) => FieldKind::Condition,
         ("list", _) => FieldKind::List,
-        ("code", _) => FieldKind::Code,
+        ("code", _) => FieldKind::Code(Language::JavaScript),
+        ("sql", _) => FieldKind::Code(Language::Sql),
         ("connection", _) => FieldKind::Connection,
         ("integration", _) => FieldKind::Integration,
         ("map", _) => FieldKind::Map {
@@ -252,7 +277,7 @@ fn kind(property: &Value) -> FieldKind {
 impl FieldKind {
     /// Returns whether a text in the field may hold expressions.
     pub fn takes_expressions(&self) -> bool {
-        !matches!(self, Self::Code | Self::Connection | Self::Integration)
+        !matches!(self, Self::Code(_) | Self::Connection | Self::Integration)
     }
 }
 

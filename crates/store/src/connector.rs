@@ -365,8 +365,11 @@ async fn uses(tx: &mut Tx, me: &Me, key: &str) -> Result<Vec<Use>> {
                 from draft
                 where organization_id = $1 and state not in ('published', 'discarded')
             ), step as (
+                -- PostgreSQL reads no text with this character, which JSON may hold.
                 select integration_id, draft_id, title, value
-                from content, json_each(body -> 'steps')
+                from content, json_each(
+                    replace(body::text, '\u0000', '\ufffd')::json -> 'steps'
+                )
                 where strpos(body::text, '"connector"') > 0
             )
             select integration_id as "integration_id!", integration.name, draft_id, step.title,

@@ -182,7 +182,9 @@ impl Form {
             }
             FieldKind::List => text::control(control, Shape::CodeLine, text::show, text::read_list),
             FieldKind::Json => text::control(control, Shape::Code, text::show_json, text::read),
-            FieldKind::Code => text::control(control, Shape::Script, text::show, text::read),
+            FieldKind::Code(language) => {
+                text::control(control, Shape::Script(*language), text::show, text::read)
+            }
             FieldKind::Choice(options) => {
                 choice::control(control, field, options, self.takes_expressions)
             }

@@ -2,6 +2,7 @@
 //!
 //! `code/editor.ts` draws; what a text means it asks here, so that it says the same as the field.
 
+use domain::schema::Language;
 use domain::template::{Marked, Reads, marks};
 use js_sys::{Object, Promise, Reflect};
 use leptos::html;
@@ -105,7 +106,8 @@ fn editor(assist: Assist) -> AnyView {
             let answers = answers(assist);
             let language = match assist.reads {
                 Reads::Json => "json",
-                Reads::Code => "javascript",
+                Reads::Code(Language::JavaScript) => "javascript",
+                Reads::Code(Language::Sql) => "sql",
                 Reads::Text | Reads::Condition => "text",
             };
             let opened = open_code_editor(
@@ -126,7 +128,7 @@ fn editor(assist: Assist) -> AnyView {
                     failed.try_set(true);
                 }
             }
-            if assist.reads != Reads::Code
+            if !matches!(assist.reads, Reads::Code(_))
                 && let Ok(part) = expressions().await
                 && !has_result.is_disposed()
             {
@@ -157,7 +159,10 @@ fn editor(assist: Assist) -> AnyView {
         ></div>
         <p class="field-help" id=help>
             {match assist.reads {
-                Reads::Code => {
+                Reads::Code(Language::Sql) => {
+                    "Values come in as parameters: $1, $2 and so on. Escape closes; what is typed is kept."
+                }
+                Reads::Code(Language::JavaScript) => {
                     "Data of earlier steps comes in by the names under Input. Escape closes; what is typed is kept."
                 }
                 _ => {

@@ -9,7 +9,7 @@ use super::{Assist, put};
 impl Assist {
     /// Handles a key. Whatever is not about expressions is the input's own.
     pub(crate) fn key(self, event: &KeyboardEvent) {
-        if event.is_composing() || self.reads == Reads::Code {
+        if event.is_composing() || matches!(self.reads, Reads::Code(_)) {
             return;
         }
         let control = event.ctrl_key() || event.meta_key();

@@ -248,7 +248,7 @@ impl Maker {
             FieldKind::Choice(_) => text(format!("{{{{ \"POST\" if {a} else \"PUT\" }}}}")),
             FieldKind::Condition => text(format!("{a} == 200 and trigger.body.total > 100")),
             FieldKind::List => text(format!("{{{{ {a} | default([]) | list }}}}")),
-            FieldKind::Code => text("return { ...input, total: input.id * 2 };".to_owned()),
+            FieldKind::Code(_) => text("return { ...input, total: input.id * 2 };".to_owned()),
             FieldKind::Map { .. } => {
                 json!({ "id": format!("{{{{ {a} }}}}"), "total": format!("{{{{ {b} ~ \"/\" ~ run.id }}}}") })
             }

@@ -347,7 +347,7 @@ fn is_blank(kind: &FieldKind, value: &Value) -> bool {
         (FieldKind::Map { .. }, Value::Object(map)) => map.is_empty(),
         (
             FieldKind::Text { .. }
-            | FieldKind::Code
+            | FieldKind::Code(_)
             | FieldKind::Connection
             | FieldKind::Integration,
             Value::String(text),
@@ -355,7 +355,7 @@ fn is_blank(kind: &FieldKind, value: &Value) -> bool {
         (
             FieldKind::Map { .. }
             | FieldKind::Text { .. }
-            | FieldKind::Code
+            | FieldKind::Code(_)
             | FieldKind::Connection
             | FieldKind::Integration,
             Value::Null,

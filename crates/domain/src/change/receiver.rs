@@ -17,7 +17,7 @@ use crate::catalog::Effect;
 use crate::code;
 use crate::connector::{Declared, Place};
 use crate::document::Step;
-use crate::schema::FieldKind;
+use crate::schema::{Field, FieldKind};
 use crate::template::{self, Found};
 
 /// Most places that are looked at to find out what one request sends.
@@ -106,15 +106,34 @@ impl fmt::Display for Receiver {
 /// Returns where a connector's action is sent, as far as the fields say it: an expression in the
 /// host stays one.
 fn address(declared: &Declared, step: &Step) -> String {
-    let mut address = declared.base().to_owned();
+    // As the request is built: of several fields for one place the last that applies counts.
+    let mut parts = BTreeMap::new();
     for field in &declared.operation().input.fields {
         let place = declared.operation().place(&field.name, declared.base());
-        let given = step.config.get(&field.name).and_then(Value::as_str);
+        let given = step
+            .config
+            .get(&field.name)
+            .filter(|value| !value.is_null());
+        let given = given.or(field.default.as_ref().filter(|_| field.required));
+        let given = given
+            .and_then(Value::as_str)
+            .filter(|_| may_apply(field, step));
         if let (Place::Host { name }, Some(given)) = (place, given) {
-            address = address.replace(&format!("{{{name}}}"), given);
+            parts.insert(name, given);
         }
     }
+    let mut address = declared.base().to_owned();
+    for (name, given) in parts {
+        address = address.replace(&format!("{{{name}}}"), given);
+    }
     address
+}
+
+/// Returns whether a field applies, or only a run decides that.
+fn may_apply(field: &Field, step: &Step) -> bool {
+    let chosen = field.show_when.as_ref();
+    let chosen = chosen.and_then(|(other, _)| step.config.get(other)?.as_str());
+    field.applies(&step.config) || chosen.is_some_and(template::has_expressions)
 }
 
 /// A step that sends something.
@@ -174,7 +193,7 @@ impl<'a> Flow<'a> {
             ("respond", _) => Receiver::Caller,
             (call::STEP, _) => Receiver::Integration(call::of_step(step)?),
             (_, Effect::Pure) => return None,
-            _ => match &step.action {
+            _ => match step.declared() {
                 Some(declared) => Receiver::of(&address(declared, step))?,
                 None => Receiver::of(text("url")?)?,
             },
@@ -193,7 +212,7 @@ impl<'a> Flow<'a> {
         }
         let method = match receiver {
             Receiver::Integration(_) => CALL,
-            _ => match &step.action {
+            _ => match step.declared() {
                 Some(declared) => declared.operation().method.word(),
                 None => text("method").unwrap_or("request"),
             },
@@ -202,7 +221,11 @@ impl<'a> Flow<'a> {
             step: number,
             receiver,
             method: method.to_owned(),
-            is_write: effect == Effect::Write,
+            // What a declaration says of its effect is not taken for granted.
+            is_write: effect == Effect::Write
+                || step
+                    .declared()
+                    .is_some_and(|declared| !declared.operation().method.is_safe()),
             values: traced.values,
         })
     }

@@ -8,7 +8,7 @@ use super::fault::Faults;
 use super::request::{check_header_name, dots, is_numbered, split_host};
 use super::{
     ACTION_KEY, ACTIONS, Auth, BodyType, CONNECTOR_BYTES, Connector, DECLARED_BYTES, Declared,
-    EXAMPLES, FIELDS, FORM, Fault, HEADERS, KEY, Operation, PATH, Paging, Place, RESERVED,
+    EXAMPLES, FIELDS, FORM, Fault, HEADERS, KEY, Method, Operation, PATH, Paging, Place, RESERVED,
     SCHEMA_DEPTH, template_holes,
 };
 use crate::canonical;
@@ -328,10 +328,15 @@ fn check_operation(faults: &mut Faults, operation: &Operation, base: &str) {
         "expected_status",
         "Write numbers, ranges or classes, such as 2xx, 404.",
     );
+    let may_read = matches!(operation.method, Method::Get | Method::Head | Method::Post);
     faults.expect(
-        operation.effect != Some(Effect::Pure),
+        match operation.effect {
+            None | Some(Effect::Write) => true,
+            Some(Effect::Read) => may_read,
+            Some(Effect::Pure) => false,
+        },
         "effect",
-        "A request reads or writes.",
+        "A request reads or writes, and one that puts, patches or deletes writes.",
     );
     check_input(faults, &operation.input);
     check_places(faults, operation, base);

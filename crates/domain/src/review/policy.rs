@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Person, Refusal};
 use crate::connection::{of_step, of_trigger};
 use crate::document::Step;
-use crate::{ConnectionId, Document, IntegrationId};
+use crate::{ConnectionId, Document, IntegrationId, connector};
 
 /// Most approvals that can be required.
 pub const APPROVALS_MAX: u8 = 10;
@@ -147,6 +147,10 @@ impl Touched {
 
     fn add(&mut self, step: &Step) {
         self.kinds.insert(step.kind.clone());
+        // It sends a request like any other: who owns those owns this one.
+        if step.kind == connector::STEP {
+            self.kinds.insert("http.request".to_owned());
+        }
         self.connections.extend(of_step(step));
     }
 }

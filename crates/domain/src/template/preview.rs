@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::marks::{Marked, marks};
 use super::{JsonText, Scope, Template, TemplateError};
 use crate::reach::Reach;
+use crate::schema::Language;
 
 /// How a text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +16,8 @@ pub enum Reads {
     Condition,
     /// As JSON with expressions.
     Json,
-    /// As JavaScript, without expressions.
-    Code,
+    /// As a program, without expressions.
+    Code(Language),
 }
 
 /// What a text gives.
@@ -49,7 +50,7 @@ pub fn preview(text: &str, reads: Reads, reach: &Reach, scope: &Scope) -> Option
             Template::parse_condition(text).and_then(|parsed| parsed.evaluate(scope))
         }
         Reads::Json => JsonText::parse(text).and_then(|parsed| parsed.evaluate(scope)),
-        Reads::Code => return None,
+        Reads::Code(_) => return None,
     };
     Some(match given {
         Ok(value) => Preview::Value(value),

@@ -53,6 +53,12 @@ pub(super) fn check<'a>(
             "Delete the step and add another one.",
         ),
         Some(action) => {
+            if step.action.is_some() && step.declared().is_none() {
+                found.say(
+                    "The step carries what a connector declares, but is of another kind.",
+                    "Delete the step and add it again.",
+                );
+            }
             if let Err(faults) = step.action.as_ref().map_or(Ok(()), Declared::check) {
                 let fault = faults.first().map(ToString::to_string);
                 found.say(

@@ -26,7 +26,7 @@ pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'a Field, value
                 found.say(format!("{} is missing.", field.title), "Fill it in.");
             }
         }
-        (FieldKind::Code, Value::String(text)) => {
+        (FieldKind::Code(_), Value::String(text)) => {
             if text.len() > code::CODE_BYTES {
                 found.say(
                     format!(
@@ -134,7 +134,7 @@ fn expected(kind: &FieldKind) -> (&'static str, &'static str) {
         FieldKind::Choice(_) => ("one of the choices", "Choose one of the list."),
         FieldKind::Connection => ("a connection", "Choose one of the list."),
         FieldKind::Integration => ("an integration", "Choose one of the list."),
-        FieldKind::Text { .. } | FieldKind::Json | FieldKind::Code => ("a text", "Type a text."),
+        FieldKind::Text { .. } | FieldKind::Json | FieldKind::Code(_) => ("a text", "Type a text."),
     }
 }
 

@@ -2,15 +2,20 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use url::Host;
 
 use super::{Guard, Refusal, resolve};
 
 /// Most addresses of one name that are tried.
 const ADDRESSES: usize = 8;
+
+/// How long one address is waited for, so that there is time left for the next.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a server was not reached.
 #[derive(Debug, Error)]
@@ -63,13 +68,14 @@ pub(crate) async fn dial(guard: &Guard, host: &str, port: u16) -> Result<TcpStre
     let mut why = "it has no address".to_owned();
     for address in addresses.into_iter().take(ADDRESSES) {
         let address = SocketAddr::new(address.ip(), port);
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
+        match timeout(PATIENCE, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
                 // Short questions and answers: none waits to be joined with the next.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
-            Err(error) => why = error.to_string(),
+            Ok(Err(error)) => why = error.to_string(),
+            Err(_) => "it does not answer".clone_into(&mut why),
         }
     }
     Err(Unreached::Down {

@@ -1,6 +1,6 @@
 //! Encrypts connections to servers that are no web services.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -21,12 +21,8 @@ pub(crate) async fn encrypt(
     certificates: &str,
 ) -> Result<TlsStream<TcpStream>, String> {
     let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-    let builder = ClientConfig::builder();
     let config = if certificates.is_empty() {
-        let verified = builder.with_platform_verifier();
-        verified
-            .map_err(|error| error.to_string())?
-            .with_no_client_auth()
+        of_machine()?
     } else {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(certificates.as_bytes()) {
@@ -36,9 +32,23 @@ pub(crate) async fn encrypt(
                 .add(certificate)
                 .map_err(|_| "one of the connection's certificates cannot be read")?;
         }
-        builder.with_root_certificates(roots).with_no_client_auth()
+        let builder = ClientConfig::builder().with_root_certificates(roots);
+        Arc::new(builder.with_no_client_auth())
     };
-    let connector = TlsConnector::from(Arc::new(config));
+    let connector = TlsConnector::from(config);
     let encrypted = connector.connect(name, stream).await;
     encrypted.map_err(|error| error.to_string())
+}
+
+/// Returns what trusts the authorities of this machine. They are read from its disk once.
+fn of_machine() -> Result<Arc<ClientConfig>, String> {
+    static KEPT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(kept) = KEPT.get() {
+        return Ok(Arc::clone(kept));
+    }
+    let verified = ClientConfig::builder().with_platform_verifier();
+    let config = verified
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth();
+    Ok(Arc::clone(KEPT.get_or_init(|| Arc::new(config))))
 }

@@ -108,7 +108,7 @@ fn parse(field: &Field, value: &Value) -> Result<Parsed, String> {
         (FieldKind::Json, Value::String(text)) => serde_json::from_str(text)
             .map(|json| Parsed::Value(ValueTemplate::Literal(json)))
             .map_err(|error| format!("this is not JSON: {error}.")),
-        (FieldKind::Code, Value::String(_)) => {
+        (FieldKind::Code(_), Value::String(_)) => {
             Ok(Parsed::Value(ValueTemplate::Literal(value.clone())))
         }
         // White space around one whole expression must not turn its value into a text.

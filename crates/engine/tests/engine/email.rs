@@ -325,6 +325,9 @@ async fn what_is_refused_for_good_fails_and_what_is_refused_for_now_is_tried_aga
         (("DATA", "554 no", 9), 1, "554"),
         ((".", "552 too large", 9), 1, "552"),
         (("AUTH", "535 who are you", 9), 1, "535"),
+        // Good answers to something else.
+        (("AUTH", "334 go on", 9), 1, "334"),
+        (("DATA", "250 fine", 9), 1, "250"),
         (("RCPT", "451 later", 9), 3, "451"),
         (("EHLO", "421 too busy", 9), 3, "421"),
     ] {

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::email::Only;
-use crate::mail_server::AUTHORITY;
+use crate::mail_server::{AUTHORITY, acceptor};
 use crate::stage::{End, START, Stage};
 
 const PASSWORD: &str = "p+ss/word of the \"database\"";
@@ -99,15 +99,137 @@ async fn ask(says: Vec<Vec<u8>>, tls: Tls) -> (End, Vec<u8>) {
     (end, heard)
 }
 
+/// Asks a server that is known by its certificate, lets anybody in, and says these after that.
+async fn ask_known(says: &[Vec<u8>]) -> End {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let login = [login(0, b""), message(b'Z', b"I")].concat();
+    let says = [&[login], says].concat();
+    let serving = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.expect("somebody comes");
+        let mut asked = [0; 8];
+        tcp.read_exact(&mut asked).await.expect("it is asked");
+        tcp.write_all(b"S").await.expect("it is heard");
+        let stream = acceptor().accept(tcp).await;
+        let mut stream = stream.expect("it is encrypted");
+        let mut chunk = [0; 65_536];
+        for said in says {
+            if !matches!(stream.read(&mut chunk).await, Ok(1..)) {
+                return;
+            }
+            let _ = stream.write_all(&said).await;
+            let _ = stream.flush().await;
+        }
+    });
+    let end = stage(port, Tls::Upgraded, json!({})).run().await;
+    serving.abort();
+    end
+}
+
+/// Returns what a server says until it is asked to commit.
+fn until_commit() -> Vec<Vec<u8>> {
+    let in_transaction = || message(b'Z', b"T");
+    vec![
+        [message(b'C', b"SET\0"), in_transaction()].concat(),
+        [
+            message(b'1', b""),
+            message(b't', b"\0\0"),
+            message(b'n', b""),
+            in_transaction(),
+        ]
+        .concat(),
+        [
+            message(b'2', b""),
+            message(b'C', b"INSERT 0 1\0"),
+            in_transaction(),
+        ]
+        .concat(),
+    ]
+}
+
+fn error(state: &str) -> Vec<u8> {
+    let fields = format!("SERROR\0C{state}\0Mno\0\0");
+    message(b'E', fields.as_bytes())
+}
+
+#[tokio::test]
+async fn a_commit_is_in_doubt_unless_the_database_itself_says_what_became_of_it() {
+    let done = message(b'C', b"COMMIT\0");
+    let idle = message(b'Z', b"I");
+    for (said, state) in [
+        (
+            Some([done.clone(), idle.clone()].concat()),
+            RunState::Succeeded,
+        ),
+        // It was done before something went wrong.
+        (
+            Some([done.clone(), error("57P01")].concat()),
+            RunState::Succeeded,
+        ),
+        (Some(done), RunState::Succeeded),
+        // Somebody in between lost the database.
+        (Some(error("08P01")), RunState::InDoubt),
+        (Some(error("08007")), RunState::InDoubt),
+        (Some(error("40003")), RunState::InDoubt),
+        (Some(error("57P01")), RunState::InDoubt),
+        (Some(error("XX000")), RunState::InDoubt),
+        (None, RunState::InDoubt),
+        // The database kept nothing.
+        (
+            Some([error("23505"), idle.clone()].concat()),
+            RunState::Failed,
+        ),
+        (Some([error("40001"), idle].concat()), RunState::Failed),
+    ] {
+        let mut says = until_commit();
+        says.extend(said.clone());
+        let end = ask_known(&says).await;
+        assert_eq!(end.state, state, "{said:?}: {:?}", end.error);
+    }
+}
+
+#[tokio::test]
+async fn a_result_with_more_columns_than_there_can_be_is_refused() {
+    let mut columns = 60_000_u16.to_be_bytes().to_vec();
+    for _ in 0..60_000 {
+        columns.extend([0; 19]);
+    }
+    let says = [
+        until_commit().remove(0),
+        [
+            message(b'1', b""),
+            message(b't', b"\0\0"),
+            message(b'T', &columns),
+        ]
+        .concat(),
+    ];
+    let end = ask_known(&says).await;
+    assert!(
+        end.failure("ask").contains("too many columns"),
+        "{:?}",
+        end.error
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_proof_and_gives_none_gets_no_statement() {
+    let ok = [login(0, b""), message(b'Z', b"I")].concat();
+    let scram = login(10, b"SCRAM-SHA-256\0\0");
+    let (end, heard) = ask(vec![scram, ok], Tls::Off).await;
+    let told = end.failure("ask");
+    assert!(told.contains("may be another server"), "{told}");
+    assert!(!String::from_utf8_lossy(&heard).contains("select 1"));
+}
+
 #[tokio::test]
 async fn a_hostile_server_is_left_with_a_sentence_and_costs_little() {
     let huge = [b'R', 0x7f, 0xff, 0xff, 0xff].to_vec();
     let negative = [b'R', 0xff, 0xff, 0xff, 0xff].to_vec();
     let notice = message(b'N', format!("M{}\0\0", "x".repeat(900)).as_bytes());
-    let (ok, ready) = (login(0, b""), message(b'Z', b"I"));
     let scram = login(10, b"SCRAM-SHA-256\0\0");
     let other = login(10, b"SCRAM-SHA-1\0\0");
     let rounds = login(11, b"r=x,s=QSXCR+Q6sek8bf92,i=4000000000");
+    let few = login(11, b"r=x,s=QSXCR+Q6sek8bf92,i=1");
     for (says, why) in [
         (vec![huge.clone()], "larger than 5 MB"),
         (vec![negative], "does not speak as PostgreSQL does"),
@@ -120,25 +242,36 @@ async fn a_hostile_server_is_left_with_a_sentence_and_costs_little() {
         (vec![notice], "larger than 5 MB"),
         (vec![login(7, b"")], "a kind of login that is not known"),
         (vec![other], "a kind of login that is not known"),
-        (vec![scram, rounds], "rounds of SCRAM"),
+        (vec![scram.clone(), rounds], "rounds of SCRAM"),
         (
             vec![login(11, b"r=x,s=x,i=1")],
             "goes on with a login that was not begun",
         ),
         (vec![login(12, b"v=x")], "does not know the password either"),
+        (vec![scram.clone(), few], "rounds of SCRAM"),
         (
-            vec![[ok.clone(), ready.clone()].concat(), huge],
-            "larger than 5 MB",
-        ),
-        (
-            vec![[ok, ready].concat(), message(b'D', b"\0\x01")],
-            "answers something else than was asked",
+            vec![scram.clone(), scram],
+            "a kind of login that is not known",
         ),
     ] {
         let (end, _) = ask(says.clone(), Tls::Off).await;
         assert!(
             end.failure("ask").contains(why),
             "{says:?}: {:?}",
+            end.error
+        );
+    }
+    for (said, why) in [
+        (huge, "larger than 5 MB"),
+        (
+            message(b'D', b"\0\x01"),
+            "answers something else than was asked",
+        ),
+    ] {
+        let end = ask_known(std::slice::from_ref(&said)).await;
+        assert!(
+            end.failure("ask").contains(why),
+            "{said:?}: {:?}",
             end.error
         );
     }

@@ -79,7 +79,8 @@ async fn newest_ended_badly(tx: &mut Tx, me: &Me, filter: RunFilter) -> Result<V
 }
 
 /// Returns a page of the runs in a state of those that are not over: all of them are in the queue,
-/// and each is looked up from there (the offset keeps the planner from going through all runs).
+/// in the line of their integration, and each is looked up from there (the offset keeps the planner
+/// from going through all runs).
 async fn newest_under_way(tx: &mut Tx, me: &Me, filter: RunFilter) -> Result<Vec<SummaryRow>> {
     let rows = sqlx::query_as!(
         SummaryRow,
@@ -92,7 +93,10 @@ async fn newest_under_way(tx: &mut Tx, me: &Me, filter: RunFilter) -> Result<Vec
          ) as run
          join integration using (integration_id)
          where run.organization_id = $1 and not is_test
-            and ($2::uuid is null or run.integration_id = $2)
+            and run_queue.line_id in (
+                select integration_id from integration where organization_id = $1
+                    and ($2::uuid is null or integration_id = $2)
+            )
             and state = $3
             and ($4::uuid is null or run.run_id < $4)
          order by run.run_id desc

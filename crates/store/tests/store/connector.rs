@@ -106,6 +106,8 @@ async fn a_newer_one_says_what_changes_and_whom_it_touches(
     step.kind = STEP.to_owned();
     step.action = declared(&world, "list").await;
     step.config = serde_json::Map::new();
+    // PostgreSQL reads no such text.
+    step.notes = "\0".to_owned();
     let connection = crate::connection::form("The shop");
     let connection = store.create_connection(admin, &connection).await;
     step.config.insert(

@@ -1,5 +1,6 @@
 //! Text inputs that belong to whoever types in them, and what their texts mean.
 
+use domain::schema::Language;
 use domain::template::Reads;
 use leptos::ev::KeyboardEvent;
 use leptos::html;
@@ -47,8 +48,8 @@ pub(super) enum Shape {
     Condition,
     /// JSON in several lines.
     Code,
-    /// JavaScript, which takes no expressions.
-    Script,
+    /// A program, which takes no expressions.
+    Script(Language),
 }
 
 /// Draws an input: `show` turns a value into text, `read` a text into a value.
@@ -71,7 +72,7 @@ pub(super) fn control(
     let reads = match shape {
         Shape::Condition => Reads::Condition,
         Shape::Code => Reads::Json,
-        Shape::Script => Reads::Code,
+        Shape::Script(language) => Reads::Code(language),
         _ => Reads::Text,
     };
     let assist = expressions.map(|expressions| Assist::new(expressions, &id, &title, reads));
@@ -109,7 +110,7 @@ pub(super) fn control(
             assist.typed(&event);
         }
     };
-    let helper = assist.filter(|_| shape != Shape::Script);
+    let helper = assist.filter(|_| !matches!(shape, Shape::Script(_)));
     let describes = match helper {
         Some(assist) => format!("{} {}", described(&id), assist.preview_id()),
         None => described(&id),
@@ -182,7 +183,7 @@ pub(super) fn control(
                 class:grows=true
                 rows=match shape {
                     Shape::Condition => "1",
-                    Shape::Script => "10",
+                    Shape::Script(_) => "10",
                     _ => "4",
                 }
                 autocomplete="off"

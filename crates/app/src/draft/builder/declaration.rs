@@ -57,15 +57,17 @@ fn update(builder: Builder, id: StepId, newest: Declared) -> AnyView {
     let title = newest.title().to_owned();
     let connector = newest.connector().to_owned();
     let one = move |_| {
-        let action = Some(newest.clone());
-        let done = builder.editor.act(Edit::SetAction { step: id, action });
+        let edits = updated(builder, id, newest.clone());
+        let done = builder.editor.act(Edit::Batch { edits });
         told(builder, id, done.map(|()| 1));
     };
     let all = move |_| {
         let connector = connector.clone();
         spawn_local(async move {
             let done = update_all(builder, &connector).await;
-            told(builder, id, done);
+            if !builder.summary.is_disposed() {
+                told(builder, id, done);
+            }
         });
     };
     view! {
@@ -82,17 +84,40 @@ fn update(builder: Builder, id: StepId, newest: Declared) -> AnyView {
     .into_any()
 }
 
+/// Returns what gives a step a newer declaration: what it says to fields that there are no more goes,
+/// too, as nothing in the form would show it.
+fn updated(builder: Builder, id: StepId, newest: Declared) -> Vec<Edit> {
+    let gone: Vec<String> = builder.editor.read(|document| {
+        let step = document.steps.get(&id);
+        let names = step.into_iter().flat_map(|step| step.config.keys());
+        let input = &newest.action().input;
+        names
+            .filter(|name| input.field(name).is_none())
+            .cloned()
+            .collect()
+    });
+    let action = Some(newest);
+    let gone = gone.into_iter().map(|field| Edit::SetField {
+        step: id,
+        field,
+        value: None,
+    });
+    std::iter::once(Edit::SetAction { step: id, action })
+        .chain(gone)
+        .collect()
+}
+
 /// Gives all steps of a connector what it declares now, as one act; returns how many had another
 /// declaration.
 async fn update_all(builder: Builder, connector: &str) -> Result<usize, String> {
     let steps: Vec<(StepId, Declared)> = builder.editor.read(|document| {
         let of = document.steps.values().filter_map(|step| {
-            let declared = step.action.as_ref()?;
+            let declared = step.declared()?;
             (declared.connector() == connector).then(|| (step.id, declared.clone()))
         });
         of.collect()
     });
-    let mut edits = Vec::new();
+    let (mut edits, mut count) = (Vec::new(), 0);
     for part in steps.chunks(domain::connector::WANTED) {
         let wanted = part.iter().map(|(_, declared)| {
             (
@@ -101,17 +126,18 @@ async fn update_all(builder: Builder, connector: &str) -> Result<usize, String> 
             )
         });
         let answer = api::declarations(wanted.collect()).await;
+        // The builder may be gone by now.
+        if builder.summary.is_disposed() {
+            return Ok(0);
+        }
         let answer = answer.map_err(|fault| fault.to_string())?;
         for ((step, declared), newest) in part.iter().zip(answer) {
             if let Some(newest) = newest.filter(|newest| newest != declared) {
-                edits.push(Edit::SetAction {
-                    step: *step,
-                    action: Some(newest),
-                });
+                edits.extend(updated(builder, *step, newest));
+                count += 1;
             }
         }
     }
-    let count = edits.len();
     if count > 0 {
         builder.editor.act(Edit::Batch { edits })?;
     }

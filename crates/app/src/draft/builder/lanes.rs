@@ -12,6 +12,7 @@ use super::super::selection::Selection;
 use super::{Builder, labelled};
 use crate::design::icon::Icon;
 use crate::design::schema_form::Condition;
+use crate::presence;
 
 pub(super) fn view(builder: Builder, id: StepId, container: Container) -> Option<AnyView> {
     match container {
@@ -138,8 +139,10 @@ fn one(builder: Builder, id: StepId, lane: LaneId) -> impl IntoView {
         }
     };
     let name = move || shown().0;
+    let mark = format!("@{lane}");
     view! {
-        <div class="panel-lane">
+        <div class="panel-lane" data-field=mark.clone()>
+            {presence::in_field(&mark)}
             <div class="panel-lane-head">
                 <input
                     class="input"

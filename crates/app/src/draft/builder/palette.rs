@@ -126,7 +126,7 @@ fn add(builder: Builder, action: &'static Action) -> Entry {
 fn to_step(builder: Builder, step: &Step) -> Entry {
     let icon = match catalog::action(&step.kind) {
         Some(action) => action.icon.as_str(),
-        None if step.action.is_some() => "plug",
+        None if step.declared().is_some() => "plug",
         None => "alert",
     };
     go_to(builder, Selection::Step(step.id), &step.name, icon)

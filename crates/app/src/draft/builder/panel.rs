@@ -20,9 +20,22 @@ use crate::design::schema_form::SchemaForm;
 use crate::integration::schedule::NextFires;
 use crate::presence::{self, FormCompany};
 
-/// How the field with the step's name is marked, for others to see who is in it; no field of a
+/// How fields that every step has are marked, for others to see who is in them; no field of a
 /// configuration is called so.
 const NAME: &str = "@name";
+const RETRIES: &str = "@retries";
+const THEN: &str = "@then";
+const NOTES: &str = "@notes";
+
+/// Draws a field, and who else is in it. `mark` tells it from all others of the step.
+pub(super) fn named(mark: &str, field: impl IntoView) -> impl IntoView {
+    view! {
+        <div class="named" data-field=mark.to_owned()>
+            {presence::in_field(mark)}
+            {field}
+        </div>
+    }
+}
 
 pub(super) fn view(builder: Builder) -> impl IntoView {
     let selection = Memo::new(move |_| builder.editor.selection.get());
@@ -142,7 +155,7 @@ fn settings(builder: Builder) -> impl IntoView {
 /// fields belong to it then.
 fn step(builder: Builder, id: StepId) -> impl IntoView {
     let editor = builder.editor;
-    let declared = Memo::new(move |_| editor.step(id, |step| step.action.clone()).flatten());
+    let declared = Memo::new(move |_| editor.step(id, |step| step.declared().cloned()).flatten());
     move || form_of_step(builder, id, declared.get())
 }
 
@@ -279,19 +292,16 @@ fn name(builder: Builder, id: StepId) -> impl IntoView {
         found.map(|problem| format!("{} {}", problem.message, problem.mend))
     };
     view! {
-        <div class="named" data-field=NAME>
-            {presence::in_field(NAME)}
-            {labelled("Name", "", Signal::derive(problem), move |id| view! {
-                <input
-                    id=id.clone()
-                    class="input"
-                    type="text"
-                    aria-describedby=described(&id)
-                    prop:value=move || names.get().0
-                    on:change=change
-                />
-            }.into_any())}
-        </div>
+        {named(NAME, labelled("Name", "", Signal::derive(problem), move |id| view! {
+            <input
+                id=id.clone()
+                class="input"
+                type="text"
+                aria-describedby=described(&id)
+                prop:value=move || names.get().0
+                on:change=change
+            />
+        }.into_any()))}
         <p class="field-help">"Other steps use it as "<code>{move || format!("steps.{}", names.get().1)}</code></p>
     }
 }
@@ -307,7 +317,7 @@ fn error_policy(builder: Builder, id: StepId) -> impl IntoView {
             "When it fails"
             <span class="panel-now">{move || policy_now(policy.get())}</span>
         }>
-            {labelled(
+            {named(RETRIES, labelled(
                 "Retries",
                 "After 1, 2, 4 … seconds; an answer that says when to come back is obeyed.",
                 Signal::stored(None),
@@ -327,8 +337,8 @@ fn error_policy(builder: Builder, id: StepId) -> impl IntoView {
                         }
                     />
                 }.into_any(),
-            )}
-            {labelled("After the last attempt", "", Signal::stored(None), move |id| view! {
+            ))}
+            {named(THEN, labelled("After the last attempt", "", Signal::stored(None), move |id| view! {
                 <select
                     id=id
                     class="input"
@@ -342,7 +352,7 @@ fn error_policy(builder: Builder, id: StepId) -> impl IntoView {
                         "The run goes on; the output is { error }"
                     </option>
                 </select>
-            }.into_any())}
+            }.into_any()))}
         </More>
     }
 }
@@ -385,9 +395,11 @@ fn notes(builder: Builder, id: StepId) -> impl IntoView {
     let is_open = stored.with_untracked(|notes| !notes.is_empty());
     view! {
         <div on:focusout=move |_| editor.end_gesture()>
-            <More class="panel-more" open=is_open summary=|| "Notes">
-                <MarkdownEditor value=typed label="For the next reader, in Markdown" rows=4 narrow=true />
-            </More>
+            {named(NOTES, view! {
+                <More class="panel-more" open=is_open summary=|| "Notes">
+                    <MarkdownEditor value=typed label="For the next reader, in Markdown" rows=4 narrow=true />
+                </More>
+            })}
         </div>
     }
 }

@@ -49,6 +49,10 @@ fn add(builder: Builder, kind: &str, at: Place) {
 fn add_found(builder: Builder, found: Found, at: Place) {
     spawn_local(async move {
         let declared = known::declared(found.connector, found.line.key).await;
+        // The builder may be gone by now.
+        if builder.summary.is_disposed() {
+            return;
+        }
         let added = declared.map_err(|fault| fault.to_string());
         let added = added.and_then(|declared: Declared| builder.editor.add_declared(&declared, at));
         show_added(builder, added);

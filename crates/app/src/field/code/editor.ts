@@ -7,6 +7,7 @@ import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { json } from "@codemirror/lang-json";
 import { bracketMatching, HighlightStyle, indentOnInput, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
 import { javascript } from "@codemirror/legacy-modes/mode/javascript";
+import { pgSQL } from "@codemirror/legacy-modes/mode/sql";
 import { linter, lintKeymap } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { EditorState, RangeSetBuilder } from "@codemirror/state";
@@ -155,12 +156,15 @@ const completing = (asked: Asked) => async (context: CompletionContext): Promise
   };
 };
 
-type Language = "text" | "json" | "javascript";
+type Language = "text" | "json" | "javascript" | "sql";
 
 /** What a text is written in: braces of JavaScript are its own, so nothing is asked about them. */
 const written = (language: Language, asked: Asked) => {
   if (language === "javascript") {
     return [StreamLanguage.define(javascript), indentOnInput(), placeholder("return …;")];
+  }
+  if (language === "sql") {
+    return [StreamLanguage.define(pgSQL), indentOnInput(), placeholder("select … where id = $1")];
   }
   return [
     language === "json" ? json() : [],

@@ -197,3 +197,127 @@ fn copies_and_later_steps_know_what_it_gives() {
     let again: Document = serde_json::from_str(&stored).expect("it is a document");
     assert_eq!(again.hash(), document.hash());
 }
+
+/// Returns all that a review is told of a document that is new.
+fn notes(document: &Document) -> Vec<change::Note> {
+    let before = Document::new("webhook");
+    let changes = Changes::between(&before, document);
+    change::notes(&before, document, &changes)
+}
+
+#[test]
+fn a_declaration_on_a_step_of_another_kind_is_a_problem_and_nothing_is_believed_of_it() {
+    let mut document = document();
+    let step = document.steps.get_mut(&ID).expect("it is there");
+    step.kind = "http.request".to_owned();
+    step.config = Map::from_iter([
+        ("method".to_owned(), json!("POST")),
+        ("url".to_owned(), json!("https://elsewhere.example/take")),
+    ]);
+    let told = problems(&document);
+    let expected = "The step carries what a connector declares, but is of another kind.";
+    assert!(told.iter().any(|told| told == expected), "{told:?}");
+    let notes = notes(&document);
+    let is_told = notes.iter().any(|note| {
+        let note = note.to_string();
+        note.contains("elsewhere.example") && note.contains("POST")
+    });
+    assert!(is_told, "{notes:?}");
+}
+
+#[test]
+fn a_write_is_told_as_one_whatever_its_fields_and_its_declaration_say() {
+    let mut connector = whole();
+    connector["actions"][1]["effect"] = json!("read");
+    connector["actions"][1]["input"]["properties"]["method"] = json!({ "type": "string" });
+    let mut document = document();
+    let edit = Edit::SetAction {
+        step: ID,
+        action: Some(declared(&connector, "create order")),
+    };
+    edit::apply(&mut document, &edit).expect("it fits");
+    let document = with(&document, &[set_field("method", "GET")]);
+    assert_eq!(
+        step(&document)
+            .action()
+            .map(|a| a.effect(&step(&document).config)),
+        Some(crate::catalog::Effect::Read)
+    );
+    let writes = |document: &Document| {
+        // To a host that was called before, so that only what it does there is told.
+        let mut before = document.clone();
+        let known = edit::new_step(
+            crate::catalog::action("http.request").expect("it is in the catalog"),
+            StepId(Uuid::from_u128(8)),
+            "Known",
+            "known".to_owned(),
+            || crate::LaneId(Uuid::nil()),
+        );
+        let insert = Edit::Insert {
+            steps: vec![known],
+            at: At {
+                list: ListRef::Flow,
+                index: 0,
+            },
+        };
+        before = with(&before, &[Edit::Delete { step: ID }, insert]);
+        let url = Edit::SetField {
+            step: StepId(Uuid::from_u128(8)),
+            field: "url".to_owned(),
+            value: Some(json!("https://acme.example.com/")),
+        };
+        before = with(&before, &[url]);
+        let changes = Changes::between(&before, document);
+        let notes = change::notes(&before, document, &changes);
+        notes
+            .iter()
+            .any(|note| matches!(note, change::Note::NewWrite { .. }))
+    };
+    assert!(writes(&document));
+}
+
+#[test]
+fn of_two_fields_for_one_host_review_is_told_the_one_that_is_sent() {
+    let mut connector = whole();
+    let input = json!({
+        "type": "object",
+        "required": ["mode", "a", "b", "account"],
+        "properties": {
+            "mode": { "type": "string", "enum": ["one", "two"] },
+            "a": { "type": "string", "x-show-when": { "mode": ["one"] } },
+            "b": { "type": "string", "x-show-when": { "mode": ["two"] } },
+            "account": { "type": "string" },
+        },
+    });
+    connector["actions"][1]["input"] = input;
+    connector["actions"][1]["places"] = json!({
+        "a": { "in": "host", "name": "site" }, "b": { "in": "host", "name": "site" },
+    });
+    let declared = declared(&connector, "create order");
+    let mut document = document();
+    let edit = Edit::SetAction {
+        step: ID,
+        action: Some(declared.clone()),
+    };
+    edit::apply(&mut document, &edit).expect("it fits");
+    let config = json!({"mode": "two", "a": "trusted", "b": "evil", "account": "1"});
+    let config = config.as_object().expect("it is one").clone();
+    document.steps.get_mut(&ID).expect("it is there").config = config.clone();
+    let sent = declared.request(&config).expect("it is whole");
+    let url = sent["url"].as_str().expect("it is a text");
+    assert!(url.starts_with("https://evil.example.com/"), "{url}");
+    let notes = notes(&document);
+    let is_told = notes
+        .iter()
+        .any(|note| note.to_string().contains("evil.example.com"));
+    assert!(is_told, "{notes:?}");
+}
+
+#[test]
+fn whoever_owns_http_requests_owns_the_actions_of_connectors() {
+    let document = document();
+    let touched = crate::review::policy::Touched::between(&Document::new("webhook"), &document);
+    let owned = crate::review::OwnerScope::StepKind("http.request".to_owned());
+    let integration = crate::IntegrationId(Uuid::nil());
+    assert!(owned.is_touched(integration, &touched));
+}

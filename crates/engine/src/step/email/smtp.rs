@@ -146,11 +146,12 @@ impl<'c> Talk<'c, Box<dyn Way>> {
         const NOT_IN: &str = "does not accept the user name and password";
         if has("PLAIN") {
             let pair = BASE64_STANDARD.encode(format!("\0{user}\0{password}"));
-            self.ask(&format!("AUTH PLAIN {pair}"), NOT_IN).await?;
+            self.prove(&format!("AUTH PLAIN {pair}"), 2, NOT_IN).await?;
         } else if has("LOGIN") {
-            self.ask("AUTH LOGIN", NOT_IN).await?;
-            self.ask(&BASE64_STANDARD.encode(user), NOT_IN).await?;
-            self.ask(&BASE64_STANDARD.encode(password), NOT_IN).await?;
+            self.prove("AUTH LOGIN", 3, NOT_IN).await?;
+            self.prove(&BASE64_STANDARD.encode(user), 3, NOT_IN).await?;
+            self.prove(&BASE64_STANDARD.encode(password), 2, NOT_IN)
+                .await?;
         } else {
             return Err(Failure::never(format!(
                 "`{}` offers no way to log in that is known here (PLAIN, LOGIN). An Admin checks port and encryption, or keeps the connection without a user.",
@@ -191,7 +192,10 @@ impl<'c> Talk<'c, Box<dyn Way>> {
             let refusal = format!("does not take e-mails for `{recipient}`, so nobody got it");
             self.ask(&to, &refusal).await?;
         }
-        self.ask("DATA", "does not take the e-mail").await?;
+        let ready = self.say("DATA").await?;
+        if ready.code / 100 != 3 {
+            return Err(self.refused("does not take the e-mail", &ready));
+        }
         let broke = |error: std::io::Error| Failure::transient(broken(self.host, &error));
         let body = stuffed(&letter.message);
         self.way.write_all(&body).await.map_err(broke)?;
@@ -254,8 +258,28 @@ impl<'c, W: Way> Talk<'c, W> {
         let _ = self.way.flush().await;
     }
 
-    /// Sends a command, and returns the answer when it is a good one.
+    /// Sends a command, and returns the answer when it says that this was done.
     async fn ask(&mut self, command: &str, refusal: &str) -> Result<Answer, Failure> {
+        let answer = self.say(command).await?;
+        match answer.code / 100 {
+            2 => Ok(answer),
+            _ => Err(self.refused(refusal, &answer)),
+        }
+    }
+
+    /// Sends a part of a login, to which an answer of a class belongs. What the server says to it is
+    /// not shown: it may repeat what it heard.
+    async fn prove(&mut self, command: &str, class: u16, refusal: &str) -> Result<(), Failure> {
+        let code = self.say(command).await?.code;
+        let lines = Vec::new();
+        match code / 100 {
+            good if good == class => Ok(()),
+            _ => Err(self.refused(refusal, &Answer { code, lines })),
+        }
+    }
+
+    /// Sends a command, and returns the answer.
+    async fn say(&mut self, command: &str) -> Result<Answer, Failure> {
         let line = format!("{command}\r\n");
         let sent = async {
             self.way.write_all(line.as_bytes()).await?;
@@ -264,11 +288,7 @@ impl<'c, W: Way> Talk<'c, W> {
         if let Err(error) = sent.await {
             return Err(Failure::transient(broken(self.host, &error)));
         }
-        let answer = self.answer().await?;
-        match answer.code {
-            200..=399 => Ok(answer),
-            _ => Err(self.refused(refusal, &answer)),
-        }
+        self.answer().await
     }
 
     /// Says what an answer means: 4yz is for now, 5yz is for good (RFC 5321, 4.2.1).

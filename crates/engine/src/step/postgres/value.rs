@@ -196,8 +196,23 @@ fn write_one(value: &Value, oid: u32) -> String {
         // A text is a value in JSON, too.
         (value, oid::JSON | oid::JSONB) => value.to_string(),
         (Value::String(text), _) => text.clone(),
+        // What an expression computes is often a whole number with a fraction of zero.
+        (Value::Number(number), oid::INT2 | oid::INT4 | oid::INT8) => {
+            whole(number).map_or_else(|| number.to_string(), |whole| whole.to_string())
+        }
         (value, _) => value.to_string(),
     }
+}
+
+/// Returns a number with a fraction of zero that is exact as the whole number that it is.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    let float = number.as_f64().filter(|_| number.is_f64())?;
+    let is_exact = float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is whole, and not larger"
+    )]
+    is_exact.then_some(float as i64)
 }
 
 fn write_list(list: &[Value], item: u32, out: &mut String, depth: usize) -> Result<(), String> {
@@ -309,6 +324,11 @@ mod tests {
             (json!({"a": 1}), oid::TEXT, Some("{\"a\":1}")),
             (json!([1, 2]), oid::JSONB, Some("[1,2]")),
             (json!([1, null]), 1007, Some("{\"1\",NULL}")),
+            (json!(5.0), oid::INT4, Some("5")),
+            (json!(-1e15), oid::INT8, Some("-1000000000000000")),
+            (json!(5.5), oid::INT4, Some("5.5")),
+            (json!(5.0), oid::FLOAT8, Some("5.0")),
+            (json!([4.0]), 1007, Some("{\"4\"}")),
             (json!(["a\"b\\", "}"]), 1009, Some("{\"a\\\"b\\\\\",\"}\"}")),
             (json!([[1], [2]]), 1007, Some("{{\"1\"},{\"2\"}}")),
             (json!("{1}"), 1007, Some("{1}")),

@@ -31,8 +31,11 @@ const MESSAGE: usize = limit::RESPONSE_BYTES + 64 * 1024;
 const SAID: usize = 4 * limit::RESPONSE_BYTES;
 /// Most that is shown of what a server says, in characters.
 const SHOWN: usize = 500;
-/// Most rounds of SCRAM that a server may ask for: each costs time here.
-const ROUNDS: u32 = 100_000;
+/// Fewest and most rounds of SCRAM that a server may ask for: with few the password could be guessed
+/// from what is sent (RFC 7677, 4), and each costs time here.
+const ROUNDS: (u32, u32) = (4_096, 100_000);
+/// Most columns of a result: PostgreSQL has no more.
+const COLUMNS: usize = 1_664;
 
 /// The way to a server, encrypted or not.
 trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -130,10 +133,12 @@ impl<'c> Wire<'c> {
         password: &str,
         is_encrypted: bool,
     ) -> Result<(), Failure> {
-        let mut scram = None;
+        let (mut scram, mut is_proved) = (None, false);
         loop {
             match self.next().await? {
-                Message::AuthenticationOk => break,
+                // Who asked for a proof gives one, too.
+                Message::AuthenticationOk if is_proved || scram.is_none() => break,
+                Message::AuthenticationOk => return Err(self.another()),
                 Message::AuthenticationCleartextPassword if is_encrypted => {
                     frontend::password_message(password.as_bytes(), &mut self.outgoing)
                         .map_err(|_| self.unsendable())?;
@@ -143,7 +148,7 @@ impl<'c> Wire<'c> {
                     frontend::password_message(hash.as_bytes(), &mut self.outgoing)
                         .map_err(|_| self.unsendable())?;
                 }
-                Message::AuthenticationSasl(body) => {
+                Message::AuthenticationSasl(body) if scram.is_none() => {
                     let mut offered = body.mechanisms();
                     let has_scram = offered.any(|name| Ok(name == SCRAM_SHA_256));
                     if !has_scram.map_err(|error| self.odd(&error.to_string()))? {
@@ -163,10 +168,10 @@ impl<'c> Wire<'c> {
                     let Some(scram) = &mut scram else {
                         return Err(self.odd("it goes on with a login that was not begun"));
                     };
-                    if rounds(body.data()) > ROUNDS {
+                    if !(ROUNDS.0..=ROUNDS.1).contains(&rounds(body.data())) {
                         return Err(Failure::never(format!(
-                            "`{}` asks for more than {ROUNDS} rounds of SCRAM, which takes too long.",
-                            self.host
+                            "`{}` does not ask for {} to {} rounds of SCRAM: fewer are not safe, and more take too long.",
+                            self.host, ROUNDS.0, ROUNDS.1
                         )));
                     }
                     let answered = scram.update(body.data());
@@ -176,11 +181,9 @@ impl<'c> Wire<'c> {
                 }
                 Message::AuthenticationSaslFinal(body) => {
                     let proved = scram.as_mut().map(|scram| scram.finish(body.data()));
-                    if !matches!(proved, Some(Ok(()))) {
-                        return Err(Failure::never(format!(
-                            "`{}` does not know the password either, so it may be another server. An Admin checks the connection.",
-                            self.host
-                        )));
+                    is_proved = matches!(proved, Some(Ok(())));
+                    if !is_proved {
+                        return Err(self.another());
                     }
                 }
                 Message::ErrorResponse(body) => return Err(self.refused(&body)),
@@ -243,8 +246,7 @@ impl<'c> Wire<'c> {
                         "The database kept nothing of what the statement did, as it ended the transaction itself.",
                     ));
                 }
-                // It said that it kept nothing.
-                Err(failure) if !failure.answer.is_null() => return Err(failure),
+                Err(failure) if kept_nothing(&failure) => return Err(failure),
                 Err(failure) => return Err(Failure::open(failure.message)),
             }
         }
@@ -264,7 +266,7 @@ impl<'c> Wire<'c> {
                     let read = body.parameters().collect();
                     parameters = read.map_err(|error: io::Error| self.odd(&error.to_string()))?;
                 }
-                Message::RowDescription(body) => {
+                Message::RowDescription(body) if columns.is_empty() => {
                     columns = read_columns(&body).map_err(|error| self.odd(&error.to_string()))?;
                 }
                 Message::ErrorResponse(body) => return Err(self.refused(&body)),
@@ -297,8 +299,12 @@ impl<'c> Wire<'c> {
         // No formats: all values are texts.
         let bound = frontend::bind("", "", None, values, serialize, None, &mut self.outgoing);
         bound.map_err(|_| self.unsendable())?;
-        // One more than is wanted tells whether there are more.
-        let most = i32::try_from(query.most_rows).unwrap_or(i32::MAX - 1) + 1;
+        // One more than is wanted tells whether there are more. What writes runs to its end, whatever
+        // is wanted of its rows.
+        let most = match query.is_read {
+            true => i32::try_from(query.most_rows).unwrap_or(i32::MAX - 1) + 1,
+            false => 0,
+        };
         frontend::execute("", most, &mut self.outgoing).map_err(|_| self.unsendable())?;
         frontend::sync(&mut self.outgoing);
         self.flush().await?;
@@ -364,7 +370,12 @@ impl<'c> Wire<'c> {
     async fn until_ready(&mut self) -> Result<String, Failure> {
         let mut done = String::new();
         loop {
-            match self.next().await? {
+            let next = match self.next().await {
+                // It is done, whatever becomes of the connection.
+                Err(_) | Ok(Message::ErrorResponse(_)) if done == "COMMIT" => return Ok(done),
+                next => next?,
+            };
+            match next {
                 Message::ReadyForQuery(_) => return Ok(done),
                 Message::CommandComplete(body) => {
                     body.tag().unwrap_or_default().clone_into(&mut done);
@@ -464,7 +475,8 @@ impl<'c> Wire<'c> {
             message.trim_end_matches('.')
         );
         let may_retry = ["08", "40", "53", "55P03", "57P", "57014"];
-        let retry = match may_retry.iter().any(|class| state.starts_with(class)) {
+        let may_retry = may_retry.iter().any(|class| state.starts_with(class));
+        let retry = match may_retry && state != "40003" {
             true => Retry::Backoff,
             false => Retry::Never,
         };
@@ -487,12 +499,28 @@ impl<'c> Wire<'c> {
         ))
     }
 
+    fn another(&self) -> Failure {
+        Failure::never(format!(
+            "`{}` does not know the password either, so it may be another server. An Admin checks the connection.",
+            self.host
+        ))
+    }
+
     fn unsendable(&self) -> Failure {
         Failure::never(format!(
             "What is to be sent to `{}` holds the character U+0000, or is too large.",
             self.host
         ))
     }
+}
+
+/// Returns whether a database that refused to commit surely kept nothing. What says that it went
+/// away, or that it does not know, may come from whoever stands between it and us.
+fn kept_nothing(failure: &Failure) -> bool {
+    let state = failure.answer.get("sqlstate").and_then(Value::as_str);
+    state.is_some_and(|state| {
+        state.starts_with("23") || matches!(state, "40001" | "40002" | "40P01" | "57014")
+    })
 }
 
 fn off(host: &str, error: &io::Error) -> Failure {
@@ -527,6 +555,9 @@ fn read_columns(body: &RowDescriptionBody) -> io::Result<Vec<Column>> {
     let (mut columns, mut names) = (Vec::new(), BTreeSet::new());
     let mut fields = body.fields();
     while let Some(field) = fields.next()? {
+        if columns.len() == COLUMNS {
+            return Err(io::Error::other("a result has too many columns"));
+        }
         let mut name = field.name().to_owned();
         let mut number = 1;
         while !names.insert(name.clone()) {
