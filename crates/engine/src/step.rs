@@ -9,6 +9,7 @@ pub(crate) mod json;
 pub(crate) mod postgres;
 pub(crate) mod request;
 pub(crate) mod respond;
+pub(crate) mod server;
 pub(crate) mod xml;
 
 use serde_json::{Map, Value, json};

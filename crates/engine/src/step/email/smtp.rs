@@ -7,13 +7,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::connection::{Kind, Tls};
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::network::Guard;
-use crate::network::dial::{Unreached, dial};
-use crate::network::tls::encrypt;
 use crate::step::http::{Credentials, Failure, Retry};
+use crate::step::server::{Way, encrypt, reach};
 
 /// Longest line of an answer, in bytes (RFC 5321 says 512, some say more).
 const LINE: usize = 2_048;
@@ -31,11 +29,6 @@ pub(super) struct Letter {
     pub(super) message: Vec<u8>,
     pub(super) message_id: String,
 }
-
-/// The way to a server, encrypted or not.
-pub(super) trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
 
 /// An answer: its code, and its text without it.
 struct Answer {
@@ -81,21 +74,8 @@ impl<'c> Talk<'c, Box<dyn Way>> {
     ) -> Result<Self, Failure> {
         let login = credentials.login(Kind::Smtp).map_err(Failure::never)?;
         let server = &login.server;
-        let connected = dial(guard, &server.host, server.port).await;
-        let tcp = connected.map_err(|unreached| match unreached {
-            Unreached::Refused(_) => Failure::never(unreached.to_string()),
-            _ => Failure::transient(unreached.to_string()),
-        })?;
+        let tcp = reach(guard, server).await?;
         let hello = server.sender.rsplit('@').next().unwrap_or("localhost");
-        let encrypted = |tcp: TcpStream| async {
-            let way = encrypt(tcp, &server.host, &server.certificates).await;
-            way.map_err(|error| {
-                Failure::transient(format!(
-                    "No encrypted connection to `{}` came about: {error}. An Admin checks host, port, encryption and certificates of the connection.",
-                    server.host
-                ))
-            })
-        };
         let mut talk = match server.tls {
             Tls::Off => {
                 let way: Box<dyn Way> = Box::new(tcp);
@@ -104,7 +84,7 @@ impl<'c> Talk<'c, Box<dyn Way>> {
                     .await?
             }
             Tls::Direct => {
-                let way: Box<dyn Way> = Box::new(encrypted(tcp).await?);
+                let way = encrypt(tcp, server).await?;
                 Talk::new(credentials, &server.host, way)
                     .greeted(hello)
                     .await?
@@ -125,7 +105,7 @@ impl<'c> Talk<'c, Box<dyn Way>> {
                 if !plain.unread.is_empty() {
                     return Err(plain.odd("it went on speaking before the encryption"));
                 }
-                let way: Box<dyn Way> = Box::new(encrypted(plain.way).await?);
+                let way = encrypt(plain.way, server).await?;
                 let mut talk = Talk::new(credentials, &server.host, way);
                 talk.hello(hello).await?;
                 talk

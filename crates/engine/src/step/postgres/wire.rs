@@ -17,13 +17,12 @@ use postgres_protocol::message::backend::{
 };
 use postgres_protocol::message::frontend;
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Query, value};
 use crate::network::Guard;
-use crate::network::dial::{Unreached, dial};
-use crate::network::tls::encrypt;
 use crate::step::http::{Credentials, Failure, Retry};
+use crate::step::server::{Way, encrypt, reach};
 
 /// Most bytes of one message.
 const MESSAGE: usize = limit::RESPONSE_BYTES + 64 * 1024;
@@ -36,11 +35,6 @@ const SHOWN: usize = 500;
 const ROUNDS: (u32, u32) = (4_096, 100_000);
 /// Most columns of a result: PostgreSQL has no more.
 const COLUMNS: usize = 1_664;
-
-/// The way to a server, encrypted or not.
-trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
 
 /// A connection to a server, logged in.
 pub(super) struct Wire<'c> {
@@ -76,11 +70,7 @@ impl<'c> Wire<'c> {
     ) -> Result<Self, Failure> {
         let login = credentials.login(Kind::Postgres).map_err(Failure::never)?;
         let server = &login.server;
-        let connected = dial(guard, &server.host, server.port).await;
-        let mut tcp = connected.map_err(|unreached| match unreached {
-            Unreached::Refused(_) => Failure::never(unreached.to_string()),
-            _ => Failure::transient(unreached.to_string()),
-        })?;
+        let mut tcp = reach(guard, server).await?;
         let off = |error: io::Error| off(&server.host, &error);
         let is_encrypted = server.tls != Tls::Off;
         let way: Box<dyn Way> = if is_encrypted {
@@ -95,13 +85,7 @@ impl<'c> Wire<'c> {
                     server.host
                 )));
             }
-            let encrypted = encrypt(tcp, &server.host, &server.certificates).await;
-            Box::new(encrypted.map_err(|error| {
-                Failure::transient(format!(
-                    "No encrypted connection to `{}` came about: {error}. An Admin checks host, port, encryption and certificates of the connection.",
-                    server.host
-                ))
-            })?)
+            encrypt(tcp, server).await?
         } else {
             Box::new(tcp)
         };

@@ -1,0 +1,42 @@
+//! The way to a server that is no web service, for the steps that log in to one.
+
+use domain::connection::Server;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::http::Failure;
+use crate::network::Guard;
+use crate::network::dial::{Unreached, dial};
+use crate::network::tls;
+
+/// The way to a server, encrypted or not.
+pub(crate) trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
+
+/// Connects to the server of a connection, if it may be reached.
+///
+/// # Errors
+/// When it may not, for good; when it is not found or does not answer, another attempt may do
+/// better.
+pub(crate) async fn reach(guard: &Guard, server: &Server) -> Result<TcpStream, Failure> {
+    let connected = dial(guard, &server.host, server.port).await;
+    connected.map_err(|unreached| match unreached {
+        Unreached::Refused(_) => Failure::never(unreached.to_string()),
+        _ => Failure::transient(unreached.to_string()),
+    })
+}
+
+/// Encrypts the way to a server, once that has proved who it is.
+///
+/// # Errors
+/// A sentence that says why it did not.
+pub(crate) async fn encrypt(tcp: TcpStream, server: &Server) -> Result<Box<dyn Way>, Failure> {
+    match tls::encrypt(tcp, &server.host, &server.certificates).await {
+        Ok(way) => Ok(Box::new(way)),
+        Err(error) => Err(Failure::transient(format!(
+            "No encrypted connection to `{}` came about: {error}. An Admin checks host, port, encryption and certificates of the connection.",
+            server.host
+        ))),
+    }
+}
