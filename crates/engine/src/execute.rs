@@ -25,6 +25,7 @@ use crate::port::{
     Answer, Calling, Clients, Clock, Directory, Journal, Lease, Network, Outside, Returned,
     Sandbox, SystemClock, Vault,
 };
+use crate::trace::Trace;
 use catching::Thrown;
 use frame::Frame;
 use part::Part;
@@ -55,6 +56,8 @@ pub struct Task {
     pub returned: Option<Returned>,
     /// What may be reached.
     pub network: Network,
+    /// The trace that its requests name to those who get them; `None` when it is not traced.
+    pub trace: Option<Trace>,
 }
 
 /// How an execution ended.
@@ -225,6 +228,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             lease: task.lease,
             is_test: task.is_test,
             network: &task.network,
+            trace: task.trace.as_ref(),
             sent: BTreeMap::new(),
             records: Recorder::new(task.history),
             watch: Watch::new(cancel, program.time_limit),

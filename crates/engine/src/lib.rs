@@ -12,6 +12,7 @@ pub mod port;
 mod program;
 pub mod schedule;
 mod step;
+pub mod trace;
 
 pub use execute::{Engine, Outcome, Task};
 pub use program::{CompileError, Program};

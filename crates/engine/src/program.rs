@@ -129,6 +129,22 @@ impl Program {
         })
     }
 
+    /// Returns the name of a step, as people gave it.
+    pub fn name_of(&self, id: StepId) -> Option<&str> {
+        self.index_of(id)
+            .map(|index| self.nodes[index].name.as_str())
+    }
+
+    /// Returns whether a step sends something to another system.
+    pub fn reaches_out(&self, id: StepId) -> bool {
+        self.index_of(id).is_some_and(|index| {
+            matches!(
+                self.nodes[index].action,
+                Action::Http | Action::Email | Action::Query | Action::Connector(_)
+            )
+        })
+    }
+
     /// Returns the index of a step.
     pub(crate) fn index_of(&self, id: StepId) -> Option<usize> {
         self.by_id.get(&id).copied()

@@ -44,6 +44,9 @@ Environment:
                      first line, the one before it on the next
   SLUICE_TRUST_PROXY 1 when a proxy in front sets X-Forwarded-For
   SLUICE_CONCURRENCY How many runs are worked on at once [256]
+  OTEL_EXPORTER_OTLP_ENDPOINT
+                     Where traces of runs are sent over OTLP, such as http://127.0.0.1:4318; the
+                     other settings of OpenTelemetry for traces hold, too [nowhere]
   SLUICE_LOG         json for one JSON object a line
   RUST_LOG           What is logged [info]
 ";

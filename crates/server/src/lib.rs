@@ -19,6 +19,7 @@ pub mod router;
 pub mod serve;
 pub mod signal;
 pub mod site;
+pub mod trace;
 pub mod web;
 pub mod worker;
 

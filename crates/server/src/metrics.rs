@@ -13,21 +13,22 @@ use store::{Backlog, Done, Histogram, Store};
 use tokio::net::TcpListener;
 
 use crate::signal::Stop;
+use crate::trace::Tracer;
 use crate::{answer, listen};
 
 /// The content type of the format.
 const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Serves `GET /metrics` until `stop` is given.
-pub async fn serve(listener: TcpListener, store: Store, stop: Stop) {
+pub async fn serve(listener: TcpListener, store: Store, tracer: Option<Tracer>, stop: Stop) {
     let router = Router::new()
         .route("/metrics", get(metrics))
         .fallback(async || answer::not_found())
-        .with_state(store);
+        .with_state((store, tracer));
     listen::serve(listener, router, stop).await;
 }
 
-async fn metrics(State(store): State<Store>) -> Response {
+async fn metrics(State((store, tracer)): State<(Store, Option<Tracer>)>) -> Response {
     // What the process knows of itself is told also while the database does not answer.
     let backlog = match store.backlog().await {
         Ok(backlog) => Some(backlog),
@@ -36,14 +37,24 @@ async fn metrics(State(store): State<Store>) -> Response {
             None
         }
     };
-    let mut response = Response::new(Body::from(text(&store.done(), backlog, rss())));
+    let mut response = Response::new(Body::from(text(
+        &store.done(),
+        backlog,
+        rss(),
+        tracer.map(|tracer| tracer.dropped()),
+    )));
     *response.status_mut() = StatusCode::OK;
     response.headers_mut().insert(header::CONTENT_TYPE, FORMAT);
     response
 }
 
 /// Returns the metrics as text.
-fn text(done: &Done, backlog: Option<Backlog>, rss: Option<u64>) -> String {
+fn text(
+    done: &Done,
+    backlog: Option<Backlog>,
+    rss: Option<u64>,
+    spans_dropped: Option<u64>,
+) -> String {
     let mut page = Page::default();
     page.gauge(
         "sluice_up_database",
@@ -115,6 +126,15 @@ fn text(done: &Done, backlog: Option<Backlog>, rss: Option<u64>) -> String {
     for (name, help, count) in counters {
         page.about(name, "counter", help);
         page.line(name, &[], count);
+    }
+    if let Some(dropped) = spans_dropped {
+        let name = "sluice_trace_spans_dropped_total";
+        page.about(
+            name,
+            "counter",
+            "Spans that the collector of traces did not take.",
+        );
+        page.line(name, &[], dropped);
     }
     if let Some(rss) = rss {
         page.gauge(

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use store::Store;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::answer_desk::AnswerDesk;
 use crate::code::Processes;
@@ -14,6 +15,7 @@ use crate::config::{Config, KeySource};
 use crate::mail::{Mailer, Pace};
 use crate::postgres::Postgres;
 use crate::signal::{self, Stop};
+use crate::trace::{Sending, Tracer};
 use crate::web::Web;
 use crate::worker::Worker;
 use crate::{demo, listen, master_key, metrics, own_call, router};
@@ -36,6 +38,8 @@ const LAST_LETTER: Duration = Duration::from_secs(5);
 /// provider may take the old token no more once it has sent the new one: a process that leaves
 /// before it is kept leaves a connection that someone has to connect again.
 const LAST_TOKEN: Duration = Duration::from_secs(25);
+/// How long the last spans of traces may take.
+const LAST_SPANS: Duration = Duration::from_secs(1);
 /// How long closing the connections may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -168,6 +172,13 @@ async fn serve(
 ) -> Result<(), Failure> {
     let stop = Stop::new();
     let answers = Arc::new(AnswerDesk::default());
+    let tracing = match config.role.is_worker() {
+        true => Tracer::from_environment(|name| std::env::var(name).ok())?,
+        false => None,
+    };
+    let (tracer, sending) = tracing.unzip();
+    let (over, all_told) = oneshot::channel();
+    let sending = sending.map(|sending: Sending| tokio::spawn(sending.work(all_told)));
     let worker = config.role.is_worker().then(|| {
         Worker::new(
             store.clone(),
@@ -175,6 +186,7 @@ async fn serve(
             stop.clone(),
             config.concurrency,
             Arc::new(Processes::of_this_binary()),
+            tracer.clone(),
         )
     });
     let working = worker.clone().map(|worker| tokio::spawn(worker.work()));
@@ -190,7 +202,12 @@ async fn serve(
     if let Some(listener) = measuring {
         let address = listener.local_addr()?;
         tracing::info!("metrics are served at http://{address}/metrics");
-        tokio::spawn(metrics::serve(listener, store.clone(), stop.clone()));
+        tokio::spawn(metrics::serve(
+            listener,
+            store.clone(),
+            tracer.clone(),
+            stop.clone(),
+        ));
     }
     let (page, serving) = match listener {
         None => (None, None),
@@ -225,6 +242,10 @@ async fn serve(
     }
     if let Some(mailing) = mailing {
         let _ = tokio::time::timeout(LAST_LETTER, mailing).await;
+    }
+    if let Some(sending) = sending {
+        let _ = over.send(());
+        let _ = tokio::time::timeout(LAST_SPANS, sending).await;
     }
     result
 }

@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use crate::answer_desk::{AnswerDesk, Reply};
 use crate::signal::Stop;
+use crate::trace::{TracedJournal, Tracer};
 use program::{Loaded, Programs};
 
 /// Most runs that are claimed at once.
@@ -63,6 +64,7 @@ pub struct Worker {
     journal: PgJournal,
     engine: Engine,
     programs: Programs,
+    tracer: Option<Tracer>,
     answers: Arc<AnswerDesk>,
     stop: Stop,
     slots: Arc<Semaphore>,
@@ -82,13 +84,14 @@ struct Running {
 
 impl Worker {
     /// Returns a worker that executes up to `concurrency` runs at once, and their code in
-    /// `sandbox`.
+    /// `sandbox`. It tells `tracer` what they did.
     pub fn new(
         store: Store,
         answers: Arc<AnswerDesk>,
         stop: Stop,
         concurrency: usize,
         sandbox: Arc<dyn Sandbox>,
+        tracer: Option<Tracer>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id: WorkerId::random(),
@@ -99,6 +102,7 @@ impl Worker {
                 .with_sandbox(sandbox),
             store,
             programs: Programs::default(),
+            tracer,
             answers,
             stop,
             slots: Arc::new(Semaphore::new(concurrency)),
@@ -221,7 +225,18 @@ impl Worker {
         let lease = claimed.lease;
         let loaded = match self.programs.get(&self.store, &claimed).await {
             Ok(loaded) => loaded,
-            Err(outcome) => return self.finish(lease, outcome, true).await,
+            Err(outcome) => {
+                let untraced = TracedJournal {
+                    journal: self.journal.clone(),
+                    traced: None,
+                };
+                return self.finish(&untraced, lease, outcome, true).await;
+            }
+        };
+        let tracer = self.tracer.as_ref();
+        let journal = TracedJournal {
+            journal: self.journal.clone(),
+            traced: tracer.and_then(|tracer| tracer.begin(&claimed, &loaded.program)),
         };
         let responds = loaded.responds && !claimed.is_test;
         let (cancel, canceled) = watch::channel(false);
@@ -232,8 +247,8 @@ impl Worker {
             lost: lost.clone(),
         });
         tokio::select! {
-            outcome = self.execute(claimed, &loaded, responds, canceled) => {
-                self.finish(lease, outcome, responds).await;
+            outcome = self.execute(&journal, claimed, &loaded, responds, canceled) => {
+                self.finish(&journal, lease, outcome, responds).await;
             }
             () = lost.notified() => tracing::info!("the run is not ours any more"),
         }
@@ -241,6 +256,7 @@ impl Worker {
 
     async fn execute(
         &self,
+        journal: &TracedJournal,
         claimed: ClaimedRun,
         loaded: &Loaded,
         responds: bool,
@@ -258,13 +274,12 @@ impl Worker {
             history: claimed.history,
             returned: claimed.returned,
             network: claimed.network,
+            trace: journal.traced.as_ref().map(|traced| traced.trace.clone()),
         };
         let (sender, mut given) = oneshot::channel();
         let on_answer = responds.then_some(sender);
         let mut awaited = responds;
-        let execution = self
-            .engine
-            .execute(task, &self.journal, on_answer, canceled);
+        let execution = self.engine.execute(task, journal, on_answer, canceled);
         let mut execution = pin!(AssertUnwindSafe(execution).catch_unwind());
         let ended = loop {
             tokio::select! {
@@ -290,7 +305,13 @@ impl Worker {
         })
     }
 
-    async fn finish(&self, lease: Lease, outcome: Outcome, responds: bool) {
+    async fn finish(
+        &self,
+        journal: &TracedJournal,
+        lease: Lease,
+        outcome: Outcome,
+        responds: bool,
+    ) {
         let state = match &outcome {
             Outcome::Finished { state, .. } => *state,
             Outcome::Answered { .. } => RunState::Succeeded,
@@ -302,7 +323,7 @@ impl Worker {
             }
             Outcome::Lost => return tracing::info!("the run's lease was lost"),
         };
-        if self.journal.finish(lease, outcome).await.is_err() {
+        if journal.finish(lease, outcome).await.is_err() {
             return tracing::info!("the run was taken over or canceled before its end was written");
         }
         // A run that waits may still answer; its caller waits on.

@@ -70,6 +70,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Ok(request) => request,
             Err(error) => return self.fail(node, started_at, Value::Object(config), error),
         };
+        if let Some(trace) = self.trace {
+            request.name_trace(&trace.header(&path));
+        }
         let was_begun = earlier
             .as_ref()
             .is_some_and(|record| record.state == StepState::Started);

@@ -22,6 +22,7 @@ use crate::program::{Action, Node, Program};
 use crate::step;
 use crate::step::http::header::hide_secrets;
 use crate::step::request::Request;
+use crate::trace::Trace;
 
 /// Steps after which other runs get their turn on this thread.
 const TURN: usize = 64;
@@ -38,6 +39,7 @@ pub(super) struct Run<'p, C, J, O> {
     pub(super) resumed_at: Option<Timestamp>,
     pub(super) is_test: bool,
     pub(super) network: &'p Network,
+    pub(super) trace: Option<&'p Trace>,
     /// What was sent of each connection so far: services may tell it again after it was exchanged.
     pub(super) sent: BTreeMap<ConnectionId, Vec<String>>,
     pub(super) records: Recorder,

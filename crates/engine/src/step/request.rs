@@ -43,6 +43,14 @@ impl Request {
         Query::build(config, key).map(Self::Query)
     }
 
+    /// Says to whoever gets it in which trace it is sent, by the header `traceparent`. An e-mail and
+    /// a statement have no place for that.
+    pub(crate) fn name_trace(&mut self, traceparent: &str) {
+        if let Request::Http(call) = self {
+            call.name_trace(traceparent);
+        }
+    }
+
     /// Returns the connection that the step names, or a sentence when that is none.
     pub(crate) fn connection(&self) -> Option<Result<ConnectionId, String>> {
         match self {

@@ -278,6 +278,7 @@ impl Stage {
 
     pub(crate) fn task(&self, history: Vec<StepRecord>) -> Task {
         Task {
+            trace: None,
             lease: Lease {
                 run: self.run,
                 fence: 1,

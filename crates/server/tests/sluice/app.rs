@@ -110,6 +110,7 @@ impl TestApp {
                 stop.clone(),
                 config.concurrency,
                 Arc::new(Processes::new(env!("CARGO_BIN_EXE_sluice").into(), 2)),
+                None,
             )
         });
         let mut tasks: Vec<_> = worker

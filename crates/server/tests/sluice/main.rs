@@ -23,4 +23,5 @@ mod rotate_key;
 mod signature;
 mod sink;
 mod takeover;
+mod trace;
 mod webhook;

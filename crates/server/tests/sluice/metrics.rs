@@ -17,7 +17,12 @@ async fn metrics_tell_what_ran_and_what_waits_at_their_own_address_only() {
     let stop = Stop::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("it is bound");
-    let serving = tokio::spawn(metrics::serve(listener, app.store.clone(), stop.clone()));
+    let serving = tokio::spawn(metrics::serve(
+        listener,
+        app.store.clone(),
+        None,
+        stop.clone(),
+    ));
     let watcher = Client::new(&format!("http://{address}"), "");
 
     let steps = [("log", "Note", json!({ "message": "came" }))];

@@ -14,9 +14,12 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
-    calls: Arc<Mutex<Vec<String>>>,
+    calls: Arc<Mutex<Vec<Call>>>,
     go: watch::Sender<bool>,
 }
+
+/// The path that was called, and the trace that the call named.
+type Call = (String, Option<String>);
 
 impl Sink {
     pub(crate) async fn start() -> Self {
@@ -45,16 +48,25 @@ impl Sink {
     /// Returns how often a path was called.
     pub(crate) fn calls(&self, path: &str) -> usize {
         let calls = self.calls.lock().expect("nobody panicked");
-        calls.iter().filter(|call| *call == path).count()
+        calls.iter().filter(|(called, _)| called == path).count()
+    }
+
+    /// Returns the traces that calls of a path named.
+    pub(crate) fn traceparents(&self, path: &str) -> Vec<String> {
+        let calls = self.calls.lock().expect("nobody panicked");
+        let of_path = calls.iter().filter(|(called, _)| called == path);
+        of_path.filter_map(|(_, trace)| trace.clone()).collect()
     }
 }
 
 async fn answer(State(sink): State<Sink>, request: Request) -> Response<Body> {
     let path = request.uri().path().to_owned();
+    let trace = request.headers().get("traceparent");
+    let trace = trace.and_then(|trace| trace.to_str().ok().map(str::to_owned));
     sink.calls
         .lock()
         .expect("nobody panicked")
-        .push(path.clone());
+        .push((path.clone(), trace));
     if path.starts_with("/wait") {
         let _ = sink.go.subscribe().wait_for(|go| *go).await;
     }

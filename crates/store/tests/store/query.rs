@@ -179,6 +179,7 @@ impl Desk {
         document.steps.insert(step.id, step);
         let store = Arc::new(self.world.store.clone());
         let task = Task {
+            trace: None,
             lease: Lease {
                 run: self.run,
                 fence: 1,

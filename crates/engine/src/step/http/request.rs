@@ -15,6 +15,7 @@ use super::header;
 use crate::step::{number, text};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A request that can be sent, several times if need be.
 #[derive(Debug)]
@@ -84,6 +85,13 @@ impl Call {
             connection: text(config.get("connection")).trim().to_owned(),
             credentials: None,
         })
+    }
+
+    /// Says in which trace it is sent, unless the step says so itself.
+    pub(crate) fn name_trace(&mut self, traceparent: &str) {
+        if let Ok(value) = HeaderValue::from_str(traceparent) {
+            self.headers.entry(TRACEPARENT).or_insert(value);
+        }
     }
 
     /// Returns the connection that the step names, or a sentence when that is none.

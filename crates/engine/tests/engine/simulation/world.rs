@@ -261,6 +261,7 @@ impl World {
         let run = &self.runs[at];
         let (cancel, canceled) = watch::channel(false);
         let task = Task {
+            trace: None,
             lease,
             program: Arc::clone(&run.program),
             payload: run.payload.clone(),
