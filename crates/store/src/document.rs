@@ -17,13 +17,14 @@ impl Store {
         hash: &DocumentHash,
     ) -> Result<Document> {
         let body = sqlx::query_scalar!(
-            "select body from document where organization_id = $1 and hash = $2",
+            r#"select body::text as "body!" from document where organization_id = $1 and hash = $2"#,
             organization.0,
             hash.0,
         )
         .fetch_optional(&self.inner.system)
         .await?;
-        read(body.ok_or(Error::NotFound)?)
+        let body = body.ok_or(Error::NotFound)?;
+        serde_json::from_str(&body).map_err(|error| sqlx::Error::decode(error).into())
     }
 }
 

@@ -1,19 +1,22 @@
 //! Compiled documents, kept for the runs to come. A document never changes under its hash, so
 //! nothing here is ever out of date.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use domain::DocumentHash;
 use domain::Timestamp;
 use engine::port::{Clock, SystemClock};
 use engine::{Outcome, Program};
-use hashlink::LruCache;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use store::{ClaimedRun, Store};
 
 use super::{AGAIN_MS, failed};
 
 /// Most steps of all kept programs together.
-const STEPS: usize = 50_000;
+const STEPS: u64 = 50_000;
+/// About how many programs that are.
+const PROGRAMS: usize = 5_000;
 
 /// A document, ready to run.
 #[derive(Debug)]
@@ -22,27 +25,27 @@ pub(super) struct Loaded {
     pub(super) program: Arc<Program>,
     /// Whether a step of it answers a webhook.
     pub(super) responds: bool,
-    steps: usize,
+    steps: u64,
 }
 
-/// The programs that were used last.
-#[derive(Debug, Default)]
-pub(super) struct Programs(Mutex<Kept>);
-
+/// The programs of documents that are run again and again. Which is given up for another is not
+/// decided by its last use alone: of more integrations than fit, called in turn, a part stays.
 #[derive(Debug)]
-struct Kept {
-    /// The one that was used longest ago first.
-    by_hash: LruCache<DocumentHash, Arc<Loaded>>,
-    steps: usize,
+pub(super) struct Programs(Cache<DocumentHash, Arc<Loaded>, Steps>);
+
+/// What a program takes of [`STEPS`].
+#[derive(Clone, Debug)]
+struct Steps;
+
+impl Weighter<DocumentHash, Arc<Loaded>> for Steps {
+    fn weight(&self, _: &DocumentHash, loaded: &Arc<Loaded>) -> u64 {
+        loaded.steps
+    }
 }
 
-impl Default for Kept {
+impl Default for Programs {
     fn default() -> Self {
-        Self {
-            // They are limited by their steps.
-            by_hash: LruCache::new_unbounded(),
-            steps: 0,
-        }
+        Self(Cache::with_weighter(PROGRAMS, STEPS, Steps))
     }
 }
 
@@ -56,7 +59,7 @@ impl Programs {
         store: &Store,
         claimed: &ClaimedRun,
     ) -> Result<Arc<Loaded>, Outcome> {
-        if let Some(loaded) = self.locked().get(&claimed.hash) {
+        if let Some(loaded) = self.0.get(&claimed.hash) {
             return Ok(loaded);
         }
         let document = match store.document(claimed.organization, &claimed.hash).await {
@@ -79,32 +82,9 @@ impl Programs {
         let loaded = Arc::new(Loaded {
             program: Arc::new(program),
             responds: document.responds(),
-            steps: document.steps.len() + 1,
+            steps: u64::try_from(document.steps.len()).unwrap_or(u64::MAX - 1) + 1,
         });
-        self.locked().keep(claimed.hash.clone(), loaded.clone());
+        self.0.insert(claimed.hash.clone(), loaded.clone());
         Ok(loaded)
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Kept {
-    fn get(&mut self, hash: &DocumentHash) -> Option<Arc<Loaded>> {
-        self.by_hash.get(hash).cloned()
-    }
-
-    fn keep(&mut self, hash: DocumentHash, loaded: Arc<Loaded>) {
-        self.steps += loaded.steps;
-        if let Some(before) = self.by_hash.insert(hash, loaded) {
-            self.steps -= before.steps;
-        }
-        while self.steps > STEPS
-            && self.by_hash.len() > 1
-            && let Some((_, dropped)) = self.by_hash.remove_lru()
-        {
-            self.steps -= dropped.steps;
-        }
     }
 }

@@ -1,18 +1,18 @@
 //! What a webhook's address starts, remembered in memory.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use domain::delivery::Source;
 use domain::signing::Signature;
 use domain::{DocumentHash, IntegrationId, OrganizationId};
 use engine::port::Network;
-use hashlink::LruCache;
+use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
 use crate::{Error, Result, Store, number, organization, token};
 
-/// Routes that are remembered in a process, about 500 bytes each: those that were used last.
+/// Routes that are remembered in a process, about 500 bytes each.
 const REMEMBERED: usize = 50_000;
 
 /// What an event that comes to a webhook's address starts.
@@ -55,29 +55,26 @@ impl fmt::Debug for SigningKey {
 /// Routes by token, each good for as long as nothing was published, enabled or allowed since.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    known: Mutex<LruCache<String, (u64, Arc<HookRoute>)>>,
+    known: Cache<String, (u64, Arc<HookRoute>)>,
 }
 
 impl Default for Routes {
     fn default() -> Self {
         Self {
-            known: Mutex::new(LruCache::new(REMEMBERED)),
+            known: Cache::new(REMEMBERED),
         }
     }
 }
 
 impl Routes {
     fn get(&self, token: &str, epoch: u64) -> Option<Arc<HookRoute>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .get(token)
-            .filter(|(read_in, _)| *read_in == epoch)
-            .map(|(_, route)| Arc::clone(route))
+        let (read_in, route) = self.known.get(token)?;
+        (read_in == epoch).then_some(route)
     }
 
     fn remember(&self, token: &str, epoch: u64, route: &Arc<HookRoute>) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(token.to_owned(), (epoch, Arc::clone(route)));
+        self.known
+            .insert(token.to_owned(), (epoch, Arc::clone(route)));
     }
 }
 
