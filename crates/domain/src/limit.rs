@@ -29,6 +29,8 @@ pub const CALL_DEPTH: usize = 8;
 pub const CALLS_LISTED: usize = 500;
 /// Most items that one loop goes through.
 pub const LOOP_ITEMS: usize = 100_000;
+/// Most rounds of one loop that run beside each other.
+pub const LOOP_AT_ONCE: u32 = 50;
 /// Largest answer that an HTTP request step reads, in bytes.
 pub const RESPONSE_BYTES: usize = 5 * 1024 * 1024;
 /// Shortest password, in characters (NIST SP 800-63B, single factor).

@@ -226,10 +226,14 @@ pub fn ended_at<'r>(records: &'r [StepRecord], document: &Document) -> Vec<&'r S
         let Some(step) = document.steps.get(&id) else {
             return false;
         };
+        // A loop whose rounds run at once says so itself when one of them ended it, and what then
+        // happens is no matter of its own policy.
+        let by_round = step.kind == "loop" && !record.output.is_null();
+        let stops = step.on_error.then == OnError::Stop || by_round;
         match record.state {
-            StepState::InDoubt => step.on_error.then == OnError::Stop,
+            StepState::InDoubt => stops || step.kind == "loop",
             StepState::Failed if record.is_interrupted() => true,
-            StepState::Failed => step.on_error.then == OnError::Stop && !tried.contains(&id),
+            StepState::Failed => stops && !tried.contains(&id),
             _ => false,
         }
     };
@@ -370,10 +374,11 @@ mod tests {
             (3, "http.request", OnError::Stop),
             (4, "http.request", OnError::Stop),
             (5, "http.request", OnError::Continue),
+            (6, "loop", OnError::Continue),
         ] {
             add(n, kind, then);
         }
-        document.flow = vec![id(1), id(5)];
+        document.flow = vec![id(1), id(5), id(6)];
         let lanes = |n| document.steps[&id(n)].lanes.clone();
         let (mut tried, mut inner) = (lanes(1), lanes(2));
         inner[1].steps = vec![id(3)];
@@ -406,6 +411,10 @@ mod tests {
             (5, StepState::Failed, Value::Null, false),
             (5, StepState::InDoubt, Value::Null, false),
             (5, StepState::Failed, StepRecord::interrupted(), true),
+            // Its list was none, or a round of it failed.
+            (6, StepState::Failed, Value::Null, false),
+            (6, StepState::Failed, serde_json::json!({"code": "x"}), true),
+            (6, StepState::InDoubt, Value::Null, true),
         ];
         for (n, state, output, expected) in table {
             let records = [record(n, state, output)];

@@ -10,10 +10,10 @@ mod lanes;
 mod part;
 mod record;
 mod run;
+mod strand;
 mod watch;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use domain::Timestamp;
 use domain::run::{RunState, StepRecord, TestScope};
@@ -29,8 +29,8 @@ use crate::trace::Trace;
 use catching::Thrown;
 use frame::Frame;
 use part::Part;
-use record::Recorder;
-use run::Run;
+use record::Records;
+use run::{Given, Run, Whole};
 use watch::Watch;
 
 /// A claimed run and all that is needed to execute it.
@@ -109,6 +109,10 @@ enum End {
     Canceled,
     Waiting(Timestamp),
     Calling(Box<Calling>),
+    /// Another strand ended what this one is a part of.
+    Halted,
+    /// What a step needs is not there now: whoever claims the run next goes on with it.
+    Unavailable,
     Lost,
 }
 
@@ -217,7 +221,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
                 &only
             }
         };
-        let run = Run {
+        let whole = Whole {
             clock: &self.clock,
             outside: &self.outside,
             vault: self.vault.as_deref(),
@@ -226,21 +230,26 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             journal,
             program: &program,
             lease: task.lease,
+            resumed_at: task.resumed_at,
             is_test: task.is_test,
             network: &task.network,
             trace: task.trace.as_ref(),
-            sent: BTreeMap::new(),
-            records: Recorder::new(task.history),
+            records: Records::new(task.history),
+            appending: tokio::sync::Mutex::default(),
+            given: Mutex::new(Given {
+                returned: task.returned,
+                on_answer,
+                ..Given::default()
+            }),
+        };
+        let run = Run {
+            whole: &whole,
             watch: Watch::new(cancel, program.time_limit),
-            resumed_at: task.resumed_at,
             frames: vec![Frame::new(list, scope)],
             part: Part::of(&task.scope, task.is_test),
             rounds: Vec::new(),
-            returned: task.returned,
-            result: None,
-            on_answer,
-            has_responded: false,
             steps_taken: 0,
+            strand: None,
         };
         run.execute().await
     }

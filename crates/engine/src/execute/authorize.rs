@@ -44,12 +44,14 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
             }
             // Nothing was sent or recorded: another worker, or this one later, takes the run up
             // again.
-            Err(Closed::Unavailable) => return Err(End::Lost),
+            Err(Closed::Unavailable) => return Err(End::Unavailable),
         };
-        let sent = self.sent.entry(id).or_default();
+        let mut given = self.given();
+        let sent = given.sent.entry(id).or_default();
         credentials.hide_also(sent);
         // Those that it hides now stand before the earlier ones.
         *sent = credentials.secrets().iter().take(SENT).cloned().collect();
+        drop(given);
         if let Some(shown) = input.get_mut(FIELD) {
             *shown = Value::from(credentials.name());
         }

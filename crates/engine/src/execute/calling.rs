@@ -67,7 +67,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         let path = call.path.to_string();
         let mut known = None;
-        if let Some(returned) = self.returned.take_if(|returned| returned.path == path)
+        let returned = self.given().returned.take_if(|came| came.path == path);
+        if let Some(returned) = returned
             && is_under_way
         {
             call.name(&returned.name);
@@ -105,7 +106,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let callee = match found {
             Ok(callee) => callee,
             // Nothing was started: another worker, or this one later, takes the run up again.
-            Err(Uncallable::Unavailable) => return Err(End::Lost),
+            Err(Uncallable::Unavailable) => return Err(End::Unavailable),
             Err(Uncallable::Refused(error)) => {
                 return self.end_call(&call, StepState::Failed, Value::Null, Some(error));
             }
@@ -199,10 +200,8 @@ impl<C, J, O> Run<'_, C, J, O> {
         if !self.program.is_called {
             return Ok(None);
         }
-        let result = self
-            .result
-            .take()
-            .unwrap_or_else(|| json!({"result": null}));
+        let result = self.given().result.take();
+        let result = result.unwrap_or_else(|| json!({"result": null}));
         let (bytes, _) = measure(&result);
         if bytes > limit::RESULT_BYTES {
             let mib = limit::RESULT_BYTES / 1024 / 1024;

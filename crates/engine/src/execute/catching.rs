@@ -39,14 +39,27 @@ impl Thrown {
         }
     }
 
+    /// Returns a failure that was recorded with its `error`.
+    pub(super) fn again(error: Value) -> Self {
+        let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
+        let of_run = match text("code") {
+            STOPPED => text("message").to_owned(),
+            _ => format!("Step `{}` failed: {}", text("name"), text("message")),
+        };
+        Self { error, of_run }
+    }
+
     /// Returns the failure of a Stop step, whose message is all that is said of the run.
     pub(super) fn stopped(node: &Node, message: String) -> Self {
         Self {
             of_run: message.clone(),
-            ..Self::new(node, &message, "stopped")
+            ..Self::new(node, &message, STOPPED)
         }
     }
 }
+
+/// The code of the failure that a Stop step is.
+const STOPPED: &str = "stopped";
 
 /// The code of a failure of which nothing more is known than what its message says.
 pub(super) const FAILED: &str = "failed";
@@ -121,7 +134,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             return Err(end);
         };
         let Some(at) = self.frames.iter().rposition(Frame::catches) else {
-            return Err(End::Failed(thrown.of_run));
+            // A try around the strand catches it there, and what is left here is over.
+            while self.is_caught() && !self.frames.is_empty() {
+                self.abandon();
+            }
+            return Err(End::Thrown(thrown));
         };
         while self.frames.len() > at + 1 {
             self.abandon();

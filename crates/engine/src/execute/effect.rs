@@ -247,18 +247,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let now = self.clock.now();
         // Earlier results become durable while this read is under way.
         let must_append = request.is_safe() && self.records.may_append_beside(now);
-        let records = if must_append {
-            self.records.take()
-        } else {
-            Vec::new()
-        };
         let sending = self.outside.send(self.network, request, now);
         let send = async { Ok(self.watch.unless(sending).await) };
-        let sent = if records.is_empty() {
-            send.await?
+        let sent = if must_append {
+            tokio::try_join!(self.append(), send)?.1
         } else {
-            let append = self.journal.append(self.lease, records);
-            tokio::try_join!(async { append.await.map_err(|_| End::Lost) }, send)?.1
+            send.await?
         };
         if let (Some(connection), Ok(result)) = (connection, &sent) {
             self.note_use(connection, result);
@@ -372,9 +366,17 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         let status = answer.status;
         let mut output = json!({"status": status});
-        if self.has_responded {
+        let (has_responded, on_answer) = {
+            let mut given = self.given();
+            let is_first = !std::mem::replace(&mut given.has_responded, true);
+            if is_first && self.program.is_called {
+                given.result = Some(responded(status, &config));
+            }
+            (!is_first, given.on_answer.take())
+        };
+        if has_responded {
             output["note"] = "The caller had an answer already, so this one was not sent.".into();
-        } else if let Some(on_answer) = self.on_answer.take() {
+        } else if let Some(on_answer) = on_answer {
             // The answer may tell what an effect did: that must not be forgotten by a crash.
             if self.records.has_result() {
                 self.append().await?;
@@ -382,10 +384,6 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             // A caller who has gone away does not fail the run.
             drop(on_answer.send(answer));
         }
-        if self.program.is_called && !self.has_responded {
-            self.result = Some(responded(status, &config));
-        }
-        self.has_responded = true;
         self.succeed(node, started_at, Value::Object(config), output)
     }
 

@@ -9,6 +9,7 @@ use super::catching::{FAILED, Thrown};
 use super::frame::{Frame, Looping, Results};
 use super::record::{ROUNDS, measure};
 use super::run::Run;
+use super::strand::Strands;
 use crate::port::{Clock, Journal, Outside};
 use crate::program::{Arm, Node};
 use crate::step;
@@ -71,7 +72,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         started_at: Timestamp,
         mut config: Map<String, Value>,
         list: &'p [usize],
-    ) -> Result<(), End> {
+    ) -> Result<Option<Strands<'p>>, End> {
         let items = match config.remove("items") {
             Some(Value::Array(items)) => items,
             other => {
@@ -79,8 +80,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 let error = format!(
                     "The list to go through is {kind}. Give one whole expression that is a list."
                 );
-                return self.fail(node, started_at, Value::Object(config), error);
+                return self.fails(node, started_at, Value::Object(config), error);
             }
+        };
+        let at_once = match at_once(&config) {
+            Ok(at_once) => at_once,
+            Err(error) => return self.fails(node, started_at, Value::Object(config), error),
         };
         if items.len() > limit::LOOP_ITEMS {
             let error = format!(
@@ -88,7 +93,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 items.len(),
                 limit::LOOP_ITEMS
             );
-            return self.fail(node, started_at, Value::Null, error);
+            return self.fails(node, started_at, Value::Null, error);
         }
         let count = items.len();
         let bytes: usize = items
@@ -101,9 +106,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         } else {
             Value::String(format!("[{count} items, left out of the record]"))
         };
-        let input = json!({"items": shown});
+        let mut input = json!({"items": shown});
+        if at_once > 1 {
+            input["at_once"] = at_once.into();
+        }
         let Some(before) = self.frames.last().map(|frame| frame.scope.clone()) else {
-            return Ok(());
+            return Ok(None);
         };
         let is_recorded = self.records.is_detailed(self.is_in_loop());
         if is_recorded {
@@ -114,9 +122,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 ..begun
             });
         }
-        let mut frame = Frame::new(list, before.clone());
-        frame.next = list.len();
-        frame.looping = Some(Box::new(Looping {
+        let looping = Looping {
             node,
             started_at,
             input,
@@ -126,10 +132,31 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             count,
             begun: 0,
             results: Results::new(),
-        }));
+        };
+        // A test that ends at some step shows one way to it.
+        if at_once > 1 && !self.part.has_end() {
+            return Ok(Some(Strands {
+                list,
+                looping,
+                at_once,
+            }));
+        }
+        let mut frame = Frame::new(list, looping.before.clone());
+        frame.next = list.len();
+        frame.looping = Some(Box::new(looping));
         self.frames.push(frame);
         self.rounds.push(0);
-        Ok(())
+        Ok(None)
+    }
+
+    fn fails(
+        &mut self,
+        node: &'p Node,
+        started_at: Timestamp,
+        input: Value,
+        error: String,
+    ) -> Result<Option<Strands<'p>>, End> {
+        self.fail(node, started_at, input, error).map(|()| None)
     }
 
     /// Goes on after the last step of a list: to the loop's next round, or out of the list.
@@ -144,14 +171,16 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let Some(mut looping) = frame.looping.take() else {
             return Ok(());
         };
-        if looping.begun > 0
-            && let Err(thrown) = looping.keep_result()
-        {
-            frame.looping = Some(looping);
-            self.frames.push(frame);
-            return Err(End::Thrown(thrown));
+        if looping.begun > 0 {
+            let result = looping.results.of_round.take();
+            if let Err(thrown) = looping.keep_result(looping.begun - 1, result) {
+                frame.looping = Some(looping);
+                self.frames.push(frame);
+                return Err(End::Thrown(thrown));
+            }
         }
         let Some(item) = looping.items.next() else {
+            self.rounds.pop();
             return self.end_loop(*looping);
         };
         self.records.begin_round();
@@ -168,8 +197,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         Ok(())
     }
 
-    fn end_loop(&mut self, looping: Looping<'p>) -> Result<(), End> {
-        self.rounds.pop();
+    /// Gives and records what the rounds gave.
+    pub(super) fn end_loop(&mut self, looping: Looping<'p>) -> Result<(), End> {
         let Looping {
             node,
             started_at,
@@ -213,13 +242,36 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 return;
             }
         }
+        if let Some(strand) = &mut self.strand {
+            strand.result = Value::Null;
+        }
     }
 }
 
+/// Returns how many rounds may run beside each other.
+fn at_once(config: &Map<String, Value>) -> Result<usize, String> {
+    let most = limit::LOOP_AT_ONCE;
+    let value = match config.get("at_once") {
+        None | Some(Value::Null) => return Ok(1),
+        Some(value) => value,
+    };
+    let number = step::number(value).filter(|number| number.fract() == 0.0);
+    let number = number.filter(|number| (1.0..=f64::from(most)).contains(number));
+    let number = number.ok_or_else(|| {
+        format!("Rounds at once must be a whole number from 1 to {most}. Give such a number.")
+    })?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is small, whole and not negative"
+    )]
+    let number = number as usize;
+    Ok(number)
+}
+
 impl Looping<'_> {
-    /// Keeps the last output of the round that ended.
-    fn keep_result(&mut self) -> Result<(), Thrown> {
-        let result = self.results.of_round.take();
+    /// Keeps the last output of a round that ended.
+    pub(super) fn keep_result(&mut self, round: usize, result: Value) -> Result<(), Thrown> {
         let bytes = self.results.bytes + measure(&result).0;
         if !self.node.is_used && (self.results.are_cut || bytes > RESULTS_SHOWN) {
             self.results.values.clear();
@@ -234,7 +286,11 @@ impl Looping<'_> {
             return Err(Thrown::new(self.node, &message, FAILED));
         }
         self.results.bytes = bytes;
-        self.results.values.push(result);
+        let values = &mut self.results.values;
+        if values.len() <= round {
+            values.resize(round + 1, Value::Null);
+        }
+        values[round] = result;
         Ok(())
     }
 }

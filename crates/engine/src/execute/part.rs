@@ -29,6 +29,19 @@ impl Part {
         }
     }
 
+    /// Returns whether it ends at some step.
+    pub(super) fn has_end(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// Returns the part for a strand: the pinned outputs are the same.
+    pub(super) fn of_strand(&self) -> Self {
+        Self {
+            pins: self.pins.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Takes note that a step begins while so many lists are open; returns its pinned output.
     pub(super) fn begin(&mut self, step: StepId, open: usize) -> Option<Value> {
         if self.until == Some(step) && self.ends_at.is_none() {

@@ -4,6 +4,7 @@
 //! outcome. What is left out depends only on the run itself, so a resumed run records the same.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::Timestamp;
 use domain::run::{StepPath, StepRecord, StepState};
@@ -27,8 +28,104 @@ const KEPT: (usize, usize) = (1_000, 2 * 1024 * 1024);
 /// its own.
 const PATIENCE_MS: u64 = 5;
 
-/// The records of one run.
-pub(super) struct Recorder {
+/// The records of one run, shared by all of its strands.
+pub(super) struct Records(Mutex<Recorder>);
+
+impl Records {
+    pub(super) fn new(history: Vec<StepRecord>) -> Self {
+        Self(Mutex::new(Recorder::new(history)))
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Recorder> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out what was recorded of a step before this execution.
+    pub(super) fn recorded(&self, path: &StepPath) -> Option<StepRecord> {
+        self.locked().recorded(path)
+    }
+
+    /// Returns how a loop ended before this execution, when that was badly and recorded.
+    pub(super) fn ended_badly(&self, path: &StepPath) -> Option<StepRecord> {
+        let recorder = self.locked();
+        let record = recorder.history.get(path)?;
+        matches!(record.state, StepState::Failed | StepState::InDoubt).then(|| record.clone())
+    }
+
+    /// Notes that a round of a loop begins.
+    pub(super) fn begin_round(&self) {
+        self.locked().rounds += 1;
+    }
+
+    /// Returns whether a step is recorded when it succeeds: outside loops always, inside them
+    /// until there are too many.
+    pub(super) fn is_detailed(&self, is_in_loop: bool) -> bool {
+        let recorder = self.locked();
+        !is_in_loop || (recorder.rounds <= ROUNDS && recorder.all_records < RECORDS)
+    }
+
+    /// Returns whether a step is recorded when it fails and the run goes on.
+    pub(super) fn takes_failure(&self, is_in_loop: bool) -> bool {
+        !is_in_loop || self.locked().all_records < FAILURES
+    }
+
+    /// Notes that a loop begins, so that its record stands before those of its steps.
+    pub(super) fn begin(&self, record: StepRecord) {
+        self.locked().begin(record);
+    }
+
+    /// Keeps the end of a pure step, unless it was recorded before.
+    pub(super) fn pure(&self, record: StepRecord) {
+        self.locked().pure(record);
+    }
+
+    /// Keeps what an effect was told or gave. A result must be durable soon: see
+    /// [`Records::must_append`].
+    pub(super) fn effect(&self, record: StepRecord) {
+        self.locked().effect(record);
+    }
+
+    /// Notes that a result among what is kept is that of a write.
+    pub(super) fn note_write(&self) {
+        self.locked().has_write = true;
+    }
+
+    /// Returns whether the result of a write is among what is kept. It must not wait while
+    /// something outside is waited for.
+    pub(super) fn has_write(&self) -> bool {
+        self.locked().has_write
+    }
+
+    /// Returns whether what is kept should be appended while a request is under way.
+    pub(super) fn may_append_beside(&self, now: Timestamp) -> bool {
+        let recorder = self.locked();
+        recorder.has_write || recorder.must_append(now)
+    }
+
+    /// Returns whether the result of an effect is not durable yet.
+    pub(super) fn has_result(&self) -> bool {
+        let recorder = self.locked();
+        recorder.result_since.is_some() || recorder.is_appending
+    }
+
+    /// Returns whether what is kept should be appended now, although nothing else asks for it.
+    pub(super) fn must_append(&self, now: Timestamp) -> bool {
+        self.locked().must_append(now)
+    }
+
+    /// Takes out all that is kept, to be appended.
+    pub(super) fn take(&self) -> Vec<StepRecord> {
+        self.locked().take()
+    }
+
+    /// Notes whether what was taken out is on its way.
+    pub(super) fn set_appending(&self, is_appending: bool) {
+        self.locked().is_appending = is_appending;
+    }
+}
+
+/// What is behind [`Records`].
+struct Recorder {
     history: HashMap<StepPath, StepRecord>,
     kept: Vec<StepRecord>,
     kept_bytes: usize,
@@ -41,10 +138,12 @@ pub(super) struct Recorder {
     result_since: Option<Timestamp>,
     /// That of a write, which must not wait while something outside is waited for.
     has_write: bool,
+    /// What was taken out last is not known to be durable yet.
+    is_appending: bool,
 }
 
 impl Recorder {
-    pub(super) fn new(history: Vec<StepRecord>) -> Self {
+    fn new(history: Vec<StepRecord>) -> Self {
         let history = history
             .into_iter()
             .map(|record| (record.path.clone(), record));
@@ -58,42 +157,24 @@ impl Recorder {
             rounds: 0,
             result_since: None,
             has_write: false,
+            is_appending: false,
         }
     }
 
-    /// Takes out what was recorded of a step before this execution.
-    pub(super) fn recorded(&mut self, path: &StepPath) -> Option<StepRecord> {
+    fn recorded(&mut self, path: &StepPath) -> Option<StepRecord> {
         if self.history.is_empty() {
             return None;
         }
         self.history.remove(path)
     }
 
-    /// Notes that a round of a loop begins.
-    pub(super) fn begin_round(&mut self) {
-        self.rounds += 1;
-    }
-
-    /// Returns whether a step is recorded when it succeeds: outside loops always, inside them
-    /// until there are too many.
-    pub(super) fn is_detailed(&self, is_in_loop: bool) -> bool {
-        !is_in_loop || (self.rounds <= ROUNDS && self.all_records < RECORDS)
-    }
-
-    /// Returns whether a step is recorded when it fails and the run goes on.
-    pub(super) fn takes_failure(&self, is_in_loop: bool) -> bool {
-        !is_in_loop || self.all_records < FAILURES
-    }
-
-    /// Notes that a loop begins, so that its record stands before those of its steps.
-    pub(super) fn begin(&mut self, record: StepRecord) {
+    fn begin(&mut self, record: StepRecord) {
         if !self.history.contains_key(&record.path) {
             self.kept.push(record);
         }
     }
 
-    /// Keeps the end of a pure step, unless it was recorded before.
-    pub(super) fn pure(&mut self, mut record: StepRecord) {
+    fn pure(&mut self, mut record: StepRecord) {
         self.all_records += 1;
         record.input = self.fit(record.input);
         record.output = self.fit(record.output);
@@ -114,9 +195,7 @@ impl Recorder {
         }
     }
 
-    /// Keeps what an effect was told or gave. A result must be durable soon: see
-    /// [`Recorder::must_append`].
-    pub(super) fn effect(&mut self, mut record: StepRecord) {
+    fn effect(&mut self, mut record: StepRecord) {
         let input = std::mem::take(&mut record.input);
         let (bytes, has_nul) = measure(&input);
         record.input = match bytes {
@@ -140,23 +219,7 @@ impl Recorder {
         self.kept.push(record);
     }
 
-    /// Notes that a result among what is kept is that of a write.
-    pub(super) fn note_write(&mut self) {
-        self.has_write = true;
-    }
-
-    /// Returns whether what is kept should be appended while a request is under way.
-    pub(super) fn may_append_beside(&self, now: Timestamp) -> bool {
-        self.has_write || self.must_append(now)
-    }
-
-    /// Returns whether the result of an effect is not appended yet.
-    pub(super) fn has_result(&self) -> bool {
-        self.result_since.is_some()
-    }
-
-    /// Returns whether what is kept should be appended now, although nothing else asks for it.
-    pub(super) fn must_append(&self, now: Timestamp) -> bool {
+    fn must_append(&self, now: Timestamp) -> bool {
         self.kept.len() >= KEPT.0
             || self.kept_bytes >= KEPT.1
             || self
@@ -164,8 +227,7 @@ impl Recorder {
                 .is_some_and(|since| now.since(since) >= PATIENCE_MS)
     }
 
-    /// Takes out all that is kept, to be appended.
-    pub(super) fn take(&mut self) -> Vec<StepRecord> {
+    fn take(&mut self) -> Vec<StepRecord> {
         self.kept_bytes = 0;
         self.result_since = None;
         self.has_write = false;

@@ -1,6 +1,8 @@
 //! Interprets the tree: pure steps, lanes and loops.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::document::OnError;
 use domain::run::{RunState, StepPath, StepRecord, StepState};
@@ -12,7 +14,8 @@ use tokio::time::Instant;
 use super::catching::{FAILED, Thrown};
 use super::frame::Frame;
 use super::part::{self, Part};
-use super::record::Recorder;
+use super::record::Records;
+use super::strand::Strand;
 use super::watch::{Interrupt, Watch};
 use super::{End, Outcome};
 use crate::port::{
@@ -26,8 +29,8 @@ use crate::trace::Trace;
 
 /// Steps after which other runs get their turn on this thread.
 const TURN: usize = 64;
-/// One execution under way.
-pub(super) struct Run<'p, C, J, O> {
+/// An execution as a whole: what all of its strands have in common.
+pub(super) struct Whole<'p, C, J, O> {
     pub(super) clock: &'p C,
     pub(super) outside: &'p O,
     pub(super) vault: Option<&'p dyn Vault>,
@@ -40,21 +43,66 @@ pub(super) struct Run<'p, C, J, O> {
     pub(super) is_test: bool,
     pub(super) network: &'p Network,
     pub(super) trace: Option<&'p Trace>,
+    pub(super) records: Records,
+    /// One append is under way at a time, so that what is durable was so in the order in which it
+    /// happened; what comes meanwhile shares the next.
+    pub(super) appending: tokio::sync::Mutex<()>,
+    pub(super) given: Mutex<Given>,
+}
+
+/// What the run was given and gives, beyond its records.
+#[derive(Default)]
+pub(super) struct Given {
     /// What was sent of each connection so far: services may tell it again after it was exchanged.
     pub(super) sent: BTreeMap<ConnectionId, Vec<String>>,
-    pub(super) records: Recorder,
-    pub(super) watch: Watch,
-    pub(super) frames: Vec<Frame<'p>>,
-    pub(super) part: Part,
-    /// The present round of each loop around the present step, outermost first.
-    pub(super) rounds: Vec<u32>,
     /// What came of the call for which the run waited.
     pub(super) returned: Option<Returned>,
     /// What the run gives to the one that called it, as far as is known.
     pub(super) result: Option<Value>,
     pub(super) on_answer: Option<oneshot::Sender<Answer>>,
     pub(super) has_responded: bool,
+}
+
+impl<C, J, O> Whole<'_, C, J, O> {
+    pub(super) fn given(&self) -> MutexGuard<'_, Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Clock, J: Journal, O: Outside> Whole<'_, C, J, O> {
+    /// Makes all that is recorded so far durable.
+    pub(super) async fn append(&self) -> Result<(), End> {
+        let _turn = self.appending.lock().await;
+        let records = self.records.take();
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.records.set_appending(true);
+        let appended = self.journal.append(self.lease, records).await;
+        self.records.set_appending(false);
+        appended.map_err(|_| End::Lost)
+    }
+}
+
+/// One strand of an execution under way: the only one, or a round that runs beside others.
+pub(super) struct Run<'p, C, J, O> {
+    pub(super) whole: &'p Whole<'p, C, J, O>,
+    pub(super) watch: Watch,
+    pub(super) frames: Vec<Frame<'p>>,
+    pub(super) part: Part,
+    /// The present round of each loop around the present step, outermost first.
+    pub(super) rounds: Vec<u32>,
     pub(super) steps_taken: usize,
+    /// Where this strand comes from; `None` for the one that everything begins with.
+    pub(super) strand: Option<Strand>,
+}
+
+impl<'p, C, J, O> Deref for Run<'p, C, J, O> {
+    type Target = Whole<'p, C, J, O>;
+
+    fn deref(&self) -> &Self::Target {
+        self.whole
+    }
 }
 
 impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
@@ -73,7 +121,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Err(End::Canceled) => (RunState::Canceled, None),
             Err(End::Waiting(until)) => return Outcome::Waiting { until, records },
             Err(End::Calling(calling)) => return Outcome::Calling { calling, records },
-            Err(End::Lost) => return Outcome::Lost,
+            // Only strands are halted, and by the one that they come from.
+            Err(End::Lost | End::Unavailable | End::Halted) => return Outcome::Lost,
         };
         Outcome::Finished {
             state,
@@ -82,7 +131,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         }
     }
 
-    async fn interpret(&mut self) -> Result<(), End> {
+    pub(super) async fn interpret(&mut self) -> Result<(), End> {
         loop {
             self.pause().await?;
             if self.part.is_over(self.frames.len()) {
@@ -110,6 +159,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if let Some(interrupt) = self.watch.check(Instant::now()) {
             return Err(self.interrupted(interrupt));
         }
+        if self.strand.as_ref().is_some_and(Strand::is_halted) {
+            return Err(End::Halted);
+        }
         if self.records.must_append(self.clock.now()) {
             self.append().await?;
         }
@@ -118,18 +170,6 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             tokio::task::yield_now().await;
         }
         Ok(())
-    }
-
-    /// Makes all that is recorded so far durable.
-    pub(super) async fn append(&mut self) -> Result<(), End> {
-        let records = self.records.take();
-        if records.is_empty() {
-            return Ok(());
-        }
-        self.journal
-            .append(self.lease, records)
-            .await
-            .map_err(|_| End::Lost)
     }
 
     pub(super) fn interrupted(&self, interrupt: Interrupt) -> End {
@@ -168,7 +208,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Action::Delay => Box::pin(self.delay(node, started_at, config)).await,
             Action::Respond => Box::pin(self.respond(node, started_at, config)).await,
             Action::Branch(arms) => self.branch(node, started_at, arms),
-            Action::Loop(list) => self.begin_loop(node, started_at, config, list),
+            Action::Loop(list) => match self.begin_loop(node, started_at, config, list)? {
+                None => Ok(()),
+                Some(strands) => Box::pin(self.rounds_at_once(strands)).await,
+            },
             Action::Try(list, rescue) => {
                 self.begin_try(node, started_at, (list, rescue));
                 Ok(())
@@ -233,18 +276,24 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             let frames = self.frames.iter();
             let mut around =
                 frames.filter(|frame| frame.looping.is_some() || frame.trying.is_some());
-            if self.program.is_called && !self.has_responded && around.next().is_none() {
-                self.result = Some(json!({"result": output}));
+            if self.program.is_called && self.strand.is_none() && around.next().is_none() {
+                let mut given = self.given();
+                if !given.has_responded {
+                    given.result = Some(json!({"result": output}));
+                }
             }
             for frame in self.frames.iter_mut().rev() {
                 if let Some(looping) = &mut frame.looping {
                     looping.results.of_round = output.clone();
-                    break;
+                    return;
                 }
                 if let Some(trying) = &mut frame.trying {
                     trying.result = trying.result.take().map(|_| output.clone());
-                    break;
+                    return;
                 }
+            }
+            if let Some(strand) = &mut self.strand {
+                strand.result = output.clone();
             }
         }
     }
@@ -282,7 +331,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     fn record_failure(&mut self, node: &Node, started_at: Timestamp, input: Value, error: &str) {
-        let ends_run = node.policy.then == OnError::Stop && !self.frames.iter().any(Frame::catches);
+        let ends_run = node.policy.then == OnError::Stop && !self.is_caught();
         if !ends_run && !self.records.takes_failure(self.is_in_loop()) {
             return;
         }
@@ -310,6 +359,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             }
             OnError::Stop => Err(End::Thrown(Thrown::new(node, error, code))),
         }
+    }
+
+    /// Returns whether what fails now is caught by a try around it.
+    pub(super) fn is_caught(&self) -> bool {
+        let around = self.strand.as_ref();
+        self.frames.iter().any(Frame::catches) || around.is_some_and(|strand| strand.is_caught)
     }
 
     pub(super) fn is_in_loop(&self) -> bool {

@@ -22,6 +22,7 @@ pub(super) enum Interrupt {
 }
 
 /// Watches for interrupts.
+#[derive(Clone)]
 pub(super) struct Watch {
     cancel: watch::Receiver<bool>,
     deadline: Instant,
@@ -59,19 +60,17 @@ impl Watch {
         self.deadline += waited;
     }
 
+    /// Counts what a part of the run counted that worked beside others.
+    pub(super) fn join(&mut self, other: &Watch) {
+        self.deadline = self.deadline.min(other.deadline);
+    }
+
     /// Does something, unless an interrupt comes first.
-    pub(super) async fn unless<T>(
-        &mut self,
-        work: impl Future<Output = T>,
-    ) -> Result<T, Interrupt> {
+    pub(super) async fn unless<T>(&self, work: impl Future<Output = T>) -> Result<T, Interrupt> {
+        let mut cancel = self.cancel.clone();
         let canceled = async {
             // Without a sender nobody can cancel any more.
-            if self
-                .cancel
-                .wait_for(|is_canceled| *is_canceled)
-                .await
-                .is_err()
-            {
+            if cancel.wait_for(|is_canceled| *is_canceled).await.is_err() {
                 pending::<()>().await;
             }
         };

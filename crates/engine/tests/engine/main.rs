@@ -21,3 +21,4 @@ mod server;
 mod simulation;
 mod stage;
 mod steps;
+mod strands;

@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 use crate::server::{Reply, Server, json as answer, text};
 use crate::stage::{Crash, End, MemoryJournal, Stage, declared, step_id};
 
-/// Every kind of step; `write` is the method of the requests that write.
-fn every_kind(server: &Server, write: &str) -> Value {
+/// Every kind of step; `write` is the method of the requests that write, and `at_once` says how many
+/// rounds run beside each other.
+fn every_kind(server: &Server, write: &str, at_once: usize) -> Value {
     json!([
         {"slug": "values", "kind": "set", "values": {"lines": "{{ trigger.body.lines }}"}},
         {"slug": "read", "kind": "http.request", "method": "GET", "url": server.url("/read")},
         {"slug": "create", "kind": "http.request", "method": write, "url": server.url("/create"), "body_type": "json", "json": {"n": "{{ steps.read.body.n }}"}},
         {"slug": "answer", "kind": "respond", "status": 201, "body_type": "json", "json": {"id": "{{ steps.create.body.id }}"}},
-        {"slug": "each", "kind": "loop", "items": "{{ steps.values.lines }}", "do": [
+        {"slug": "each", "kind": "loop", "items": "{{ steps.values.lines }}", "at_once": at_once, "do": [
             {"slug": "odd", "kind": "filter", "condition": "item != 2"},
             {"slug": "pick", "kind": "branch", "lanes": [
                 ["First", "index == 0", [{"slug": "first", "kind": "http.request", "method": write, "url": server.url("/line/{{ item }}"), "body_type": "form", "form": {"item": "{{ item }}"}}]],
@@ -74,43 +75,45 @@ fn essence(end: &End) -> BTreeMap<StepPath, StepRecord> {
         .collect()
 }
 
-fn stage(server: &Server, write: &str) -> Stage {
-    Stage::new(every_kind(server, write)).payload(json!({"body": {"lines": [1, 2, 3, 4]}}))
+fn stage(server: &Server, write: &str, at_once: usize) -> Stage {
+    Stage::new(every_kind(server, write, at_once)).payload(json!({"body": {"lines": [1, 2, 3, 4]}}))
 }
 
 #[tokio::test]
 async fn a_crash_at_any_write_changes_nothing_when_writes_may_be_repeated() {
-    let server = new_server().await;
-    let expected = stage(&server, "PUT").run().await;
-    assert_eq!(expected.error.as_deref(), Some("The end of id-1"));
-    assert_eq!(
-        expected.records.len(),
-        4 + 1 + 4 + 3 + 1 + 2 * 2 + 3 * 3 + 3 * 5 + 2,
-        "{expected:#?}"
-    );
-    assert!(expected.writes > 5);
-    for at_write in 0..expected.writes {
-        for is_durable in [false, true] {
-            let crash = Some(Crash {
-                at_write,
-                is_durable,
-            });
-            let end = stage(&server, "PUT")
-                .run_with(MemoryJournal {
-                    crash,
-                    ..MemoryJournal::default()
-                })
-                .await;
-            assert_eq!(end.state, RunState::Failed);
-            assert_eq!(end.error, expected.error, "{crash:?}");
-            assert_eq!(essence(&end), essence(&expected), "{crash:?}");
+    for at_once in [1, 3] {
+        let server = new_server().await;
+        let expected = stage(&server, "PUT", at_once).run().await;
+        assert_eq!(expected.error.as_deref(), Some("The end of id-1"));
+        assert_eq!(
+            expected.records.len(),
+            4 + 1 + 4 + 3 + 1 + 2 * 2 + 3 * 3 + 3 * 5 + 2,
+            "{expected:#?}"
+        );
+        assert!(expected.writes > 5);
+        for at_write in 0..expected.writes {
+            for is_durable in [false, true] {
+                let crash = Some(Crash {
+                    at_write,
+                    is_durable,
+                });
+                let end = stage(&server, "PUT", at_once)
+                    .run_with(MemoryJournal {
+                        crash,
+                        ..MemoryJournal::default()
+                    })
+                    .await;
+                assert_eq!(end.state, RunState::Failed);
+                assert_eq!(end.error, expected.error, "{crash:?}");
+                assert_eq!(essence(&end), essence(&expected), "{crash:?}");
+            }
         }
     }
 }
 
 #[tokio::test]
 async fn no_crash_repeats_a_write_that_may_not_be_repeated() {
-    let expected = stage(&new_server().await, "POST").run().await;
+    let expected = stage(&new_server().await, "POST", 1).run().await;
     assert_eq!(expected.error.as_deref(), Some("The end of id-1"));
     let (mut same, mut in_doubt) = (0, 0);
     for at_write in 0..expected.writes {
@@ -120,7 +123,7 @@ async fn no_crash_repeats_a_write_that_may_not_be_repeated() {
                 at_write,
                 is_durable,
             });
-            let end = stage(&server, "POST")
+            let end = stage(&server, "POST", 1)
                 .run_with(MemoryJournal {
                     crash,
                     ..MemoryJournal::default()

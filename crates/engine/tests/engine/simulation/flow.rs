@@ -98,7 +98,11 @@ impl Steps<'_> {
             }
             _ => {
                 let length = 1 + self.chance.below(3);
-                json!({"kind": "loop", "items": "{{ trigger.body.items }}", "do": self.list(length, depth + 1)})
+                json!({
+                    "kind": "loop", "items": "{{ trigger.body.items }}",
+                    "at_once": *self.chance.one_of(&[1, 1, 2, 3]),
+                    "do": self.list(length, depth + 1),
+                })
             }
         };
         step["slug"] = slug.into();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use domain::connection::{Kind, Server};
@@ -53,6 +53,8 @@ struct State {
     fences: HashMap<RunId, i64>,
     open: BTreeMap<usize, (usize, Op)>,
     done: HashMap<usize, Done>,
+    /// What wakes the strand that waits for an operation.
+    wakers: HashMap<usize, Waker>,
     begun: usize,
     /// How many levels of calls led to each run.
     depths: HashMap<RunId, usize>,
@@ -148,6 +150,13 @@ impl Ports {
         open.map(|(id, _)| *id).collect()
     }
 
+    /// Returns how many requests of an execution are under way.
+    pub(super) fn sends(&self, execution: usize) -> usize {
+        let state = self.state();
+        let open = state.open.values().filter(|(of, _)| *of == execution);
+        open.filter(|(_, op)| matches!(op, Op::Send { .. })).count()
+    }
+
     pub(super) fn open_of(&self, execution: usize) -> usize {
         self.open_ids(execution).len()
     }
@@ -161,15 +170,27 @@ impl Ports {
     }
 
     pub(super) fn done(&self, op: usize, done: Done) {
-        self.state().done.insert(op, done);
+        let mut state = self.state();
+        state.done.insert(op, done);
+        let waker = state.wakers.remove(&op);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     async fn wait(&self, op: Op) -> Done {
         let id = self.state().begin(op);
         let _gone = Gone(self, id);
-        poll_fn(|_| match self.state().done.remove(&id) {
-            Some(done) => Poll::Ready(done),
-            None => Poll::Pending,
+        poll_fn(|context| {
+            let mut state = self.state();
+            match state.done.remove(&id) {
+                Some(done) => Poll::Ready(done),
+                None => {
+                    state.wakers.insert(id, context.waker().clone());
+                    Poll::Pending
+                }
+            }
         })
         .await
     }
@@ -183,6 +204,7 @@ impl Drop for Gone<'_> {
         // A panic that holds the lock is the test's failure; another one would hide it.
         if let Ok(mut state) = self.0.0.lock() {
             state.open.remove(&self.1);
+            state.wakers.remove(&self.1);
         }
     }
 }

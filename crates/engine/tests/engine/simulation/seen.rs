@@ -30,6 +30,7 @@ impl Seen {
             "canceled",
             "resumed",
             "caught",
+            "rounds at once",
             "called",
             "called again",
             "waited for what was under way",

@@ -320,6 +320,9 @@ impl World {
             return;
         }
         let open = self.ports.open_ids(id);
+        if self.ports.sends(id) > 1 {
+            self.seen.note("rounds at once");
+        }
         let op = *self.chance.one_of(&open);
         let done = match self.ports.take(op) {
             Op::Append(lease, records) => {
