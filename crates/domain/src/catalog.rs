@@ -13,6 +13,8 @@ use crate::schema::Schema;
 
 /// The kind of step that sends an e-mail.
 pub const EMAIL: &str = "email.send";
+/// The kind of step that runs its lanes beside each other.
+pub const PARALLEL: &str = "parallel";
 /// The kind of step that asks a PostgreSQL database.
 pub const QUERY: &str = "postgres.query";
 
@@ -38,6 +40,8 @@ pub enum Container {
     Loop,
     /// Two lanes: what is tried, and what runs when a step of it fails.
     Try,
+    /// Lanes without conditions, which all run beside each other.
+    Parallel,
 }
 
 /// One action of the catalog.
@@ -112,6 +116,7 @@ static ACTIONS: LazyLock<Vec<Action>> = LazyLock::new(|| {
         include_str!("../catalog/filter.json"),
         include_str!("../catalog/branch.json"),
         include_str!("../catalog/loop.json"),
+        include_str!("../catalog/parallel.json"),
         include_str!("../catalog/try.json"),
         include_str!("../catalog/delay.json"),
         include_str!("../catalog/stop.json"),

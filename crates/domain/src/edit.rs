@@ -276,6 +276,7 @@ pub fn new_step(
             Some(Container::Branch) => vec![lane("If", Some("")), lane("Else", None)],
             Some(Container::Loop) => vec![lane("Each item", None)],
             Some(Container::Try) => vec![lane("Try", None), lane("If it fails", None)],
+            Some(Container::Parallel) => vec![lane("Lane 1", None), lane("Lane 2", None)],
             None => Vec::new(),
         },
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use crate::catalog::PARALLEL;
 use crate::document::{ListRef, Place, Step};
 use crate::edit::{self, Edit, several};
 use crate::template::{Anew, rewritten_text};
@@ -445,7 +446,7 @@ fn keeps_result(
         let Some(around) = document.steps.get(&container) else {
             break;
         };
-        if around.kind == "loop" || around.kind == "try" {
+        if matches!(around.kind.as_str(), "loop" | "try" | PARALLEL) {
             let is_result = |rest: &[&str]| matches!(rest, [] | ["result" | "results", ..]);
             if is_used(document, inside, around, is_result) {
                 return refused(format!("“{}”", around.name));

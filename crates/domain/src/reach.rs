@@ -124,6 +124,11 @@ impl Reach {
             } else if step.on_error.then == OnError::Continue {
                 declared.push(field("error", "Why it failed, when it did"));
             }
+            if step.kind == catalog::PARALLEL && sample.is_none() {
+                let lanes = step.lanes.iter();
+                let results = lanes.map(|lane| (lane.name.clone(), Value::Null)).collect();
+                sample = Some(Value::from_iter([("results", Value::Object(results))]));
+            }
             sources.push(Source {
                 expression: format!("steps.{}", step.slug),
                 title: step.name.clone(),

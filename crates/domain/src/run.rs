@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::{Called, Linked};
+use crate::catalog::PARALLEL;
 use crate::code::ConsoleLine;
 use crate::delivery::Delivery;
 use crate::document::{Document, OnError};
@@ -226,12 +227,13 @@ pub fn ended_at<'r>(records: &'r [StepRecord], document: &Document) -> Vec<&'r S
         let Some(step) = document.steps.get(&id) else {
             return false;
         };
-        // A loop whose rounds run at once says so itself when one of them ended it, and what then
-        // happens is no matter of its own policy.
-        let by_round = step.kind == "loop" && !record.output.is_null();
-        let stops = step.on_error.then == OnError::Stop || by_round;
+        // A step whose rounds or lanes run at once says so itself when one of them ended it, and
+        // what then happens is no matter of its own policy.
+        let has_strands = matches!(step.kind.as_str(), "loop" | PARALLEL);
+        let by_strand = has_strands && !record.output.is_null();
+        let stops = step.on_error.then == OnError::Stop || by_strand;
         match record.state {
-            StepState::InDoubt => stops || step.kind == "loop",
+            StepState::InDoubt => stops || has_strands,
             StepState::Failed if record.is_interrupted() => true,
             StepState::Failed => stops && !tried.contains(&id),
             _ => false,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::catalog::PARALLEL;
 use crate::document::Step;
 use crate::{Document, LaneId, StepId, search};
 
@@ -78,7 +79,7 @@ impl Maker<'_> {
     }
 
     fn step(&mut self, step: &Step, level: usize, place: (usize, usize)) {
-        let has_rows = matches!(step.kind.as_str(), "branch" | "try");
+        let has_rows = matches!(step.kind.as_str(), "branch" | "try" | PARALLEL);
         let is_empty = step.lanes.iter().all(|lane| lane.steps.is_empty());
         let below = (!is_empty || (has_rows && !step.lanes.is_empty())).then_some(());
         let of = Of::Step(step.id);

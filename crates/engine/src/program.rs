@@ -72,15 +72,17 @@ pub(crate) enum Action {
     Loop(Vec<usize>),
     /// What is tried, and what runs if it fails.
     Try(Vec<usize>, Vec<usize>),
+    /// Lanes that run beside each other.
+    Parallel(Vec<Arm>),
     Delay,
     Stop,
 }
 
-/// One lane of a branch.
+/// One lane of a branch, or of a parallel step.
 #[derive(Debug)]
 pub(crate) struct Arm {
     pub(crate) name: String,
-    /// `None` for the else lane.
+    /// `None` for the else lane, and in a parallel step.
     pub(crate) when: Option<Template>,
     pub(crate) list: Vec<usize>,
 }
@@ -255,6 +257,17 @@ impl Compiler<'_> {
                 let rescue = self.list(&rescue.steps, depth + 1, Some(index), true)?;
                 self.nodes[index].action = Action::Try(tried, rescue);
             }
+            Some(Container::Parallel) => {
+                let mut arms = Vec::with_capacity(step.lanes.len());
+                for lane in &step.lanes {
+                    arms.push(Arm {
+                        name: lane.name.clone(),
+                        when: None,
+                        list: self.list(&lane.steps, depth + 1, Some(index), true)?,
+                    });
+                }
+                self.nodes[index].action = Action::Parallel(arms);
+            }
             None => {}
         }
         Ok(index)
@@ -283,6 +296,7 @@ fn simple(step: &Step) -> Result<Action, CompileError> {
         "branch" => Action::Branch(Vec::new()),
         "loop" => Action::Loop(Vec::new()),
         "try" => Action::Try(Vec::new(), Vec::new()),
+        catalog::PARALLEL => Action::Parallel(Vec::new()),
         "delay" => Action::Delay,
         "stop" => Action::Stop,
         kind => {

@@ -74,7 +74,7 @@ impl Tree {
         }
         let action = step.action();
         let inside = match action.and_then(|action| action.container) {
-            Some(Container::Branch | Container::Try) => {
+            Some(Container::Branch | Container::Try | Container::Parallel) => {
                 let lanes = step
                     .lanes
                     .iter()

@@ -153,8 +153,44 @@ fn check_lanes<'a>(found: &mut Collector<'a>, step: &'a Step, container: Option<
             );
         }
         Some(Container::Branch) => check_branch(found, step),
+        Some(Container::Parallel) => check_parallel(found, step),
         _ => {}
     }
+}
+
+fn check_parallel<'a>(found: &mut Collector<'a>, step: &'a Step) {
+    if step.lanes.is_empty() || step.lanes.len() > limit::LANES {
+        found.say(
+            format!("A parallel step has 1 to {} lanes.", limit::LANES),
+            "Add or delete lanes.",
+        );
+    }
+    for (index, lane) in step.lanes.iter().enumerate() {
+        found.place.lane = Some(lane.id);
+        found.place.field = Some("name");
+        check_name(found, &lane.name, "lane");
+        if step.lanes[..index]
+            .iter()
+            .any(|other| other.name == lane.name)
+        {
+            found.say(
+                format!("Another lane is called `{}`, too.", lane.name),
+                "Give it a name of its own: what it gives is found under it.",
+            );
+        }
+        found.place.field = Some("when");
+        if lane.when.is_some() {
+            found.say(
+                format!(
+                    "The lane `{}` has a condition, but all lanes run.",
+                    lane.name
+                ),
+                "Delete the lane and add it again, with a branch in it.",
+            );
+        }
+    }
+    found.place.lane = None;
+    found.place.field = None;
 }
 
 fn check_branch<'a>(found: &mut Collector<'a>, step: &'a Step) {

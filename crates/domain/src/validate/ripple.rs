@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::scope;
+use crate::catalog::PARALLEL;
 use crate::document::Step;
 use crate::edit::{Change, Edit};
 use crate::{Document, StepId};
@@ -80,16 +81,22 @@ impl Ripple {
                     self.slug(document, *step);
                 }
             }
-            Edit::AddLane { step, .. } | Edit::MoveLane { step, .. } => self.lanes(document, *step),
-            Edit::SetNotes { .. } | Edit::SetLane { .. } => {}
+            Edit::AddLane { step, .. }
+            | Edit::MoveLane { step, .. }
+            | Edit::SetLane { step, .. } => self.lanes(document, *step),
+            Edit::SetNotes { .. } => {}
             Edit::Batch { edits } => edits.iter().for_each(|edit| self.add(document, edit)),
         }
     }
 
-    /// Which lane of a try sees its error depends on their order.
+    /// Which lane of a try sees its error depends on their order; what a parallel step gives has the
+    /// names of its lanes.
     fn lanes(&mut self, document: &Document, id: StepId) {
-        let step = document.steps.get(&id);
-        self.everything |= step.is_some_and(|step| step.kind == "try");
+        match document.steps.get(&id).map(|step| step.kind.as_str()) {
+            Some("try") => self.everything = true,
+            Some(PARALLEL) => self.slug(document, id),
+            _ => {}
+        }
     }
 
     fn slugs(&mut self, steps: &[Step]) {

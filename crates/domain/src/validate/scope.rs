@@ -8,7 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::collector::Collector;
 use super::{At, Problem};
-use crate::catalog::{self, Action};
+use crate::catalog::{self, Action, Container};
 use crate::document::{ListRef, OnError, Step};
 use crate::schema::Schema;
 use crate::template::ROOTS;
@@ -165,7 +165,7 @@ impl<'a> Surroundings<'a> {
         let root = path.first().copied().unwrap_or_default();
         match root {
             "steps" => path.get(1).map_or(Ok(()), |slug| {
-                self.check_step(document, id, slug, path.get(2), named)
+                self.check_step(document, id, slug, &path[2..], named)
             }),
             "trigger" => match (catalog::trigger(&document.trigger.kind), path.get(1)) {
                 (Some(kind), Some(name)) => check_output(&kind.output, None, name, "trigger"),
@@ -196,10 +196,10 @@ impl<'a> Surroundings<'a> {
         document: &Document,
         id: StepId,
         slug: &str,
-        name: Option<&&str>,
+        rest: &[&str],
         named: u64,
     ) -> Result<(), Said> {
-        match (self.visible.get(&named), name) {
+        match (self.visible.get(&named), rest.first()) {
             (Some(_), None) | (Some(Seen::Output(_, None)), _) => Ok(()),
             (Some(Seen::Round), Some(name)) => check_name(
                 |known| ROUND.contains(&known),
@@ -214,7 +214,19 @@ impl<'a> Surroundings<'a> {
                 &format!("steps.{slug}"),
             ),
             (Some(Seen::Output(step, Some(action))), Some(name)) => {
-                check_output(&action.output, Some(step), name, slug)
+                check_output(&action.output, Some(step), name, slug)?;
+                match (action.container, rest) {
+                    (Some(Container::Parallel), ["results", lane, ..]) => check_name(
+                        |known| step.lanes.iter().any(|lane| lane.name == known),
+                        || {
+                            let names = step.lanes.iter().map(|lane| lane.name.as_str());
+                            names.collect::<Vec<_>>().join(", ")
+                        },
+                        lane,
+                        &format!("steps.{slug}.results"),
+                    ),
+                    _ => Ok(()),
+                }
             }
             (None, _) => Err(match document.step_by_slug(slug) {
                 None => (

@@ -366,9 +366,14 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         let status = answer.status;
         let mut output = json!({"status": status});
+        let earlier = self.records.known(&self.path(node));
+        let earlier = earlier.filter(|earlier| earlier.state == StepState::Succeeded);
         let (has_responded, on_answer) = {
             let mut given = self.given();
-            let is_first = !std::mem::replace(&mut given.has_responded, true);
+            let answered = std::mem::replace(&mut given.has_responded, true);
+            // Which of several strands answered first is what was recorded of it.
+            let is_first =
+                earlier.map_or(!answered, |earlier| earlier.output.get("note").is_none());
             if is_first && self.program.is_called {
                 given.result = Some(responded(status, &config));
             }

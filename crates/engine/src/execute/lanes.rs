@@ -9,7 +9,7 @@ use super::catching::{FAILED, Thrown};
 use super::frame::{Frame, Looping, Results};
 use super::record::{ROUNDS, measure};
 use super::run::Run;
-use super::strand::Strands;
+use super::strand::{Lanes, Rounds};
 use crate::port::{Clock, Journal, Outside};
 use crate::program::{Arm, Node};
 use crate::step;
@@ -72,7 +72,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         started_at: Timestamp,
         mut config: Map<String, Value>,
         list: &'p [usize],
-    ) -> Result<Option<Strands<'p>>, End> {
+    ) -> Result<Option<Rounds<'p>>, End> {
         let items = match config.remove("items") {
             Some(Value::Array(items)) => items,
             other => {
@@ -135,7 +135,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         // A test that ends at some step shows one way to it.
         if at_once > 1 && !self.part.has_end() {
-            return Ok(Some(Strands {
+            return Ok(Some(Rounds {
                 list,
                 looping,
                 at_once,
@@ -149,13 +149,52 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         Ok(None)
     }
 
+    /// Begins the lanes of a parallel step.
+    pub(super) fn begin_parallel(
+        &mut self,
+        node: &'p Node,
+        started_at: Timestamp,
+        arms: &'p [Arm],
+    ) -> Lanes<'p> {
+        let is_recorded = self.records.is_detailed(self.is_in_loop());
+        if is_recorded {
+            let begun = self.record(node, started_at, StepState::Started);
+            self.records.begin(StepRecord {
+                finished_at: None,
+                ..begun
+            });
+        }
+        Lanes {
+            node,
+            started_at,
+            is_recorded,
+            before: self.frames.last().map(|frame| frame.scope.clone()),
+            arms,
+            begun: 0,
+            results: vec![Value::Null; arms.len()],
+        }
+    }
+
+    /// Gives and records what the lanes of a parallel step gave.
+    pub(super) fn end_parallel(&mut self, lanes: Lanes<'p>) -> Result<(), End> {
+        let names = lanes.arms.iter().map(|arm| arm.name.clone());
+        let results: Map<String, Value> = names.zip(lanes.results).collect();
+        let output = json!({"results": results});
+        self.give(lanes.node, &output);
+        if lanes.is_recorded {
+            let record = self.record(lanes.node, lanes.started_at, StepState::Succeeded);
+            self.records.pure(StepRecord { output, ..record });
+        }
+        Ok(())
+    }
+
     fn fails(
         &mut self,
         node: &'p Node,
         started_at: Timestamp,
         input: Value,
         error: String,
-    ) -> Result<Option<Strands<'p>>, End> {
+    ) -> Result<Option<Rounds<'p>>, End> {
         self.fail(node, started_at, input, error).map(|()| None)
     }
 

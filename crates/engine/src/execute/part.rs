@@ -34,12 +34,23 @@ impl Part {
         self.until.is_some()
     }
 
-    /// Returns the part for a strand: the pinned outputs are the same.
+    /// Returns the part for a strand, which may come to the last step, too.
     pub(super) fn of_strand(&self) -> Self {
         Self {
+            until: self.until,
             pins: self.pins.clone(),
-            ..Self::default()
+            ends_at: None,
         }
+    }
+
+    /// Takes note of where a strand got; returns whether that was the end of the last step.
+    pub(super) fn join(&mut self, strand: &Self) -> bool {
+        let is_over = strand.ends_at.is_some();
+        if is_over {
+            // However many lists are open here, the last step is behind.
+            self.ends_at = Some(usize::MAX);
+        }
+        is_over
     }
 
     /// Takes note that a step begins while so many lists are open; returns its pinned output.

@@ -45,11 +45,9 @@ impl Records {
         self.locked().recorded(path)
     }
 
-    /// Returns how a loop ended before this execution, when that was badly and recorded.
-    pub(super) fn ended_badly(&self, path: &StepPath) -> Option<StepRecord> {
-        let recorder = self.locked();
-        let record = recorder.history.get(path)?;
-        matches!(record.state, StepState::Failed | StepState::InDoubt).then(|| record.clone())
+    /// Returns what was recorded of a step before this execution, and leaves it there.
+    pub(super) fn known(&self, path: &StepPath) -> Option<StepRecord> {
+        self.locked().history.get(path).cloned()
     }
 
     /// Notes that a round of a loop begins.

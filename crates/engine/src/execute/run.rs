@@ -15,7 +15,7 @@ use super::catching::{FAILED, Thrown};
 use super::frame::Frame;
 use super::part::{self, Part};
 use super::record::Records;
-use super::strand::Strand;
+use super::strand::{Strand, Strands};
 use super::watch::{Interrupt, Watch};
 use super::{End, Outcome};
 use crate::port::{
@@ -210,8 +210,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Action::Branch(arms) => self.branch(node, started_at, arms),
             Action::Loop(list) => match self.begin_loop(node, started_at, config, list)? {
                 None => Ok(()),
-                Some(strands) => Box::pin(self.rounds_at_once(strands)).await,
+                Some(rounds) => Box::pin(self.at_once(Strands::Rounds(Box::new(rounds)))).await,
             },
+            Action::Parallel(arms) => {
+                let lanes = self.begin_parallel(node, started_at, arms);
+                Box::pin(self.at_once(Strands::Lanes(lanes))).await
+            }
             Action::Try(list, rescue) => {
                 self.begin_try(node, started_at, (list, rescue));
                 Ok(())

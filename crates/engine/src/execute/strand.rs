@@ -1,8 +1,8 @@
-//! Rounds that run beside each other.
+//! Rounds of a loop, and lanes of a parallel step, that run beside each other.
 //!
-//! Each round is a strand of the run: it has its own place in the tree and its own scope, and
-//! shares records, journal and time limit with the others. What is durable of a strand says alone
-//! how it goes on, whatever the others do, so that a replay leads each one to where it was.
+//! Each is a strand of the run: it has its own place in the tree and its own scope, and shares
+//! records, journal and time limit with the others. What is durable of a strand says alone how it
+//! goes on, whatever the others do, so that a replay leads each one to where it was.
 //!
 //! A strand that has to wait keeps its place among those that run at once. When all that run wait,
 //! the run does: for the first call that one of them made, else for the earliest time. So of calls
@@ -10,8 +10,8 @@
 //!
 //! When one fails, the others end before their next step: what they have sent by then gets its
 //! answer and its record. Which one failed first is a matter of time, and a lane that rescues may
-//! act on it, so it is recorded of the loop: a replay throws the same. A person who resumes the run
-//! opens both again, the failed step and the loop.
+//! act on it, so it is recorded of the container: a replay throws the same. A person who resumes the
+//! run opens both again, the failed step and the container.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,16 +27,108 @@ use serde_json::Value;
 use super::End;
 use super::catching::Thrown;
 use super::frame::{Frame, Looping};
+use super::part::Part;
 use super::run::Run;
 use super::watch::Watch;
 use crate::port::{Calling, Clock, Journal, Outside};
+use crate::program::{Arm, Node};
 
-/// A loop whose rounds run beside each other.
-pub(super) struct Strands<'p> {
+/// What the record of a container that failed has of the answer that was given until then.
+const RESPONDED: &str = "responded";
+
+/// What runs beside each other.
+pub(super) enum Strands<'p> {
+    Rounds(Box<Rounds<'p>>),
+    Lanes(Lanes<'p>),
+}
+
+/// A loop whose rounds do.
+pub(super) struct Rounds<'p> {
     pub(super) list: &'p [usize],
     pub(super) looping: Looping<'p>,
     /// So many at a time.
     pub(super) at_once: usize,
+}
+
+/// A parallel step, whose lanes do.
+pub(super) struct Lanes<'p> {
+    pub(super) node: &'p Node,
+    pub(super) started_at: Timestamp,
+    /// Its beginning was recorded, so its end must be, too.
+    pub(super) is_recorded: bool,
+    /// What the steps before it gave: each lane starts from it.
+    pub(super) before: Option<Scope>,
+    pub(super) arms: &'p [Arm],
+    pub(super) begun: usize,
+    /// The last output of each lane.
+    pub(super) results: Vec<Value>,
+}
+
+/// A strand that is to begin.
+struct Begins<'p> {
+    list: &'p [usize],
+    scope: Scope,
+    /// Of a loop.
+    round: Option<usize>,
+}
+
+impl<'p> Strands<'p> {
+    fn node(&self) -> &'p Node {
+        match self {
+            Strands::Rounds(rounds) => rounds.looping.node,
+            Strands::Lanes(lanes) => lanes.node,
+        }
+    }
+
+    /// Returns how many run at a time.
+    fn at_once(&self) -> usize {
+        match self {
+            Strands::Rounds(rounds) => rounds.at_once,
+            Strands::Lanes(lanes) => lanes.arms.len(),
+        }
+    }
+
+    /// Returns the next one, with its number.
+    fn next(&mut self) -> Option<(usize, Begins<'p>)> {
+        match self {
+            Strands::Rounds(rounds) => {
+                let Rounds { list, looping, .. } = rounds.as_mut();
+                let item = looping.items.next()?;
+                let round = looping.begun;
+                looping.begun += 1;
+                let begins = Begins {
+                    list,
+                    scope: looping.before.round(&looping.node.slug, &item, round),
+                    round: Some(round),
+                };
+                Some((round, begins))
+            }
+            Strands::Lanes(lanes) => {
+                let number = lanes.begun;
+                let arm = lanes.arms.get(number)?;
+                lanes.begun += 1;
+                let begins = Begins {
+                    list: &arm.list,
+                    scope: lanes.before.clone()?,
+                    round: None,
+                };
+                Some((number, begins))
+            }
+        }
+    }
+
+    /// Keeps what one gave that came to its end.
+    fn keep(&mut self, number: usize, result: Value) -> Result<(), Thrown> {
+        match self {
+            Strands::Rounds(rounds) => rounds.looping.keep_result(number, result),
+            Strands::Lanes(lanes) => {
+                if let Some(of_lane) = lanes.results.get_mut(number) {
+                    *of_lane = result;
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
 /// What makes a strand a part of something.
@@ -70,9 +162,10 @@ impl Halt {
 
 /// How a strand ended.
 struct Ended {
-    round: usize,
+    number: usize,
     end: Result<Value, End>,
     watch: Watch,
+    part: Part,
 }
 
 /// Why strands did not come to their end, taken together.
@@ -83,7 +176,7 @@ struct Ends {
     /// The first failure that a try may catch.
     thrown: Option<Thrown>,
     is_halted: bool,
-    /// The call of the earliest round.
+    /// The call of the first strand.
     calling: Option<(usize, Box<Calling>)>,
     /// The earliest time for which one waits.
     until: Option<Timestamp>,
@@ -91,7 +184,7 @@ struct Ends {
 
 impl Ends {
     /// Notes one; returns whether the others have to end, too.
-    fn note(&mut self, round: usize, end: End) -> bool {
+    fn note(&mut self, number: usize, end: End) -> bool {
         match end {
             End::Waiting(until) => {
                 self.until = Some(self.until.map_or(until, |known| known.min(until)));
@@ -101,9 +194,9 @@ impl Ends {
                 if self
                     .calling
                     .as_ref()
-                    .is_none_or(|(first, _)| round < *first)
+                    .is_none_or(|(first, _)| number < *first)
                 {
-                    self.calling = Some((round, calling));
+                    self.calling = Some((number, calling));
                 }
                 return false;
             }
@@ -121,43 +214,39 @@ impl Ends {
 }
 
 impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
-    /// Runs all rounds of a loop, some at once.
-    pub(super) async fn rounds_at_once(&mut self, strands: Strands<'p>) -> Result<(), End> {
-        let Strands {
-            list,
-            mut looping,
-            at_once,
-        } = strands;
-        let node = looping.node;
-        if let Some(ended) = self.records.ended_badly(&self.path(node)) {
-            return Err(match ended.state {
-                StepState::InDoubt => End::InDoubt(ended.error.unwrap_or_default()),
-                _ => End::Thrown(Thrown::again(ended.output)),
-            });
+    /// Runs all strands, some at once.
+    pub(super) async fn at_once(&mut self, mut strands: Strands<'p>) -> Result<(), End> {
+        if let Some(end) = self.ended_badly(&strands) {
+            return Err(end);
         }
         let halt = Arc::new(Halt {
             given: AtomicBool::new(false),
             around: self.strand.as_ref().map(|strand| strand.halt.clone()),
         });
+        // A test that ends at some step goes there one after the other.
+        let most = if self.part.has_end() {
+            1
+        } else {
+            strands.at_once()
+        };
         let (mut ends, mut parked) = (Ends::default(), 0);
         let mut running = FuturesUnordered::new();
         loop {
-            while running.len() + parked < at_once
+            while running.len() + parked < most
                 && !halt.is_given()
-                && let Some(item) = looping.items.next()
+                && let Some((number, begins)) = strands.next()
             {
-                let round = looping.begun;
-                looping.begun += 1;
-                self.records.begin_round();
-                let scope = looping.before.round(&node.slug, &item, round);
-                running.push(self.strand(list, scope, round, &halt).run_round(round));
+                running.push(self.strand(begins, &halt).finished(number));
             }
             let Some(ended) = running.next().await else {
                 break;
             };
             self.watch.join(&ended.watch);
+            if ended.end.is_ok() && self.part.join(&ended.part) {
+                return Ok(());
+            }
             let end = match ended.end {
-                Ok(result) => match looping.keep_result(ended.round, result) {
+                Ok(result) => match strands.keep(ended.number, result) {
                     Ok(()) => continue,
                     Err(thrown) => End::Thrown(thrown),
                 },
@@ -165,7 +254,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 Err(End::Lost) => return Err(End::Lost),
                 Err(end) => end,
             };
-            if ends.note(ended.round, end) {
+            if ends.note(ended.number, end) {
                 halt.given.store(true, Ordering::Relaxed);
             } else {
                 parked += 1;
@@ -174,13 +263,18 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         drop(running);
         if let Some(end) = ends.of_run {
             if let End::InDoubt(error) = &end {
-                self.note_end(&looping, StepState::InDoubt, Value::Null, error);
+                self.note_end(&strands, StepState::InDoubt, Value::Null, error);
             }
             return Err(end);
         }
         if let Some(thrown) = ends.thrown {
-            let error = thrown.error.clone();
-            self.note_end(&looping, StepState::Failed, error, "A step in it failed.");
+            let mut output = thrown.error.clone();
+            let given = self.given();
+            if given.has_responded {
+                output[RESPONDED] = given.result.clone().into();
+            }
+            drop(given);
+            self.note_end(&strands, StepState::Failed, output, "A step in it failed.");
             return Err(End::Thrown(thrown));
         }
         if ends.is_halted || halt.is_given() {
@@ -189,26 +283,24 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if let Some((_, calling)) = ends.calling {
             return Err(End::Calling(calling));
         }
-        match ends.until {
-            Some(until) => Err(End::Waiting(until)),
-            None => self.end_loop(looping),
+        match (ends.until, strands) {
+            (Some(until), _) => Err(End::Waiting(until)),
+            (None, Strands::Rounds(rounds)) => self.end_loop(rounds.looping),
+            (None, Strands::Lanes(lanes)) => self.end_parallel(lanes),
         }
     }
 
-    /// Returns the strand of one round.
-    fn strand(
-        &self,
-        list: &'p [usize],
-        scope: Scope,
-        round: usize,
-        halt: &Arc<Halt>,
-    ) -> Run<'p, C, J, O> {
+    /// Returns a strand of this one.
+    fn strand(&self, begins: Begins<'p>, halt: &Arc<Halt>) -> Run<'p, C, J, O> {
         let mut rounds = self.rounds.clone();
-        rounds.push(u32::try_from(round).unwrap_or(u32::MAX));
+        if let Some(round) = begins.round {
+            self.records.begin_round();
+            rounds.push(u32::try_from(round).unwrap_or(u32::MAX));
+        }
         Run {
             whole: self.whole,
             watch: self.watch.clone(),
-            frames: vec![Frame::new(list, scope)],
+            frames: vec![Frame::new(begins.list, begins.scope)],
             part: self.part.of_strand(),
             rounds,
             steps_taken: 0,
@@ -222,7 +314,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
 
     /// Runs this strand until it can go no further. The type is written out, because strands may
     /// have strands of their own.
-    fn run_round(mut self, round: usize) -> BoxFuture<'p, Ended> {
+    fn finished(mut self, number: usize) -> BoxFuture<'p, Ended> {
         Box::pin(async move {
             let mut end = self.interpret().await;
             // Nobody may come by for long who would append what a write of this strand did.
@@ -234,18 +326,42 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             }
             let result = self.strand.map_or(Value::Null, |strand| strand.result);
             Ended {
-                round,
+                number,
                 end: end.map(|()| result),
                 watch: self.watch,
+                part: self.part,
             }
         })
     }
 
-    /// Records how the loop ended, which its rounds alone do not say: some have still steps to do.
-    fn note_end(&self, looping: &Looping<'p>, state: StepState, output: Value, error: &str) {
-        let record = self.record(looping.node, looping.started_at, state);
+    /// Returns how the container ended before this execution, if that was badly.
+    fn ended_badly(&self, strands: &Strands<'p>) -> Option<End> {
+        let ended = self.records.known(&self.path(strands.node()))?;
+        match (ended.state, ended.output) {
+            (StepState::InDoubt, _) => Some(End::InDoubt(ended.error.unwrap_or_default())),
+            (StepState::Failed, Value::Object(mut error)) => {
+                // What answered in it is not done again.
+                if let Some(result) = error.shift_remove(RESPONDED) {
+                    let mut given = self.given();
+                    given.has_responded = true;
+                    given.result = Some(result).filter(|_| self.program.is_called);
+                }
+                Some(End::Thrown(Thrown::again(error.into())))
+            }
+            _ => None,
+        }
+    }
+
+    /// Records how the container ended, which its strands alone do not say: some have still steps
+    /// to do.
+    fn note_end(&self, strands: &Strands<'p>, state: StepState, output: Value, error: &str) {
+        let (started_at, input) = match strands {
+            Strands::Rounds(rounds) => (rounds.looping.started_at, rounds.looping.input.clone()),
+            Strands::Lanes(lanes) => (lanes.started_at, Value::Null),
+        };
+        let record = self.record(strands.node(), started_at, state);
         self.records.effect(StepRecord {
-            input: looping.input.clone(),
+            input,
             output,
             error: Some(error.to_owned()),
             ..record

@@ -1,9 +1,10 @@
-//! Rounds of a loop that run beside each other.
+//! Rounds of a loop, and lanes of a parallel step, that run beside each other.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::run::{RunState, StepState};
+use domain::run::{RunState, StepState, TestScope};
 use engine::Outcome;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -287,4 +288,94 @@ async fn loops_in_rounds_that_run_at_once_run_their_own_rounds_at_once() {
         let result = &end.output("outer")["results"][outer];
         assert_eq!(result["results"], json!(sums(outer)), "{result}");
     }
+}
+
+#[tokio::test]
+async fn the_lanes_of_a_parallel_step_run_at_once_and_give_their_last_outputs_by_name() {
+    let (url, mut requests) = held().await;
+    let stage = Stage::new(json!([
+        {"slug": "before", "kind": "set", "values": {"n": 1}},
+        {"slug": "both", "kind": "parallel", "lanes": [
+            ["Customer", null, [
+                {"slug": "customer", "kind": "http.request", "method": "GET", "url": format!("{url}/customer")},
+                {"slug": "name", "kind": "set", "values": {"name": "{{ steps.customer.body }} {{ steps.before.n }}"}},
+            ]],
+            ["All orders", null, [
+                {"slug": "orders", "kind": "http.request", "method": "GET", "url": format!("{url}/orders")},
+            ]],
+            ["Nothing", null, []],
+        ]},
+        {"slug": "all", "kind": "set", "values": {
+            "name": "{{ steps.both.results.Customer.name }}",
+            "status": "{{ steps.both.results['All orders'].status }}",
+            "nothing": "{{ steps.both.results.Nothing is none }}",
+        }},
+    ]));
+    let answering = async {
+        // Both are open before either has its answer.
+        let open =
+            [requests.recv().await, requests.recv().await].map(|held| held.expect("it calls"));
+        for held in open {
+            held.status.send(200).expect("it waits");
+        }
+    };
+    let (end, ()) = tokio::join!(stage.run(), answering);
+    let end = end.succeeded();
+    let expected = json!({"name": "ok 1", "status": 200, "nothing": true});
+    assert_eq!(*end.output("all"), expected);
+    assert_eq!(end.of("both").state, StepState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_lane_that_fails_ends_the_others_and_is_caught_around_the_parallel_step() {
+    let (url, mut requests) = held().await;
+    let call = |path: &str| json!({"slug": path, "kind": "http.request", "method": "POST", "url": format!("{url}/{path}")});
+    let stage = Stage::new(json!([{"slug": "attempt", "kind": "try",
+        "try": [{"slug": "both", "kind": "parallel", "lanes": [
+            ["One", null, [call("one"), call("never")]],
+            ["Two", null, [call("two")]],
+        ]}],
+        "catch": [{"slug": "told", "kind": "log", "message": "{{ steps.attempt.error.step }} {{ steps.attempt.error.code }}"}],
+    }]));
+    let answering = async {
+        let mut open =
+            [requests.recv().await, requests.recv().await].map(|held| held.expect("it calls"));
+        open.sort_by(|one, other| one.path.cmp(&other.path));
+        let [one, two] = open;
+        two.status.send(410).expect("it waits");
+        one.status.send(200).expect("it waits");
+        requests
+    };
+    let (end, mut requests) = tokio::join!(stage.run(), answering);
+    let end = end.succeeded();
+    assert_eq!(end.output("told")["message"], "two http_410");
+    assert_eq!(end.of("one").state, StepState::Succeeded);
+    assert_eq!(end.of("both").state, StepState::Failed);
+    assert!(requests.try_recv().is_err(), "nothing more begins");
+}
+
+#[tokio::test]
+async fn a_test_goes_to_a_step_in_a_lane_and_no_further() {
+    let note = |slug: &str| json!({"slug": slug, "kind": "log", "message": slug});
+    let mut stage = Stage::new(json!([
+        {"slug": "both", "kind": "parallel", "lanes": [
+            ["One", null, [note("one"), note("two")]],
+            ["Two", null, [note("three"), note("four")]],
+            ["Three", null, [note("five")]],
+        ]},
+        note("after"),
+    ]));
+    stage.is_test = true;
+    stage.scope = TestScope::Part {
+        until: Some(step_id("three")),
+        pins: BTreeMap::new(),
+    };
+    let end = stage.run().await.succeeded();
+    let ran = |slug: &str| {
+        end.records
+            .iter()
+            .any(|record| record.path.step == step_id(slug))
+    };
+    let ran = ["one", "two", "three", "four", "five", "after"].map(ran);
+    assert_eq!(ran, [true, true, true, false, false, false]);
 }

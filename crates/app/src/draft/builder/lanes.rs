@@ -16,7 +16,15 @@ use crate::presence;
 
 pub(super) fn view(builder: Builder, id: StepId, container: Container) -> Option<AnyView> {
     match container {
-        Container::Branch => Some(branch(builder, id).into_any()),
+        Container::Branch => {
+            let about =
+                "The first lane whose condition holds runs; the else lane runs when none does.";
+            Some(lanes(builder, id, about, Some(String::new())).into_any())
+        }
+        Container::Parallel => {
+            let about = "All lanes run beside each other. A lane does not see what another one does; behind them, its last output is found under its name.";
+            Some(lanes(builder, id, about, None).into_any())
+        }
         Container::Try => Some(what_is_caught(builder, id).into_any()),
         Container::Loop => None,
     }
@@ -37,7 +45,8 @@ fn what_is_caught(builder: Builder, id: StepId) -> impl IntoView {
     }
 }
 
-fn branch(builder: Builder, id: StepId) -> impl IntoView {
+/// Draws the lanes, and how to add one: with the condition `when`, if its kind has conditions.
+fn lanes(builder: Builder, id: StepId, about: &'static str, when: Option<String>) -> impl IntoView {
     let editor = builder.editor;
     let lanes = Memo::new(move |_| {
         let lanes = editor.step(id, |step| {
@@ -53,16 +62,17 @@ fn branch(builder: Builder, id: StepId) -> impl IntoView {
                 .get(&id)
                 .map(|step| step.lanes.as_slice())
                 .unwrap_or_default();
-            let index = lanes
+            // Behind those that have the same, so before the else lane of a branch.
+            let alike = lanes
                 .iter()
-                .position(|lane| lane.when.is_none())
-                .unwrap_or(lanes.len());
-            (index, lanes.len() + 1)
+                .rposition(|lane| lane.when.is_some() == when.is_some());
+            let index = alike.map_or(0, |index| index + 1);
+            (index, free_number(lanes))
         });
         let lane = Lane {
             id: LaneId(Uuid::now_v7()),
-            name: format!("Lane {number}"),
-            when: Some(String::new()),
+            name: lane_name(number),
+            when: when.clone(),
             steps: Vec::new(),
         };
         builder.explain(editor.act(Edit::AddLane {
@@ -74,7 +84,7 @@ fn branch(builder: Builder, id: StepId) -> impl IntoView {
     view! {
         <section class="panel-lanes" aria-label="Lanes">
             <h3 class="panel-section">"Lanes"</h3>
-            <p class="panel-help">"The first lane whose condition holds runs; the else lane runs when none does."</p>
+            <p class="panel-help">{about}</p>
             <For each=move || lanes.get() key=|lane| *lane children=move |lane| one(builder, id, lane) />
             <button
                 type="button"
@@ -86,6 +96,17 @@ fn branch(builder: Builder, id: StepId) -> impl IntoView {
             </button>
         </section>
     }
+}
+
+/// Returns the number of a new lane whose name no other has.
+fn free_number(lanes: &[Lane]) -> usize {
+    let is_taken = |number: &usize| lanes.iter().any(|lane| lane.name == lane_name(*number));
+    let from = lanes.len() + 1;
+    (from..).find(|number| !is_taken(number)).unwrap_or(from)
+}
+
+fn lane_name(number: usize) -> String {
+    format!("Lane {number}")
 }
 
 fn one(builder: Builder, id: StepId, lane: LaneId) -> impl IntoView {
@@ -138,6 +159,10 @@ fn one(builder: Builder, id: StepId, lane: LaneId) -> impl IntoView {
             }));
         }
     };
+    let is_branch = move || {
+        let kind = editor.step(id, |step| step.kind == "branch");
+        kind.unwrap_or_default()
+    };
     let name = move || shown().0;
     let mark = format!("@{lane}");
     view! {
@@ -170,7 +195,9 @@ fn one(builder: Builder, id: StepId, lane: LaneId) -> impl IntoView {
             {move || problem("name").map(|text| view! { <p class="field-problem">{text}</p> })}
             <Show
                 when=move || now.get().is_some_and(|(_, when)| when.is_some())
-                fallback=|| view! { <p class="panel-help">"Else: runs when no other lane does."</p> }
+                fallback=move || {
+                    is_branch().then(|| view! { <p class="panel-help">"Else: runs when no other lane does."</p> })
+                }
             >
                 <div on:focusout=move |_| editor.end_gesture()>
                     {labelled("Runs when", "", Signal::derive(move || problem("when")), move |id| Condition {

@@ -194,7 +194,10 @@ fn form_of_step(builder: Builder, id: StepId, declared: Option<Declared>) -> imp
                 {action.container.map(|container| lanes::view(builder, id, container))}
             })}
             {values::view(expressions)}
-            {(action.and_then(|action| action.container) != Some(Container::Try))
+            {(!matches!(
+                    action.and_then(|action| action.container),
+                    Some(Container::Try | Container::Parallel)
+                ))
                 .then(|| error_policy(builder, id))}
             {notes(builder, id)}
         </fieldset>

@@ -80,6 +80,15 @@ impl Steps<'_> {
                 ]);
                 json!({"kind": "branch", "lanes": lanes})
             }
+            12 if self.chance.percent(50) => {
+                let lanes: Vec<Value> = (0..1 + self.chance.below(3))
+                    .map(|lane| {
+                        let length = self.chance.below(3);
+                        json!([format!("Lane {lane}"), null, self.list(length, depth + 1)])
+                    })
+                    .collect();
+                json!({"kind": "parallel", "lanes": lanes})
+            }
             12..14 => {
                 let (tried, rescue) = (1 + self.chance.below(3), self.chance.below(3));
                 json!({

@@ -443,7 +443,10 @@ impl World {
         self.awake[worker] = true;
         for id in self.of_worker(worker) {
             self.seen.note("crash");
-            let execution = self.executions.remove(&id).expect("it is there");
+            // The end of another one may have ended it.
+            let Some(execution) = self.executions.remove(&id) else {
+                continue;
+            };
             let writing: Vec<_> = self
                 .ports
                 .open_ids(id)
