@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::answer_desk::AnswerDesk;
 use crate::code::Processes;
+use crate::component::Machines;
 use crate::config::{Config, KeySource};
 use crate::mail::{Mailer, Pace};
 use crate::postgres::Postgres;
@@ -168,6 +169,8 @@ async fn serve(
 ) -> Result<(), Failure> {
     let stop = Stop::new();
     let answers = Arc::new(AnswerDesk::default());
+    let machines = Machines::default();
+    store.inspect_by(Arc::new(machines.clone()));
     let worker = config.role.is_worker().then(|| {
         Worker::new(
             store.clone(),
@@ -175,6 +178,7 @@ async fn serve(
             stop.clone(),
             config.concurrency,
             Arc::new(Processes::of_this_binary()),
+            Arc::new(machines.of(store.clone())),
         )
     });
     let working = worker.clone().map(|worker| tokio::spawn(worker.work()));

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use domain::run::RunState;
 use domain::{RunId, Timestamp};
-use engine::port::{Clock, Lease, Sandbox, SystemClock};
+use engine::port::{Clock, Components, Lease, Sandbox, SystemClock};
 use engine::{Engine, Outcome, Task};
 use futures::FutureExt;
 use store::{ClaimedRun, PgJournal, Store, Suspects, WorkerId};
@@ -81,14 +81,15 @@ struct Running {
 }
 
 impl Worker {
-    /// Returns a worker that executes up to `concurrency` runs at once, and their code in
-    /// `sandbox`.
+    /// Returns a worker that executes up to `concurrency` runs at once, their code in `sandbox` and
+    /// their components in `components`.
     pub fn new(
         store: Store,
         answers: Arc<AnswerDesk>,
         stop: Stop,
         concurrency: usize,
         sandbox: Arc<dyn Sandbox>,
+        components: Arc<dyn Components>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id: WorkerId::random(),
@@ -96,7 +97,8 @@ impl Worker {
             engine: Engine::new(SystemClock)
                 .with_vault(Arc::new(store.clone()))
                 .with_directory(Arc::new(store.clone()))
-                .with_sandbox(sandbox),
+                .with_sandbox(sandbox)
+                .with_components(components),
             store,
             programs: Programs::default(),
             answers,

@@ -28,6 +28,8 @@ pub struct Call {
     pub(super) expected_text: String,
     /// For the whole exchange: from connecting to the last byte.
     pub(super) timeout: Duration,
+    /// The body of the answer stays text, also where it is JSON.
+    pub(super) is_raw: bool,
     /// The step says that sending it twice does no harm.
     repeats: bool,
     /// The id of the connection that the step names, as it says it.
@@ -80,10 +82,20 @@ impl Call {
             expected,
             expected_text,
             timeout,
+            is_raw: false,
             repeats,
             connection: text(config.get("connection")).trim().to_owned(),
             credentials: None,
         })
+    }
+
+    /// Leaves the body of the answer as it came.
+    #[must_use]
+    pub(crate) fn raw(self) -> Self {
+        Self {
+            is_raw: true,
+            ..self
+        }
     }
 
     /// Returns the connection that the step names, or a sentence when that is none.
