@@ -36,21 +36,29 @@ pub struct Machines {
 struct Inner {
     machine: Machine,
     places: Semaphore,
+    time_limit: Duration,
 }
 
 impl Default for Machines {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            inner: Arc::new(Inner {
-                machine: Machine::default(),
-                places: Semaphore::new(processors),
-            }),
-        }
+        Self::new(processors, TIME_LIMIT)
     }
 }
 
 impl Machines {
+    /// Returns what runs at most `at_once` components at a time, and gives each run at most
+    /// [`TIME_SECONDS`], or less.
+    pub fn new(at_once: usize, time_limit: Duration) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                machine: Machine::default(),
+                places: Semaphore::new(at_once),
+                time_limit: time_limit.min(TIME_LIMIT),
+            }),
+        }
+    }
+
     /// Returns what runs the components that a store keeps.
     pub fn of(self, store: Store) -> Kept {
         Kept {
@@ -69,6 +77,17 @@ impl Machines {
         let Ok(_place) = self.inner.places.acquire().await else {
             return broke_for_now("The server ends.");
         };
+        // Compiling is no part of what the component takes.
+        if let Some(module) = module.filter(|_| !self.has(&job.component)) {
+            let (machines, hash) = (self.clone(), job.component.clone());
+            let compiled =
+                tokio::task::spawn_blocking(move || machines.inner.machine.compile(&hash, &module));
+            match compiled.await {
+                Ok(Ok(())) => {}
+                Ok(Err(unfit)) => return broke(&unfit.to_string()),
+                Err(error) => return brought_down(&error),
+            }
+        }
         let over = Arc::new(AtomicBool::new(false));
         let _end = End {
             over: Arc::clone(&over),
@@ -76,18 +95,15 @@ impl Machines {
         };
         let (machines, flag) = (self.clone(), Arc::clone(&over));
         let mut working =
-            tokio::task::spawn_blocking(move || machines.inner.machine.run(job, module, flag));
-        let worked = match tokio::time::timeout(TIME_LIMIT, &mut working).await {
+            tokio::task::spawn_blocking(move || machines.inner.machine.run(job, flag));
+        let worked = match tokio::time::timeout(self.inner.time_limit, &mut working).await {
             Ok(worked) => worked,
             Err(_) => {
                 self.stop(&over);
                 working.await
             }
         };
-        worked.unwrap_or_else(|error| {
-            tracing::error!(%error, "a component brought its thread down");
-            broke("The component could not be run. Something went wrong in Sluice itself.")
-        })
+        worked.unwrap_or_else(|error| brought_down(&error))
     }
 
     fn stop(&self, over: &AtomicBool) {
@@ -165,6 +181,11 @@ impl Components for Kept {
             self.machines.run(job, ready).await
         })
     }
+}
+
+fn brought_down(error: &tokio::task::JoinError) -> Worked {
+    tracing::error!(%error, "a component brought its thread down");
+    broke("The component could not be run. Something went wrong in Sluice itself.")
 }
 
 fn broke(message: &str) -> Worked {

@@ -174,7 +174,10 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
             "error" => Level::Error,
             _ => Level::Info,
         };
-        store.data_mut().console.write(level, message.clone());
+        let console = &mut store.data_mut().console;
+        // Only what is kept is copied.
+        let end = message.floor_char_boundary(console.room().saturating_add(4));
+        console.write(level, message[..end].to_owned());
         Ok(())
     })
 }

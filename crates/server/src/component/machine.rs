@@ -1,12 +1,12 @@
 //! Compiles components, keeps what was compiled, and runs it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::Bytes;
 use domain::canonical::sha256;
-use domain::connector::component::{FUEL, MEMORY, STACK, TIME_SECONDS, VALUE_BYTES};
+use domain::connector::component::{FUEL, MEMORY, STACK, VALUE_BYTES};
 use domain::{limit, payload};
 use engine::port::{Broke, Ending, Job, Worked};
 use serde_json::Value;
@@ -90,11 +90,18 @@ impl Machine {
         })
     }
 
-    /// Runs a component to its end, or to the first request that has no answer. Blocks.
-    pub(super) fn run(&self, job: Job, module: Option<Bytes>, over: Arc<AtomicBool>) -> Worked {
-        let ready = match self.ready(&job.component, module.as_deref()) {
+    /// Compiles a component of that hash, and keeps it. Blocks.
+    pub(super) fn compile(&self, hash: &str, module: &[u8]) -> std::result::Result<(), Unfit> {
+        self.ready(hash, Some(module)).map(drop)
+    }
+
+    /// Runs a component that is compiled to its end, or to the first request that has no answer.
+    /// Blocks.
+    pub(super) fn run(&self, job: Job, over: Arc<AtomicBool>) -> Worked {
+        let ready = match self.ready(&job.component, None) {
             Ok(ready) => ready,
-            Err(unfit) => return broke(unfit.to_string()),
+            // Others were compiled meanwhile, and took its place.
+            Err(_) => return broke_for_now(),
         };
         let (action, input) = (job.action.clone(), job.input.to_string());
         if input.len() > VALUE_BYTES {
@@ -104,6 +111,10 @@ impl Machine {
             Ok(store) => store,
             Err(unfit) => return broke(unfit.to_string()),
         };
+        // It may be over already: from here on it is told.
+        if store.data().is_over() {
+            return broke(ended(Stop::Over).unwrap_or_default());
+        }
         let came = begin(&ready, &mut store)
             .and_then(|run| run.call(&mut store, (action, input)))
             .map(|(result,)| result);
@@ -160,7 +171,11 @@ impl Machine {
                 "The component of this step is not the one that it names.".to_owned(),
             ));
         };
-        let ready = self.parts()?.compile(module)?;
+        let parts = self.parts()?;
+        // What reads modules was not made for those that someone forged.
+        let compiled = catch_unwind(AssertUnwindSafe(|| parts.compile(module)));
+        let ready = compiled
+            .map_err(|_| Unfit("It is no component: what reads it broke off.".to_owned()))??;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.remove(0);
@@ -246,7 +261,7 @@ fn ended(stop: Stop) -> Option<String> {
         ),
         Stop::Tables => "The component made larger tables than it may.".to_owned(),
         Stop::Over => {
-            format!("The component took longer than {TIME_SECONDS} s. Do less in one step.")
+            format!("The component took longer than it may. Do less in one step.")
         }
         Stop::Unsigned(message) => message,
     })
@@ -291,6 +306,16 @@ fn too_large(what: &str) -> String {
         "The {what} of the component has more than {} MiB. Use less at a time.",
         VALUE_BYTES / (1024 * 1024)
     )
+}
+
+fn broke_for_now() -> Worked {
+    Worked {
+        end: Ending::Broke(Broke {
+            message: "Too many components are run at once.".to_owned(),
+            may_retry: true,
+        }),
+        console: Vec::new(),
+    }
 }
 
 fn broke(message: String) -> Worked {
