@@ -1,7 +1,5 @@
 //! Components that are written by hand, so that each does one thing.
 
-use domain::canonical::sha256;
-use engine::port::Job;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -56,18 +54,17 @@ pub(crate) fn good() -> Vec<u8> {
 /// Gives `{"a":1}`.
 pub(crate) const GOOD: &str = "(call $gives (i32.const 1) (i32.const 64) (i32.const 7))";
 
-/// Returns one that sends a request to this address, and gives the body of the answer.
-pub(crate) fn asks(method: &str, url: &str) -> Vec<u8> {
-    let parts = format!("(data (i32.const 1024) \"{method}\") (data (i32.const 2048) \"{url}\")");
-    let (method, url) = (method.len(), url.len());
-    // The answer stands at 512: status, headers, body.
-    let body = format!(
-        "(call $send (i32.const 1024) (i32.const {method}) (i32.const 2048) (i32.const {url})
+/// Returns one that asks for what its only field, `url`, says, and gives the body of the answer.
+pub(crate) fn asks_for_its_input() -> Vec<u8> {
+    // The input is {"url":"…"}.
+    with(
+        "(data (i32.const 1024) \"GET\")",
+        "(call $send (i32.const 1024) (i32.const 3)
+           (i32.add (local.get 2) (i32.const 8)) (i32.sub (local.get 3) (i32.const 10))
            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
            (i32.const 512))
-         (call $gives (i32.const 1) (i32.load (i32.const 524)) (i32.load (i32.const 528)))"
-    );
-    with(&parts, &body)
+         (call $gives (i32.const 1) (i32.load (i32.const 524)) (i32.load (i32.const 528)))",
+    )
 }
 
 /// Returns a module, with what it imports and exports written into it.
@@ -84,13 +81,4 @@ pub(crate) fn embedded(text: &str) -> Vec<u8> {
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .expect("it can be embedded");
     module
-}
-
-/// Returns the job that runs a component.
-pub(crate) fn job(module: &[u8]) -> Job {
-    Job {
-        component: sha256(module),
-        action: "do".to_owned(),
-        ..Job::default()
-    }
 }

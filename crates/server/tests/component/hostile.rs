@@ -8,8 +8,8 @@ use engine::port::Ending;
 use serde_json::json;
 use server::component::Machines;
 
-use crate::guest::{GOOD, embedded, good, guest, job, of_memory, with};
-use crate::{machines, run, run_job};
+use crate::guest::{GOOD, embedded, good, guest, of_memory, with};
+use crate::{job, machines, run, run_job};
 
 /// Aliases a long text many times: a list of a million entries that all are the same 60 KiB.
 const ALIASES: &str = "(local $at i32) (local.set $at (i32.const 131072))
