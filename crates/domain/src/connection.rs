@@ -20,6 +20,7 @@ pub use origin::origin;
 pub use server::{Server, Tls};
 
 use crate::catalog;
+use crate::connector;
 use crate::document::{Document, Step};
 use crate::poll::Poll;
 use crate::schema::FieldKind;
@@ -59,6 +60,9 @@ pub enum Kind {
     /// A token of OAuth 2 that the client gets for itself (RFC 6749, 4.4).
     #[serde(rename = "oauth_client")]
     OAuthClient,
+    /// A key that requests are signed with (HMAC-SHA256), and what it is known by: the secret is
+    /// sent nowhere, and only the component of a connector asks for a signature.
+    KeyPair,
     /// A server that e-mails are given to (RFC 5321), with a user name and a password or without.
     Smtp,
     /// A PostgreSQL server, with a user name and a password.
@@ -67,7 +71,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which they are offered.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::OAuth,
         Kind::OAuthClient,
         Kind::Bearer,
@@ -75,6 +79,7 @@ impl Kind {
         Kind::QueryKey,
         Kind::Basic,
         Kind::Headers,
+        Kind::KeyPair,
         Kind::Smtp,
         Kind::Postgres,
     ];
@@ -89,6 +94,7 @@ impl Kind {
             Kind::Headers => "headers",
             Kind::OAuth => "oauth",
             Kind::OAuthClient => "oauth_client",
+            Kind::KeyPair => "key_pair",
             Kind::Smtp => "smtp",
             Kind::Postgres => "postgres",
         }
@@ -109,6 +115,7 @@ impl Kind {
             Kind::Headers => "Custom headers",
             Kind::OAuth => "OAuth 2, someone consents",
             Kind::OAuthClient => "OAuth 2, client credentials",
+            Kind::KeyPair => "Key that signs requests",
             Kind::Smtp => "E-mail server (SMTP)",
             Kind::Postgres => "PostgreSQL database",
         }
@@ -124,6 +131,7 @@ impl Kind {
             Kind::Bearer => (None, "Token"),
             Kind::Headers => (Some("Header"), "Value"),
             Kind::OAuth | Kind::OAuthClient => (Some("Client ID"), "Client secret"),
+            Kind::KeyPair => (Some("Key ID"), "Secret key"),
         }
     }
 
@@ -137,11 +145,14 @@ impl Kind {
         matches!(self, Kind::Smtp | Kind::Postgres)
     }
 
-    /// Returns whether steps of a kind can use it: each kind of server has a step of its own.
+    /// Returns whether steps of a kind can use it: each kind of server has a step of its own, and a
+    /// key that signs goes with the steps of connectors.
     pub fn fits(self, step: &str) -> bool {
         match step {
             catalog::EMAIL => self == Kind::Smtp,
             catalog::QUERY => self == Kind::Postgres,
+            // It proves nothing by itself: a component has to sign with it.
+            _ if self == Kind::KeyPair => step == connector::STEP,
             _ => !self.has_server(),
         }
     }

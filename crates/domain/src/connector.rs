@@ -4,13 +4,15 @@
 //! A step does not name it: it carries the [`Declared`] action that it was made with, so that a
 //! document is whole by itself and a version runs as it was published, whatever becomes of the
 //! connector. An action is an HTTP request whose parts come from the fields of a form:
-//! [`Declared::request`] builds it, and the engine sends it as it sends any other.
+//! [`Declared::request`] builds it, and the engine sends it as it sends any other. What takes more
+//! than one request, or a signature, is run by the connector's [`Component`].
 //!
 //! No trust is put in a declaration. Whoever forges one can send what an HTTP request step can
 //! send, and no more: a connection goes to its own origins only.
 
 mod check;
 mod compare;
+pub mod component;
 mod declared;
 mod example;
 mod fault;
@@ -32,8 +34,9 @@ use crate::payload;
 use crate::schema::Schema;
 
 pub use compare::{Changed, Comparison, Difference, Listed, Side, compare, of_operation};
+pub use component::{Asked, Component};
 pub use declared::Declared;
-pub use example::{Answer, Example, Request};
+pub use example::{Answer, Example, Exchange, Request, SignsWith};
 pub use fault::Fault;
 pub use request::template_holes;
 pub use shape::{example_of, fits};
@@ -103,6 +106,9 @@ pub struct Connector {
     /// service asks nobody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub auth: Vec<Auth>,
+    /// The part of it that has logic, where some actions need one: a module beside this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<Component>,
     /// What it can do, in the order in which it is shown.
     pub actions: Vec<Operation>,
     /// Recorded examples, which say what each action sends and what it gets.
@@ -129,10 +135,11 @@ pub struct Auth {
 }
 
 /// A method of HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// Reads.
+    #[default]
     Get,
     /// Makes, or does.
     Post,
@@ -291,7 +298,7 @@ pub struct Rate {
     pub seconds: u32,
 }
 
-/// One action of a connector: a request, and the form that its parts come from.
+/// One action of a connector: a request, or a run of its component, and the form for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
@@ -310,7 +317,12 @@ pub struct Operation {
     /// Further words under which a search finds it, in lower case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
-    /// The method.
+    /// The name under which the connector's component runs it; empty for an action that is one
+    /// request. One that is run has no method, path, places, body and headers of its own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
+    /// The method; `GET` when it is left out.
+    #[serde(default)]
     pub method: Method,
     /// Where it is sent, when not to the base of its connector: such as the server of a service
     /// that takes files. A connection for it names this origin, too.
@@ -318,6 +330,7 @@ pub struct Operation {
     pub base: String,
     /// What comes behind the base: begins with a slash (or is empty); `{name}` is filled in from a
     /// field; a literal query may stand at its end.
+    #[serde(default)]
     pub path: String,
     /// Where the fields go. One that is not here goes, under its own name, into the path or host
     /// if its name stands there in braces, else into the body if there is one, else into the query.
@@ -419,9 +432,10 @@ impl Operation {
         }
     }
 
-    /// Returns what it does to the service.
+    /// Returns what it does to the service. What a component does is a write, unless it is declared
+    /// to be a read.
     pub fn effect(&self) -> Effect {
-        match (self.effect, self.method.is_safe()) {
+        match (self.effect, self.method.is_safe() && !self.has_logic()) {
             (Some(effect), _) => effect,
             (None, true) => Effect::Read,
             (None, false) => Effect::Write,

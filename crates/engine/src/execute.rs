@@ -4,6 +4,7 @@ mod authorize;
 mod calling;
 mod catching;
 mod coding;
+mod component;
 mod effect;
 mod frame;
 mod lanes;
@@ -22,8 +23,8 @@ use tokio::sync::{oneshot, watch as signal};
 
 use crate::Program;
 use crate::port::{
-    Answer, Calling, Clients, Clock, Directory, Journal, Lease, Network, Outside, Returned,
-    Sandbox, SystemClock, Vault,
+    Answer, Calling, Clients, Clock, Components, Directory, Journal, Lease, Network, Outside,
+    Returned, Sandbox, SystemClock, Vault,
 };
 use crate::trace::Trace;
 use catching::Thrown;
@@ -124,6 +125,7 @@ pub struct Engine<C = SystemClock, O = Clients> {
     vault: Option<Arc<dyn Vault>>,
     directory: Option<Arc<dyn Directory>>,
     sandbox: Option<Arc<dyn Sandbox>>,
+    components: Option<Arc<dyn Components>>,
 }
 
 impl<C: Clock> Engine<C> {
@@ -144,6 +146,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             vault: None,
             directory: None,
             sandbox: None,
+            components: None,
         }
     }
 
@@ -170,6 +173,15 @@ impl<C: Clock, O: Outside> Engine<C, O> {
     pub fn with_sandbox(self, sandbox: Arc<dyn Sandbox>) -> Self {
         Self {
             sandbox: Some(sandbox),
+            ..self
+        }
+    }
+
+    /// Lets steps be run by components of connectors; without it, they cannot.
+    #[must_use]
+    pub fn with_components(self, components: Arc<dyn Components>) -> Self {
+        Self {
+            components: Some(components),
             ..self
         }
     }
@@ -227,6 +239,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             vault: self.vault.as_deref(),
             directory: self.directory.as_deref(),
             sandbox: self.sandbox.as_deref(),
+            components: self.components.as_deref(),
             journal,
             program: &program,
             lease: task.lease,

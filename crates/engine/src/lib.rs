@@ -4,6 +4,7 @@
 //! which networks may be reached. It knows no review, no SQL and no queue: whoever calls
 //! [`Engine::execute`] has claimed the run and keeps its lease.
 
+pub mod example;
 mod execute;
 mod network;
 mod oauth;

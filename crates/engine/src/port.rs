@@ -3,10 +3,12 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use domain::code::ConsoleLine;
+use domain::connector::{Asked, Connector, Fault};
 use domain::run::{RunState, StepRecord};
 use domain::{ConnectionId, DocumentHash, IntegrationId, RunId, Timestamp};
 use serde_json::Value;
@@ -16,6 +18,7 @@ pub use crate::network::{Network, RangeError};
 pub use crate::oauth::{Consent, Grant, TokenRequest};
 pub use crate::step::http::client::{Clients, fetch, try_out};
 pub use crate::step::http::{Call, Credentials, Failure, Retry};
+pub use crate::step::key::SigningKey;
 pub use crate::step::request::Request;
 
 /// A claimed run. `fence` grows with every claim: a write with an older fence is refused.
@@ -202,6 +205,85 @@ pub struct Broke {
     /// It is not the code's fault, so that another attempt may do better.
     pub may_retry: bool,
 }
+
+/// Where the components of connectors run.
+pub trait Components: Debug + Send + Sync + 'static {
+    /// Runs a component until it gives an output, fails, or asks for a request that is not among
+    /// those that are answered. It has no way to act on anything outside, so that running it twice
+    /// does no harm.
+    fn run(&self, job: Job) -> Working<'_>;
+}
+
+/// A component that is being run.
+pub type Working<'a> = Pin<Box<dyn Future<Output = Worked> + Send + 'a>>;
+
+/// A component and all that it may know.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The run: the component is one of its organization.
+    pub run: RunId,
+    /// SHA-256 of the module.
+    pub component: String,
+    /// The name by which the component knows the action.
+    pub action: String,
+    /// What it gets.
+    pub input: Value,
+    /// What it asked for before, oldest first, and the answers.
+    pub answered: Arc<Vec<Answered>>,
+    /// What time it is after all answers.
+    pub now: Timestamp,
+    /// What it may have signatures of.
+    pub key: Option<SigningKey>,
+}
+
+/// A request that a component asked for, and the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// What it asked for, as [`Asked::digest`] has it.
+    pub digest: String,
+    /// What time it was for the component when it asked.
+    pub at: Timestamp,
+    /// The answer: `{status, headers, body}`.
+    pub answer: Value,
+}
+
+/// What came of running a component.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Worked {
+    /// How it ended.
+    pub end: Ending,
+    /// What it logged, from its beginning.
+    pub console: Vec<ConsoleLine>,
+}
+
+/// How a run of a component ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// With an output.
+    Done(Value),
+    /// It asks for one more request.
+    Asks {
+        /// The request.
+        asked: Asked,
+        /// It had something signed before: what may prove who sends goes to the connection's
+        /// origins only.
+        has_signed: bool,
+    },
+    /// It gave nothing.
+    Broke(Broke),
+}
+
+/// Looks at connectors with a component before they are imported.
+pub trait Inspector: Debug + Send + Sync + 'static {
+    /// Checks a module, and runs the connector's recorded examples with it.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    fn inspect(&self, connector: Connector, module: Bytes) -> Inspecting<'_>;
+}
+
+/// A component that is being looked at.
+pub type Inspecting<'a> = Pin<Box<dyn Future<Output = Result<(), Vec<Fault>>> + Send + 'a>>;
 
 /// What time it is, and waiting for it to pass.
 pub trait Clock: Send + Sync + 'static {

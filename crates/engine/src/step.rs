@@ -1,11 +1,13 @@
 //! What each kind of step does with its evaluated fields. Steps that hold lanes, and everything
 //! that waits or is recorded, are in [`crate::execute`].
 
+pub(crate) mod component;
 pub(crate) mod csv;
 pub(crate) mod delay;
 pub(crate) mod email;
 pub(crate) mod http;
 pub(crate) mod json;
+pub(crate) mod key;
 pub(crate) mod postgres;
 pub(crate) mod request;
 pub(crate) mod respond;

@@ -19,6 +19,8 @@ Commands:
   rotate-key Seal all secrets anew under a new master key, while Sluice runs, then end
   connector check FILE…
              Check connectors and run their recorded examples, without a server
+  connector new FOLDER
+             Write the crate of a connector with logic, to begin with
 
 Flags:
   --listen ADDRESS   Where to listen [SLUICE_LISTEN; 127.0.0.1:8080]; port 0 takes a free one
@@ -64,6 +66,8 @@ pub enum Command {
     RotateKey,
     /// Check connectors, then end.
     CheckConnectors,
+    /// Write the crate of a connector with logic, then end.
+    NewConnector,
     /// Run one piece of code, confined, for a server that started this process; see
     /// [`crate::code`]. Not for people, so the help does not name it.
     RunCode,
@@ -140,13 +144,13 @@ impl Arguments {
                 "postgres" if first => read.command = Command::Postgres,
                 "rotate-key" if first => read.command = Command::RotateKey,
                 "connector" if first => {
-                    match words.next() {
-                        Some(what) if what == "check" => {}
+                    read.command = match words.next() {
+                        Some(what) if what == "check" => Command::CheckConnectors,
+                        Some(what) if what == "new" => Command::NewConnector,
                         other => return Err(Refusal::Unknown(other.unwrap_or(word))),
-                    }
-                    read.command = Command::CheckConnectors;
+                    };
                 }
-                file if read.command == Command::CheckConnectors && !file.starts_with("--") => {
+                file if read.takes_files() && !file.starts_with("--") => {
                     read.files.push(word.into());
                 }
                 code::ARGUMENT if first => read.command = Command::RunCode,
@@ -162,10 +166,22 @@ impl Arguments {
             }
             first = false;
         }
-        if read.command == Command::CheckConnectors && read.files.is_empty() {
-            return Err(Refusal::NoValue("connector check"));
+        match (read.command, read.files.len()) {
+            (Command::CheckConnectors, 0) => Err(Refusal::NoValue("connector check")),
+            (Command::NewConnector, 0) => Err(Refusal::NoValue("connector new")),
+            (Command::NewConnector, 2..) => {
+                let more = read.files.pop().unwrap_or_default();
+                Err(Refusal::Unknown(more.display().to_string()))
+            }
+            _ => Ok(read),
         }
-        Ok(read)
+    }
+
+    fn takes_files(&self) -> bool {
+        matches!(
+            self.command,
+            Command::CheckConnectors | Command::NewConnector
+        )
     }
 }
 
@@ -200,6 +216,12 @@ mod tests {
         assert_eq!(
             read("connector check"),
             Err(Refusal::NoValue("connector check"))
+        );
+        let new = read("connector new there").expect("it is right");
+        assert_eq!(new.command, Command::NewConnector);
+        assert_eq!(
+            read("connector new a b"),
+            Err(Refusal::Unknown("b".to_owned()))
         );
         assert_eq!(
             read("connector bake"),

@@ -1,11 +1,50 @@
-//! `sluice connector check`: says of files whether they can be imported, without a server.
+//! `sluice connector`: says of files whether they can be imported, without a server, and writes the
+//! crate that a connector with logic begins with.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use domain::canonical::sha256;
+use domain::connector::component::MODULE_BYTES;
 use domain::connector::openapi::DESCRIPTION_BYTES;
 use domain::connector::{Connector, Refusal};
+use engine::port::Inspector;
+
+use crate::component::Machines;
+
+/// The files of a crate to begin with: the name of each, and what is in it.
+const TEMPLATE: [(&str, &str); 6] = [
+    ("Cargo.toml", include_str!("../template/Cargo.toml")),
+    ("README.md", include_str!("../template/README.md")),
+    (".gitignore", include_str!("../template/gitignore")),
+    ("connector.json", include_str!("../template/connector.json")),
+    ("src/lib.rs", include_str!("../template/src/lib.rs")),
+    ("wit/connector.wit", include_str!("../wit/connector.wit")),
+];
+
+/// Writes the crate of a connector with logic into a folder, which it makes; a file that is there
+/// stays, and ends it.
+///
+/// # Errors
+/// When a file is there, or cannot be written.
+pub fn new(folder: &Path, out: &mut impl Write) -> io::Result<()> {
+    for (name, text) in TEMPLATE {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let file = fs::File::create_new(&path);
+        let file = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    }
+    let shown = folder.display();
+    writeln!(
+        out,
+        "{shown}: a connector with logic; README.md says how to build it"
+    )
+}
 
 /// Checks connectors, and descriptions in OpenAPI, and runs their recorded examples. Returns
 /// whether all of them can be imported.
@@ -41,16 +80,56 @@ pub fn check(files: &[PathBuf], out: &mut impl Write) -> io::Result<bool> {
 }
 
 fn read(file: &Path) -> Result<(Connector, Vec<String>), Vec<String>> {
-    let one = |error: io::Error| vec![error.to_string()];
-    let size = fs::metadata(file).map_err(one)?.len();
-    if size > DESCRIPTION_BYTES as u64 {
-        return Err(vec![format!("It has {size} bytes, more than are read.")]);
-    }
-    let text = fs::read_to_string(file).map_err(one)?;
-    store::read_connector(&text, None).map_err(|refusal| match refusal {
+    let text = String::from_utf8(bytes_of(file, DESCRIPTION_BYTES)?)
+        .map_err(|_| vec!["It is not in UTF-8.".to_owned()])?;
+    let told = |refusal| match refusal {
         Refusal::Faults(faults) => faults.iter().map(ToString::to_string).collect(),
         other => vec![other.to_string()],
-    })
+    };
+    let (connector, notes) = store::read_connector(&text, None).map_err(told)?;
+    if connector.has_logic() {
+        let connector = with_module(connector, &file.with_extension("wasm"))?;
+        return Ok((connector, notes));
+    }
+    Ok((connector, notes))
+}
+
+/// Checks the module that lies beside a connector, and runs the examples with it.
+fn with_module(connector: Connector, file: &Path) -> Result<Connector, Vec<String>> {
+    let module = bytes_of(file, MODULE_BYTES).map_err(|wrong| {
+        let wrong = wrong.into_iter();
+        let told = wrong.map(|line| format!("Its module {}: {line}", file.display()));
+        told.collect::<Vec<_>>()
+    })?;
+    let hash = sha256(&module);
+    let named = connector
+        .component
+        .as_ref()
+        .map(|component| &component.sha256);
+    if named.is_some_and(|named| !named.is_empty() && *named != hash) {
+        return Err(vec![format!(
+            "It names another module than {}, whose SHA-256 is {hash}.",
+            file.display()
+        )]);
+    }
+    let connector = connector.with_module(hash);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| vec![error.to_string()])?;
+    let machines = Machines::default();
+    let looked = runtime.block_on(machines.inspect(connector.clone(), Bytes::from(module)));
+    looked.map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok(connector)
+}
+
+fn bytes_of(file: &Path, most: usize) -> Result<Vec<u8>, Vec<String>> {
+    let one = |error: io::Error| vec![error.to_string()];
+    let size = fs::metadata(file).map_err(one)?.len();
+    if size > most as u64 {
+        return Err(vec![format!("It has {size} bytes, more than are read.")]);
+    }
+    fs::read(file).map_err(one)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod answer_desk;
 pub mod api;
 pub mod arguments;
 pub mod code;
+pub mod component;
 pub mod config;
 pub mod connector;
 pub mod demo;

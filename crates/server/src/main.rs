@@ -47,6 +47,12 @@ fn run() -> Result<ExitCode, Failure> {
                 ExitCode::FAILURE
             });
         }
+        Command::NewConnector => {
+            for folder in &arguments.files {
+                connector::new(folder, &mut std::io::stdout())?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Serve | Command::Migrate | Command::Postgres | Command::RotateKey => {}
     }
     let config = Config::read(&arguments, |name| std::env::var(name).ok())?;

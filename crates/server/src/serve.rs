@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::answer_desk::AnswerDesk;
 use crate::code::Processes;
+use crate::component::Machines;
 use crate::config::{Config, KeySource};
 use crate::mail::{Mailer, Pace};
 use crate::postgres::Postgres;
@@ -179,6 +180,8 @@ async fn serve(
     let (tracer, sending) = tracing.unzip();
     let (over, all_told) = oneshot::channel();
     let sending = sending.map(|sending: Sending| tokio::spawn(sending.work(all_told)));
+    let machines = Machines::default();
+    store.inspect_by(Arc::new(machines.clone()));
     let worker = config.role.is_worker().then(|| {
         Worker::new(
             store.clone(),
@@ -186,6 +189,7 @@ async fn serve(
             stop.clone(),
             config.concurrency,
             Arc::new(Processes::of_this_binary()),
+            Arc::new(machines.of(store.clone())),
             tracer.clone(),
         )
     });

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use domain::run::RunState;
 use domain::{RunId, Timestamp};
-use engine::port::{Clock, Lease, Sandbox, SystemClock};
+use engine::port::{Clock, Components, Lease, Sandbox, SystemClock};
 use engine::{Engine, Outcome, Task};
 use futures::FutureExt;
 use store::{ClaimedRun, PgJournal, Store, Suspects, WorkerId};
@@ -83,14 +83,15 @@ struct Running {
 }
 
 impl Worker {
-    /// Returns a worker that executes up to `concurrency` runs at once, and their code in
-    /// `sandbox`. It tells `tracer` what they did.
+    /// Returns a worker that executes up to `concurrency` runs at once, their code in `sandbox` and
+    /// their components in `components`. It tells `tracer` what they did.
     pub fn new(
         store: Store,
         answers: Arc<AnswerDesk>,
         stop: Stop,
         concurrency: usize,
         sandbox: Arc<dyn Sandbox>,
+        components: Arc<dyn Components>,
         tracer: Option<Tracer>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -99,7 +100,8 @@ impl Worker {
             engine: Engine::new(SystemClock)
                 .with_vault(Arc::new(store.clone()))
                 .with_directory(Arc::new(store.clone()))
-                .with_sandbox(sandbox),
+                .with_sandbox(sandbox)
+                .with_components(components),
             store,
             programs: Programs::default(),
             tracer,

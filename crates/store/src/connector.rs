@@ -1,6 +1,7 @@
 //! The connectors of an organization: imported by an Admin, used by whoever edits drafts. A step
 //! carries what it was made with, so that nothing here changes what is there.
 
+pub(crate) mod component;
 mod ours;
 mod source;
 
@@ -54,7 +55,11 @@ impl Store {
         let (_, connector) = kept(&mut tx, me, key).await?.ok_or(Error::NotFound)?;
         let line = |operation| {
             let of: &domain::connector::Operation = operation;
-            (Line::of(of), format!("{} {}", of.method.word(), of.path))
+            let what = match of.has_logic() {
+                true => format!("component: {}", of.run),
+                false => format!("{} {}", of.method.word(), of.path),
+            };
+            (Line::of(of), what)
         };
         Ok(Page {
             summary,
@@ -62,6 +67,7 @@ impl Store {
             base: connector.base,
             docs: connector.docs,
             auth: connector.auth,
+            component: connector.component,
         })
     }
 
@@ -163,6 +169,7 @@ impl Store {
             title: connector.title.clone(),
             version: connector.version.clone(),
             base: connector.base.clone(),
+            component: connector.component.clone(),
             actions: connector.actions.iter().map(Line::of).collect(),
             notes: taken.notes,
             changes: before
@@ -188,7 +195,7 @@ impl Store {
         digest: &str,
     ) -> Result<String> {
         let taken = self.take(me, source, base).await?;
-        let connector = taken.connector;
+        let connector = &taken.connector;
         if connector.digest() != digest {
             return Err(Refusal::Moved.into());
         }
@@ -203,7 +210,7 @@ impl Store {
         if usize::try_from(count).unwrap_or(usize::MAX) >= CONNECTORS {
             return Err(Refusal::TooMany.into());
         }
-        let content = json_of(&connector)?;
+        let content = json_of(connector)?;
         let id = sqlx::query_scalar!(
             "insert into connector
                 (connector_id, organization_id, key, title, description, version, icon, source,
@@ -229,18 +236,22 @@ impl Store {
         )
         .fetch_one(&mut *tx)
         .await?;
-        replace_actions(&mut tx, me, id, &connector).await?;
+        if let Some(module) = &taken.module {
+            component::keep(&mut tx, me, module).await?;
+        }
+        replace_actions(&mut tx, me, id, connector).await?;
         let detail = json!({
             "key": connector.key,
             "version": connector.version,
             "digest": digest,
             "actions": connector.actions.len(),
             "source": taken.from,
+            "component": connector.component.as_ref().map(|component| &component.sha256),
         });
         audit::note(&mut tx, me, "connector.import", id, detail).await?;
         let changes = vec![organization::changed(me.organization)];
         self.commit(tx, changes).await?;
-        Ok(connector.key)
+        Ok(taken.connector.key)
     }
 
     /// Deletes a connector. Steps that were made with it stay as they are.
@@ -265,22 +276,32 @@ impl Store {
     /// Reads what is to be imported; asks for it first, where it is an address.
     async fn take(&self, me: &Me, source: Source, base: Option<String>) -> Result<Taken> {
         self.begin(me, Act::ManageConnectors).await?;
-        let (text, from, address) = match source {
-            Source::Text { text, name } => (text, source::file_name(&name), None),
+        let (text, from, address, module) = match source {
+            Source::Text { text, name, module } => {
+                let module = module.as_deref().map(component::module).transpose()?;
+                (text, source::file_name(&name), None, module)
+            }
             Source::Ours(key) => return source::of_ours(&key).ok_or(Error::NotFound),
             Source::Address(address) => {
                 let (network, now) = (self.network(me).await?, self.now().await?);
                 let fetched = engine::port::fetch(&network, &address, now).await;
                 let text = fetched.map_err(Refusal::Address)?;
-                (text, address.clone(), Some(address))
+                (text, address.clone(), Some(address), None)
             }
         };
         // A large description takes its time.
         let taken = tokio::task::spawn_blocking(move || {
             source::taken(&text, from, address.as_deref(), base)
         });
-        let taken = taken.await.map_err(|error| sqlx::Error::Io(error.into()))?;
-        Ok(taken?)
+        let taken = taken
+            .await
+            .map_err(|error| sqlx::Error::Io(error.into()))??;
+        let (connector, module) = self.inspected(me, taken.connector, module).await?;
+        Ok(Taken {
+            connector,
+            module,
+            ..taken
+        })
     }
 }
 

@@ -39,7 +39,7 @@ mod version;
 mod writers;
 
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use domain::Timestamp;
@@ -94,6 +94,8 @@ struct Inner {
     journal: journal::PgJournal,
     lines: queue::Lines,
     counters: Arc<measure::Counters>,
+    /// Looks at components before they are imported.
+    inspector: OnceLock<Arc<dyn engine::port::Inspector>>,
 }
 
 impl Store {
@@ -151,6 +153,7 @@ impl Store {
                 journal,
                 lines: queue::Lines::default(),
                 counters,
+                inspector: OnceLock::new(),
             }),
         })
     }

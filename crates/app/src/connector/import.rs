@@ -35,6 +35,8 @@ struct Desk {
     chosen: RwSignal<String>,
     text: RwSignal<String>,
     name: RwSignal<String>,
+    /// The module of its component in base64, with the name of its file.
+    module: RwSignal<Option<(String, String)>>,
     address: RwSignal<String>,
     base: RwSignal<String>,
     preview: RwSignal<Option<Preview>>,
@@ -50,6 +52,7 @@ impl Desk {
             chosen: RwSignal::new(String::new()),
             text: RwSignal::new(String::new()),
             name: RwSignal::new(String::new()),
+            module: RwSignal::new(None),
             address: RwSignal::new(String::new()),
             base: RwSignal::new(String::new()),
             preview: RwSignal::new(None),
@@ -64,6 +67,7 @@ impl Desk {
             From::Text => Source::Text {
                 text: self.text.get_untracked(),
                 name: self.name.get_untracked(),
+                module: self.module.get_untracked().map(|(_, module)| module),
             },
             From::Address => Source::Address(self.address.get_untracked().trim().to_owned()),
         }
@@ -253,35 +257,40 @@ fn text(desk: Desk) -> AnyView {
         let input = event
             .target()
             .and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
-        let file = input.and_then(|input| input.files()?.get(0));
-        let Some(file) = file else { return };
-        desk.name.set(file.name());
-        spawn_local(async move {
-            let read = JsFuture::from(file.text()).await;
-            match read.ok().and_then(|text| text.as_string()) {
-                Some(text) => drop(desk.text.try_set(text)),
-                None => drop(
-                    desk.problem
-                        .try_set(Some("The file cannot be read.".to_owned())),
-                ),
-            }
-        });
+        let Some(files) = input.and_then(|input| input.files()) else {
+            return;
+        };
+        // What is chosen belongs together: without a module there is none.
+        desk.module.set(None);
+        for file in (0..files.length()).filter_map(|at| files.get(at)) {
+            let read = read_into(desk, file);
+            spawn_local(async move {
+                if !read.await {
+                    let problem = "The file cannot be read.".to_owned();
+                    desk.problem.try_set(Some(problem));
+                }
+            });
+        }
     };
     view! {
         <Field
             id=file_id.clone()
             label="File"
-            help="A connector in JSON, or an OpenAPI description in JSON or YAML."
+            help="A connector in JSON, or an OpenAPI description in JSON or YAML. Of a connector with logic choose the JSON and its module (.wasm) together."
         >
             <input
                 id=file_id.clone()
                 class="input"
                 type="file"
-                accept=".json,.yaml,.yml,application/json"
+                multiple
+                accept=".json,.yaml,.yml,.wasm,application/json,application/wasm"
                 aria-describedby=described(&file_id)
                 on:change=choose
             />
         </Field>
+        <p class="quiet-text" role="status">
+            {move || desk.module.with(|module| module.as_ref().map(|(name, _)| format!("With the module {name}.")))}
+        </p>
         <Field id=text_id.clone() label="Text" required=true>
             <textarea
                 id=text_id.clone()
@@ -299,6 +308,25 @@ fn text(desk: Desk) -> AnyView {
         {base(desk)}
     }
     .into_any()
+}
+
+/// Reads a file that was chosen; returns whether it could be read.
+async fn read_into(desk: Desk, file: web_sys::File) -> bool {
+    let name = file.name();
+    if !name.to_lowercase().ends_with(".wasm") {
+        desk.name.set(name);
+        let read = JsFuture::from(file.text()).await;
+        let text = read.ok().and_then(|text| text.as_string());
+        return text.is_some_and(|text| desk.text.try_set(text).is_none());
+    }
+    let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
+        return false;
+    };
+    let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
+    // Each byte as the sign with its number, which is what the browser makes base64 of.
+    let signs: String = bytes.into_iter().map(char::from).collect();
+    let module = web_sys::window().and_then(|window| window.btoa(&signs).ok());
+    module.is_some_and(|module| desk.module.try_set(Some((name, module))).is_none())
 }
 
 /// Draws what would come of the import.
@@ -323,6 +351,7 @@ fn shown(preview: &Preview) -> AnyView {
         <div class="connector-preview">
             <h3>{preview.title.clone()} " " <span class="quiet-text">{preview.version.clone()}</span></h3>
             <p>"Requests go to " <code>{preview.base.clone()}</code></p>
+            {preview.component.as_ref().map(one::component)}
             {changes}
             {is_new.then(|| listed(&format!("Actions ({count})"), &titles))}
             {notes}

@@ -1,6 +1,6 @@
 //! The page of one connector: its actions, how to connect, and where it is used.
 
-use domain::connector::{Auth, Line, Page as Content, Use};
+use domain::connector::{Auth, Component, Line, Page as Content, Use};
 use domain::policy::Act;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -82,12 +82,38 @@ fn drawn(content: Content) -> AnyView {
             <dt>"Imported from"</dt>
             <dd>{summary.source} ", " <Ago at=summary.imported_at /></dd>
         </dl>
+        {content.component.as_ref().map(component)}
         <section>
             <h2>"Connection"</h2>
             {auth(&content.auth)}
         </section>
         {docs}
         {actions(content.actions)}
+    }
+    .into_any()
+}
+
+/// Draws what is to be known of a component: that there is logic, which, and what it reaches.
+pub(super) fn component(component: &Component) -> AnyView {
+    let hosts: Vec<AnyView> = component
+        .hosts
+        .iter()
+        .map(|host| view! { <li><code>{host.clone()}</code></li> }.into_any())
+        .collect();
+    view! {
+        <section class="connector-component" aria-label="Component">
+            <h2>"Logic"</h2>
+            <p>
+                "Actions are run by a component, which has no access to files, the network or secrets by itself. SHA-256: "
+                <code>{component.sha256.clone()}</code>
+            </p>
+            <p>"It may reach the origins of the step's connection, and:"</p>
+            {if hosts.is_empty() {
+                view! { <p class="quiet-text">"Nothing else"</p> }.into_any()
+            } else {
+                view! { <ul class="connector-auth" aria-label="Hosts">{hosts}</ul> }.into_any()
+            }}
+        </section>
     }
     .into_any()
 }

@@ -89,10 +89,15 @@ impl Tree {
             rounds: rounds.to_vec(),
         };
         let calls = (step.kind == call::STEP).then(|| self.called_by(path.clone()));
+        let has_logic = step
+            .declared()
+            .is_some_and(|declared| declared.operation().has_logic());
+        let asked = has_logic.then(|| self.asked_by(path.clone()));
         view! {
             <li>
                 {self.row(step, path)}
                 {calls}
+                {asked}
                 {inside}
             </li>
         }
@@ -122,16 +127,57 @@ impl Tree {
         .into_any()
     }
 
-    fn row(self, step: &Step, path: StepPath) -> AnyView {
-        let record = {
-            let path = path.clone();
-            Memo::new(move |_| self.records.with(|records| records.get(&path).cloned()))
+    /// Draws the requests that the component of a step asked for.
+    fn asked_by(self, path: StepPath) -> AnyView {
+        let (of, depth) = (path.clone(), path.rounds.len());
+        let count = Memo::new(move |_| {
+            self.records.with(|records| {
+                let own = records.keys().filter(|own| {
+                    own.step == of.step
+                        && own.rounds.len() == depth + 1
+                        && own.rounds.starts_with(&of.rounds)
+                });
+                own.count()
+            })
+        });
+        let rows = move || {
+            let numbers = 0..u32::try_from(count.get()).unwrap_or(0);
+            let rows = numbers.map(|number| {
+                let mut path = path.clone();
+                path.rounds.push(number);
+                let title = self.records.with_untracked(|records| {
+                    let input = &records.get(&path)?.input;
+                    let text = |name: &str| input.get(name).and_then(Value::as_str);
+                    Some(format!("{} {}", text("method")?, text("url")?))
+                });
+                let name = format!("Request {}", number + 1);
+                view! { <li>{self.row_of("arrow-right", name, title.unwrap_or_default(), path)}</li> }
+            });
+            rows.collect::<Vec<_>>()
         };
+        view! {
+            <div class="record-lane" hidden=move || count.get() == 0>
+                <ol class="record-steps" aria-label="Requests of the component">{rows}</ol>
+            </div>
+        }
+        .into_any()
+    }
+
+    fn row(self, step: &Step, path: StepPath) -> AnyView {
         let action = step.action();
         let icon = action.map_or("circle-dot", |action| action.icon.as_str());
         let title = action
             .map_or(step.kind.as_str(), |action| action.title.as_str())
             .to_owned();
+        self.row_of(icon, step.name.clone(), title, path)
+    }
+
+    fn row_of(self, icon: &str, name: String, title: String, path: StepPath) -> AnyView {
+        let icon = icon.to_owned();
+        let record = {
+            let path = path.clone();
+            Memo::new(move |_| self.records.with(|records| records.get(&path).cloned()))
+        };
         let has_more = Memo::new(move |_| record.with(|r| r.as_ref().is_some_and(has_details)));
         let is_open = {
             let path = path.clone();
@@ -150,7 +196,7 @@ impl Tree {
                 <Icon name=icon />
             </span>
             <span class="record-name">
-                <strong>{step.name.clone()}</strong>
+                <strong>{name}</strong>
                 <span class="quiet-text">{title}</span>
             </span>
             <span class="record-state">{move || self.standing(record)}</span>

@@ -188,7 +188,9 @@ fn names(kind: Kind, given: &[String]) -> Result<Vec<String>, Refusal> {
             Kind::HeaderKey | Kind::Headers if !is_header(name) => {
                 return Err(Refusal::Header(crate::template::short(name).to_string()));
             }
-            Kind::QueryKey | Kind::Basic | Kind::Smtp | Kind::Postgres if !is_label(name, NAME) => {
+            Kind::QueryKey | Kind::Basic | Kind::KeyPair | Kind::Smtp | Kind::Postgres
+                if !is_label(name, NAME) =>
+            {
                 return Err(Refusal::Label);
             }
             Kind::OAuth | Kind::OAuthClient if !is_label(name, CLIENT_ID) => {

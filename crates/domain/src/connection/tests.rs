@@ -236,13 +236,14 @@ fn a_password_stays_with_the_server_and_the_encryption_that_it_was_given_for() {
 }
 
 #[test]
-fn each_kind_of_server_fits_its_own_step_only() {
+fn each_kind_of_server_fits_its_own_step_only_and_a_key_that_signs_those_of_connectors() {
     for kind in Kind::ALL {
-        for step in [catalog::EMAIL, catalog::QUERY, "http.request"] {
+        for step in [catalog::EMAIL, catalog::QUERY, "http.request", "connector"] {
             let expected = match kind {
                 Kind::Smtp => step == catalog::EMAIL,
                 Kind::Postgres => step == catalog::QUERY,
-                _ => step == "http.request",
+                Kind::KeyPair => step == "connector",
+                _ => matches!(step, "http.request" | "connector"),
             };
             assert_eq!(kind.fits(step), expected, "{kind:?} {step}");
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::component::check as logic;
 use super::fault::Faults;
 use super::request::{check_header_name, dots, is_numbered, split_host};
 use super::{
@@ -21,7 +22,7 @@ use crate::schema::{FieldKind, Schema};
 use crate::template::short;
 
 /// Kinds of connection that prove who sends an HTTP request.
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::OAuth,
     Kind::OAuthClient,
     Kind::Bearer,
@@ -29,6 +30,7 @@ const KINDS: [Kind; 7] = [
     Kind::QueryKey,
     Kind::Basic,
     Kind::Headers,
+    Kind::KeyPair,
 ];
 
 /// Ways of editing that a connector may ask for; the others belong to Sluice's own steps.
@@ -70,6 +72,7 @@ impl Connector {
                 check_auth(faults, auth)
             });
         }
+        logic::check_component(&mut faults, self);
         let count = self.actions.len();
         faults.expect(
             (1..=ACTIONS).contains(&count),
@@ -101,6 +104,9 @@ impl Connector {
                 check_text(faults, "name", &example.name, 200, true);
                 let is_known = keys.contains(&example.action);
                 faults.expect(is_known, "action", "There is no such action.");
+                if let Some(operation) = self.action(&example.action) {
+                    logic::check_example(faults, operation, example);
+                }
             });
         }
         let bytes = canonical::of(self).map_or(usize::MAX, |json| json.len());
@@ -129,6 +135,7 @@ pub(super) fn check_declared(declared: &Declared) -> Result<(), Vec<Fault>> {
         "auth",
         "These are no kinds of connection for a request.",
     );
+    logic::check_carried(&mut faults, declared);
     faults.within("operation", |faults| {
         check_operation(faults, declared.operation(), declared.base());
     });
@@ -321,6 +328,7 @@ fn check_operation(faults: &mut Faults, operation: &Operation, base: &str) {
         check_base(faults, &operation.base);
     }
     check_path(faults, &operation.path);
+    logic::check_run(faults, operation);
     check_headers(faults, &operation.headers);
     let status = StatusSet::parse(&operation.expected_status);
     faults.expect(
@@ -339,7 +347,9 @@ fn check_operation(faults: &mut Faults, operation: &Operation, base: &str) {
         "A request reads or writes, and one that puts, patches or deletes writes.",
     );
     check_input(faults, &operation.input);
-    check_places(faults, operation, base);
+    if !operation.has_logic() {
+        check_places(faults, operation, base);
+    }
     faults.within("output", |faults| {
         let is_schema = matches!(
             operation.output,

@@ -149,7 +149,32 @@ fn of_connector(old: &Connector, new: &Connector) -> Vec<String> {
     if old.headers != new.headers {
         told.push("It sends other headers with each request.".to_owned());
     }
+    of_component(old, new, &mut told);
     told
+}
+
+fn of_component(old: &Connector, new: &Connector, told: &mut Vec<String>) {
+    let hash = |connector: &Connector| {
+        let component = connector.component.as_ref();
+        component.map_or_else(String::new, |component| component.sha256.clone())
+    };
+    let (before, after) = (hash(old), hash(new));
+    if before != after {
+        told.push(format!(
+            "Its logic is another: component {} → {}",
+            or_none(&before),
+            or_none(&after)
+        ));
+    }
+    let hosts = |connector: &Connector| {
+        let component = connector.component.as_ref();
+        component.map_or_else(Vec::new, |component| component.hosts.clone())
+    };
+    let (before, after) = (hosts(old), hosts(new));
+    let added = after.iter().filter(|host| !before.contains(host));
+    told.extend(added.map(|host| format!("Its logic may reach {host} now.")));
+    let gone = before.iter().filter(|host| !after.contains(host));
+    told.extend(gone.map(|host| format!("Its logic does not reach {host} any more.")));
 }
 
 fn or_none(text: &str) -> &str {
@@ -166,6 +191,9 @@ pub fn of_operation(
 ) -> Vec<Difference> {
     let mut found = Vec::new();
     let line = |operation: &Operation, base: &str| {
+        if operation.has_logic() {
+            return format!("{} of the component", operation.run);
+        }
         format!(
             "{} {}{}",
             operation.method.word(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::check_declared;
 use super::shape::types;
-use super::{Connector, Fault, Method, Operation, Place, STEP, example_of};
+use super::{Component, Connector, Fault, Method, Operation, Place, STEP, example_of};
 use crate::canonical;
 use crate::catalog::{Action, Effect};
 use crate::connection::Kind;
@@ -29,7 +29,7 @@ struct Inner {
 /// What is stored of a declaration; the rest follows from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+pub(super) struct Raw {
     connector: String,
     title: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -40,6 +40,8 @@ struct Raw {
     headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     auth: Vec<Kind>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) component: Option<Component>,
     operation: Operation,
 }
 
@@ -84,8 +86,17 @@ impl Declared {
                 .to_owned(),
             headers: connector.headers.clone(),
             auth,
+            component: connector
+                .component
+                .clone()
+                .filter(|_| operation.has_logic()),
             operation,
         })
+    }
+
+    /// Returns what is stored of it.
+    pub(super) fn raw(&self) -> &Raw {
+        &self.0.raw
     }
 
     /// Returns the key of the connector.
@@ -129,9 +140,14 @@ impl Declared {
     }
 
     /// Returns method and address before any field is filled in, such as
-    /// `POST https://api.example.com/orders/{id}`.
+    /// `POST https://api.example.com/orders/{id}`; of an action that a component runs, the name by
+    /// which it does, and the beginning of the component's hash.
     pub fn line(&self) -> String {
         let operation = &self.0.raw.operation;
+        if let Some(component) = self.component() {
+            let short: String = component.sha256.chars().take(12).collect();
+            return format!("{} by component {short}", operation.run);
+        }
         format!(
             "{} {}{}",
             operation.method.word(),
@@ -144,6 +160,26 @@ impl Declared {
     pub fn told(&self) -> String {
         let operation = &self.0.raw.operation;
         let mut lines = vec![self.line()];
+        if let Some(component) = self.component() {
+            lines = vec![
+                format!("Runs {} of a component", operation.run),
+                format!("Component (SHA-256): {}", component.sha256),
+                format!(
+                    "Effect: {}",
+                    match operation.effect() {
+                        Effect::Write => "may write",
+                        _ => "only reads",
+                    }
+                ),
+                "Reaches the origins of the step's connection".to_owned(),
+            ];
+            lines.extend(component.hosts.iter().map(|host| format!("Reaches {host}")));
+            let fields = operation.input.fields.iter();
+            lines.extend(fields.map(|field| format!("{} -> the component", field.name)));
+            let by = format!("{} {}", self.0.raw.title, self.0.raw.version);
+            lines.push(format!("As declared by {}", by.trim()));
+            return lines.join("\n");
+        }
         let headers = self.0.raw.headers.iter().chain(&operation.headers);
         lines.extend(headers.map(|(name, value)| format!("{name}: {value}")));
         for field in &operation.input.fields {
@@ -214,7 +250,7 @@ fn view(raw: &Raw) -> Action {
         "timeout_seconds".to_owned(),
         json!({ "type": "number", "title": "Time-out in seconds", "description": "Counts from connecting to the last byte of the answer; 30 when it is empty.", "minimum": 0.1, "maximum": 300 }),
     );
-    if matches!(operation.method, Method::Post | Method::Patch) {
+    if matches!(operation.method, Method::Post | Method::Patch) && !operation.has_logic() {
         let is_harmless = operation.idempotent || operation.effect() == Effect::Read;
         let default = if is_harmless { "repeat" } else { "doubt" };
         properties.insert(
@@ -229,16 +265,48 @@ fn view(raw: &Raw) -> Action {
             }),
         );
     }
-    let mut body = match &operation.output {
+    let output = if operation.has_logic() {
+        output_of_logic(&operation.output)
+    } else {
+        output_of_request(&operation.output)
+    };
+    Action::declared(
+        STEP,
+        operation,
+        &raw.icon,
+        &raw.title,
+        Schema::of_fields(properties, required),
+        Schema::of_fields(output, Vec::new()),
+    )
+}
+
+/// Returns the fields of what a component gives.
+fn output_of_logic(declared: &Value) -> Map<String, Value> {
+    let properties = declared.get("properties").and_then(Value::as_object);
+    let shown = properties.into_iter().flatten().map(|(name, property)| {
+        let mut property = shown(name, property);
+        if let (Some(example), Some(property)) = (example_of(&property), property.as_object_mut()) {
+            property
+                .entry("examples")
+                .or_insert_with(|| Value::from_iter([example]));
+        }
+        (name.clone(), property)
+    });
+    shown.collect()
+}
+
+/// Returns the fields of the answer to a request whose body is as declared.
+fn output_of_request(declared: &Value) -> Map<String, Value> {
+    let mut body = match declared {
         Value::Object(schema) => schema.clone(),
         _ => Map::new(),
     };
     body.entry("title")
         .or_insert_with(|| "Body of the answer".into());
-    if let Some(example) = example_of(&operation.output) {
+    if let Some(example) = example_of(declared) {
         body.insert("examples".to_owned(), Value::from_iter([example]));
     }
-    let output = Map::from_iter([
+    Map::from_iter([
         (
             "status".to_owned(),
             json!({ "type": "integer", "title": "Status", "examples": [200] }),
@@ -248,15 +316,7 @@ fn view(raw: &Raw) -> Action {
             json!({ "type": "object", "title": "Headers, names in lower case" }),
         ),
         ("body".to_owned(), Value::Object(body)),
-    ]);
-    Action::declared(
-        STEP,
-        operation,
-        &raw.icon,
-        &raw.title,
-        Schema::of_fields(properties, required),
-        Schema::of_fields(output, Vec::new()),
-    )
+    ])
 }
 
 /// Returns a field as the form shows it: what JSON Schema says of a value, and the form cannot ask

@@ -338,6 +338,7 @@ fn head(document: &Value, base: &Base) -> Connector {
         base: base.address.clone(),
         headers: std::collections::BTreeMap::new(),
         auth: Vec::new(),
+        component: None,
         actions: Vec::new(),
         tests: Vec::new(),
     }

@@ -10,6 +10,7 @@ use super::shape::types;
 use super::{BodyType, Declared, Method, Place, Style, URL, fits};
 use crate::catalog::Effect;
 use crate::delivery::is_pointer;
+use crate::schema::Field;
 use crate::template::short;
 
 /// Headers that belong to the exchange or to who sends, and not to a connector. Credentials are a
@@ -48,22 +49,8 @@ impl Declared {
         for (name, value) in self.headers().iter().chain(&operation.headers) {
             request.header(name, value.clone())?;
         }
-        for field in &operation.input.fields {
-            if !field.applies(config) {
-                continue;
-            }
-            let property = operation.input.property(&field.name);
-            let given = config.get(&field.name).filter(|value| !value.is_null());
-            let given = given.or(field.default.as_ref().filter(|_| field.required));
-            let title = self.action().input.field(&field.name);
-            let title = title.map_or(field.name.as_str(), |field| &field.title);
-            let Some(value) = given else {
-                if field.required {
-                    return Err(format!("{title} is missing. Fill it in."));
-                }
-                continue;
-            };
-            let value = as_declared(property, value);
+        for (field, value) in self.given(config)? {
+            let title = self.field_title(field);
             let place = operation.place(&field.name, self.base());
             request
                 .put(place, value, operation.body)
@@ -111,6 +98,37 @@ impl Declared {
         let expected = operation.expected_status.as_str();
         built.insert("expected_status".to_owned(), expected.into());
         Ok(built)
+    }
+
+    /// Returns the fields that apply and have a value, each with its value as it is declared.
+    ///
+    /// # Errors
+    /// A sentence that names a field that is missing.
+    pub(super) fn given(
+        &self,
+        config: &Map<String, Value>,
+    ) -> Result<Vec<(&Field, Value)>, String> {
+        let input = &self.operation().input;
+        let mut all = Vec::with_capacity(input.fields.len());
+        for field in input.fields.iter().filter(|field| field.applies(config)) {
+            let given = config.get(&field.name).filter(|value| !value.is_null());
+            let given = given.or(field.default.as_ref().filter(|_| field.required));
+            match given {
+                Some(value) => all.push((field, as_declared(input.property(&field.name), value))),
+                None if field.required => {
+                    let title = self.field_title(field);
+                    return Err(format!("{title} is missing. Fill it in."));
+                }
+                None => {}
+            }
+        }
+        Ok(all)
+    }
+
+    /// Returns what a field is called on screen.
+    fn field_title<'a>(&'a self, field: &'a Field) -> &'a str {
+        let shown = self.action().input.field(&field.name);
+        shown.map_or(&field.name, |field| &field.title)
     }
 
     /// Returns whether there is a body also when no field gives anything for it. One that is a

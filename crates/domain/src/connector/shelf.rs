@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Auth, CONNECTORS, Comparison, Connector, Fault, Operation};
+use super::{Auth, CONNECTORS, Comparison, Component, Connector, Fault, Operation};
 use crate::{DraftId, IntegrationId, Timestamp, canonical};
 
 /// Most actions that a search returns.
@@ -73,6 +73,8 @@ pub struct Page {
     pub docs: String,
     /// The ways to prove who sends.
     pub auth: Vec<Auth>,
+    /// Its component, if it has one.
+    pub component: Option<Component>,
     /// Its actions, each with method and path.
     pub actions: Vec<(Line, String)>,
 }
@@ -87,6 +89,9 @@ pub enum Source {
         text: String,
         /// The name of the file, or empty.
         name: String,
+        /// The module of its component in base64, if it came with one.
+        #[serde(default)]
+        module: Option<String>,
     },
     /// An address, which the server asks as any integration would.
     Address(String),
@@ -107,6 +112,8 @@ pub struct Preview {
     pub version: String,
     /// What all paths begin with.
     pub base: String,
+    /// Its component, if it has one.
+    pub component: Option<Component>,
     /// Its actions.
     pub actions: Vec<Line>,
     /// What was left out of a description, or is different from it, in sentences.
@@ -146,6 +153,11 @@ pub enum Refusal {
     /// What would be imported is not what was shown.
     #[error("It has changed since it was shown. Look at it again, then import it.")]
     Moved,
+    /// A step is run by a component that is not there.
+    #[error(
+        "The component of step “{0}” is not there. An Admin imports its connector with the module, then publish again."
+    )]
+    ComponentGone(String),
 }
 
 impl Refusal {
@@ -156,6 +168,7 @@ impl Refusal {
             Refusal::Address(_) => "connector/address",
             Refusal::TooMany => "connector/too-many",
             Refusal::Moved => "connector/moved",
+            Refusal::ComponentGone(_) => "connector/component-gone",
         }
     }
 
@@ -163,7 +176,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Refusal::Faults(_) | Refusal::Address(_) => 422,
-            Refusal::TooMany | Refusal::Moved => 409,
+            Refusal::TooMany | Refusal::Moved | Refusal::ComponentGone(_) => 409,
         }
     }
 }

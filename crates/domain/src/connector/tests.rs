@@ -2,6 +2,7 @@
 
 mod carried;
 mod hostile;
+mod logic;
 mod refused;
 mod sent;
 

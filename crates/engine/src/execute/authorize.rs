@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::End;
 use super::run::Run;
 use crate::port::{Clock, Closed, Journal, Outside};
-use crate::step::http::Failure;
+use crate::step::http::{Credentials, Failure};
 use crate::step::request::Request;
 
 /// What the field is called that names a connection.
@@ -29,6 +29,21 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
             Some(Ok(id)) => id,
             Some(Err(error)) => return Ok(Err(Failure::never(error))),
         };
+        let credentials = match self.open(id, refused).await? {
+            Ok(credentials) => credentials,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        hide(&credentials, input);
+        request.authorize(credentials);
+        Ok(Ok(Some(id)))
+    }
+
+    /// Opens a connection. `refused` is as [`Self::authorize`] has it.
+    pub(super) async fn open(
+        &mut self,
+        id: ConnectionId,
+        refused: Option<i64>,
+    ) -> Result<Result<Credentials, Failure>, End> {
         let opened = match self.vault {
             Some(vault) => vault.open(self.lease.run, id, self.is_test, refused).await,
             None => Err(Closed::Gone),
@@ -52,12 +67,7 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
         // Those that it hides now stand before the earlier ones.
         *sent = credentials.secrets().iter().take(SENT).cloned().collect();
         drop(given);
-        if let Some(shown) = input.get_mut(FIELD) {
-            *shown = Value::from(credentials.name());
-        }
-        *input = credentials.hide_in(std::mem::take(input));
-        request.authorize(credentials);
-        Ok(Ok(Some(id)))
+        Ok(Ok(credentials))
     }
 
     /// Notes how a request with a connection went.
@@ -67,4 +77,12 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
             vault.used(self.lease.run, connection, error);
         }
     }
+}
+
+/// Puts the name of a connection in the place of its id in what is recorded, and hides its secrets.
+pub(super) fn hide(credentials: &Credentials, input: &mut Value) {
+    if let Some(shown) = input.get_mut(FIELD) {
+        *shown = Value::from(credentials.name());
+    }
+    *input = credentials.hide_in(std::mem::take(input));
 }

@@ -125,7 +125,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 }
 
-fn without_nul(line: ConsoleLine) -> ConsoleLine {
+pub(super) fn without_nul(line: ConsoleLine) -> ConsoleLine {
     ConsoleLine {
         text: line.text.replace('\0', "\u{fffd}"),
         ..line

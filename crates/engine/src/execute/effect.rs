@@ -42,6 +42,16 @@ pub(super) struct Effect<'n> {
     pub(super) attempts: u32,
 }
 
+/// What came of a request.
+pub(super) enum Came {
+    /// An answer that the step expects.
+    Output(Value),
+    /// Another answer, or none.
+    Failed(Failure),
+    /// It was sent, and nobody knows whether it arrived: a sentence.
+    InDoubt(String),
+}
+
 /// What is known of a step that is not pure, when a run comes to it.
 pub(super) enum Earlier {
     /// It is over: what was recorded is used, and nothing done again.
@@ -70,33 +80,13 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Ok(request) => request,
             Err(error) => return self.fail(node, started_at, Value::Object(config), error),
         };
-        if let Some(trace) = self.trace {
-            request.name_trace(&trace.header(&path));
-        }
-        let was_begun = earlier
-            .as_ref()
-            .is_some_and(|record| record.state == StepState::Started);
-        let mut effect = Effect {
-            node,
-            path,
-            // What broke off is begun anew: while nobody had the run, it did not work.
-            started_at: earlier
-                .as_ref()
-                .filter(|_| !was_begun)
-                .map_or(started_at, |record| record.started_at),
-            input: shown(Value::Object(config)),
-            attempts: earlier.map_or(1, |record| record.attempts + u32::from(!was_begun)),
-        };
-        if was_begun && !request.is_idempotent() {
-            return self.doubt(&effect, format!("{STOPPED}. {}.", request.in_doubt()));
-        }
-        let result = self.attempts(&mut effect, &mut request, &key).await?;
-        if !request.is_safe() {
-            self.records.note_write();
-        }
-        match result {
-            Ok(output) => {
-                let output = clean(output);
+        let mut effect = Effect::of(node, path, started_at, config, earlier.as_ref());
+        let was_begun = earlier.is_some_and(|record| record.state == StepState::Started);
+        match self
+            .exchange(&mut effect, &mut request, &key, was_begun)
+            .await?
+        {
+            Came::Output(output) => {
                 self.give(node, &output);
                 self.records.effect(effect.record(
                     StepState::Succeeded,
@@ -106,20 +96,14 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 ));
                 Ok(())
             }
-            Err(failure) if failure.is_open && !request.is_idempotent() => {
-                let message = failure.message.replace('\0', "\u{fffd}");
-                self.doubt(
-                    &effect,
-                    format!("{message} {NO_ANSWER}. {}.", request.in_doubt()),
-                )
-            }
-            Err(failure) => {
-                let error = failure.message.replace('\0', "\u{fffd}");
-                let code = code_of(&failure.answer);
+            Came::InDoubt(error) => self.doubt(&effect, error),
+            Came::Failed(failure) => {
+                let (error, answer) = (failure.message, failure.answer);
+                let code = code_of(&answer);
                 self.records.effect(effect.record(
                     StepState::Failed,
                     self.clock.now(),
-                    clean(failure.answer),
+                    answer,
                     Some(error.clone()),
                 ));
                 self.after_failure(node, &error, &code)
@@ -127,9 +111,44 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         }
     }
 
+    /// Sends a request as often as the step's policy allows, and says what came of it, as it can be
+    /// recorded. `was_begun` says that it was sent before, and no answer recorded.
+    pub(super) async fn exchange(
+        &mut self,
+        effect: &mut Effect<'_>,
+        request: &mut Request,
+        key: &str,
+        was_begun: bool,
+    ) -> Result<Came, End> {
+        if let Some(trace) = self.trace {
+            request.name_trace(&trace.header(&effect.path));
+        }
+        if was_begun && !request.is_idempotent() {
+            return Ok(Came::InDoubt(format!("{STOPPED}. {}.", request.in_doubt())));
+        }
+        let result = self.attempts(effect, request, key).await?;
+        if !request.is_safe() {
+            self.records.note_write();
+        }
+        let failure = match result {
+            Ok(output) => return Ok(Came::Output(clean(output))),
+            Err(failure) => failure,
+        };
+        let message = failure.message.replace('\0', "\u{fffd}");
+        if failure.is_open && !request.is_idempotent() {
+            let advice = request.in_doubt();
+            return Ok(Came::InDoubt(format!("{message} {NO_ANSWER}. {advice}.")));
+        }
+        Ok(Came::Failed(Failure {
+            message,
+            answer: clean(failure.answer),
+            ..failure
+        }))
+    }
+
     /// Records that it is not known whether a write arrived, and goes on or not as the step's
     /// policy says.
-    fn doubt(&mut self, effect: &Effect<'_>, error: String) -> Result<(), End> {
+    pub(super) fn doubt(&mut self, effect: &Effect<'_>, error: String) -> Result<(), End> {
         self.records.effect(effect.record(
             StepState::InDoubt,
             self.clock.now(),
@@ -478,7 +497,28 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 }
 
-impl Effect<'_> {
+impl<'n> Effect<'n> {
+    /// Returns the effect that begins, or begins once more after what was recorded.
+    pub(super) fn of(
+        node: &'n Node,
+        path: StepPath,
+        started_at: Timestamp,
+        config: Map<String, Value>,
+        earlier: Option<&StepRecord>,
+    ) -> Self {
+        let was_begun = earlier.is_some_and(|record| record.state == StepState::Started);
+        Self {
+            node,
+            path,
+            // What broke off is begun anew: while nobody had the run, it did not work.
+            started_at: earlier
+                .filter(|_| !was_begun)
+                .map_or(started_at, |record| record.started_at),
+            input: shown(Value::Object(config)),
+            attempts: earlier.map_or(1, |record| record.attempts + u32::from(!was_begun)),
+        }
+    }
+
     pub(super) fn record(
         &self,
         state: StepState,

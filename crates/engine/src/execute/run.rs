@@ -19,7 +19,8 @@ use super::strand::{Strand, Strands};
 use super::watch::{Interrupt, Watch};
 use super::{End, Outcome};
 use crate::port::{
-    Answer, Clock, Directory, Journal, Lease, Network, Outside, Returned, Sandbox, Vault,
+    Answer, Clock, Components, Directory, Journal, Lease, Network, Outside, Returned, Sandbox,
+    Vault,
 };
 use crate::program::{Action, Node, Program};
 use crate::step;
@@ -36,6 +37,7 @@ pub(super) struct Whole<'p, C, J, O> {
     pub(super) vault: Option<&'p dyn Vault>,
     pub(super) directory: Option<&'p dyn Directory>,
     pub(super) sandbox: Option<&'p dyn Sandbox>,
+    pub(super) components: Option<&'p dyn Components>,
     pub(super) journal: &'p J,
     pub(super) program: &'p Program,
     pub(super) lease: Lease,
@@ -199,6 +201,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Action::Http => Box::pin(self.send(node, started_at, config, Request::http)).await,
             Action::Email => Box::pin(self.send(node, started_at, config, Request::email)).await,
             Action::Query => Box::pin(self.send(node, started_at, config, Request::query)).await,
+            Action::Connector(declared) if declared.operation().has_logic() => {
+                Box::pin(self.component(node, started_at, declared, config)).await
+            }
             Action::Connector(declared) => match declared.request(&config) {
                 Ok(request) => Box::pin(self.send(node, started_at, request, Request::http)).await,
                 Err(error) => self.fail(node, started_at, Value::Object(config), error),

@@ -27,6 +27,14 @@ impl Request {
         Call::build(config, key).map(Self::Http)
     }
 
+    /// Builds the request of an HTTP step, whose answer stays as it came.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub(crate) fn raw(config: &Map<String, Value>, key: &str) -> Result<Self, String> {
+        Call::build(config, key).map(|call| Self::Http(call.raw()))
+    }
+
     /// Builds the e-mail of a step.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod bounds;
 mod calling;
 mod catching;
 mod coding;
+mod component;
 mod connection;
 mod connector;
 mod csv;

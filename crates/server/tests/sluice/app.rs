@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use server::answer_desk::AnswerDesk;
 use server::arguments::Arguments;
 use server::code::Processes;
+use server::component::Machines;
 use server::config::Config;
 use server::signal::Stop;
 use server::web::Web;
@@ -103,6 +104,8 @@ impl TestApp {
         let site = built_site();
         let config = config(role, &site);
         let (stop, answers) = (Stop::new(), Arc::new(AnswerDesk::default()));
+        let machines = Machines::default();
+        store.inspect_by(Arc::new(machines.clone()));
         let worker = config.role.is_worker().then(|| {
             Worker::new(
                 store.clone(),
@@ -110,6 +113,7 @@ impl TestApp {
                 stop.clone(),
                 config.concurrency,
                 Arc::new(Processes::new(env!("CARGO_BIN_EXE_sluice").into(), 2)),
+                Arc::new(machines.of(store.clone())),
                 None,
             )
         });

@@ -14,6 +14,7 @@
 //! - Every function with every kind of caller and foreign ids: `permission.rs`.
 
 mod bomb;
+mod component;
 mod expression;
 mod forged;
 mod reach;

@@ -6,10 +6,15 @@
 mod app;
 mod call;
 mod client;
+mod component;
 mod connection;
 mod delivery;
 mod document;
 mod faults;
+#[path = "../guest.rs"]
+mod guest;
+#[path = "../guest_crate.rs"]
+mod guest_crate;
 mod hostile;
 mod mail;
 mod metrics;

@@ -1,5 +1,6 @@
 //! Reads what is to be imported: a connector, or the description of a service.
 
+use bytes::Bytes;
 use domain::connector::openapi;
 use domain::connector::{Connector, Fault, Refusal};
 use serde_json::Value;
@@ -18,6 +19,8 @@ pub(super) struct Taken {
     pub(super) notes: Vec<String>,
     /// What its source is called.
     pub(super) from: String,
+    /// The module of its component, once it was looked at.
+    pub(super) module: Option<Bytes>,
 }
 
 /// Returns one of ours.
@@ -27,6 +30,7 @@ pub(super) fn of_ours(key: &str) -> Option<Taken> {
         connector,
         notes: Vec::new(),
         from: "Sluice".to_owned(),
+        module: None,
     })
 }
 
@@ -82,6 +86,7 @@ pub(super) fn taken(
         connector,
         notes,
         from,
+        module: None,
     })
 }
 

@@ -30,6 +30,7 @@ fn text(file: &Value) -> Source {
     Source::Text {
         text: file.to_string(),
         name: "shop.json".to_owned(),
+        module: None,
     }
 }
 
@@ -213,6 +214,7 @@ async fn a_description_is_imported_as_a_connector_and_one_of_ours_by_its_key(
     let source = Source::Text {
         text: description.to_owned(),
         name: "pets.yaml".to_owned(),
+        module: None,
     };
     let base = Some("https://pets.example.com/v2/".to_owned());
     let preview = store.preview_connector(admin, source, base).await;

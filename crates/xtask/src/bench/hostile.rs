@@ -10,13 +10,17 @@ use crate::command::{Context, Failure, Outcome, progress, run};
 use crate::launch::{Postgres, Scratch};
 
 /// Classes of attack that have to report: one that does not is no class where nothing got through.
-const CLASSES: [&str; 12] = [
+const CLASSES: [&str; 16] = [
     "answer-bomb",
     "call-bomb",
     "code-escape",
+    "component-bomb",
+    "component-forged",
+    "component-taken",
     "connection-moved",
     "connection-taken",
     "expression-escape",
+    "ssrf-component",
     "ssrf-connection",
     "ssrf-poll",
     "ssrf-redirect",
@@ -35,7 +39,15 @@ pub(crate) fn measure(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
     let mut test = bench.toolchain.cargo();
     test.args(["test", "--release", "--no-fail-fast", "--package"])
         .arg(&bench.project.leptos.bin_package)
-        .args(["--test", "sluice", "--test", "code", "--"])
+        .args([
+            "--test",
+            "sluice",
+            "--test",
+            "code",
+            "--test",
+            "component",
+            "--",
+        ])
         .args(["hostile::", "escape::no_way_out_reaches_a_canary"])
         .env("SLUICE_HOSTILE_REPORT", &report)
         .env("DATABASE_URL", &postgres.url)

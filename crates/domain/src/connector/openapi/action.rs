@@ -224,6 +224,7 @@ impl<'a> Maker<'a, '_> {
             description,
             group: group(self.source),
             keywords: keywords(self.source),
+            run: String::new(),
             method: self.source.method,
             base: if self.source.is_elsewhere {
                 self.source.base.to_owned()

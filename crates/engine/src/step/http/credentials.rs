@@ -10,6 +10,7 @@ use url::Url;
 
 use super::Failure;
 use super::hidden::Hidden;
+use crate::step::key::SigningKey;
 
 /// An opened connection, for one request. It is never logged: its secrets have no `Debug`.
 pub struct Credentials {
@@ -22,6 +23,8 @@ pub struct Credentials {
     hidden: Hidden,
     issue: Option<i64>,
     login: Option<Login>,
+    /// What a component may have signatures of.
+    key: Option<SigningKey>,
 }
 
 /// How to log in to a server of its own. It is never logged, either.
@@ -59,7 +62,7 @@ impl Credentials {
         }
         let mut hidden: Vec<String> = secrets.iter().map(|s| s.as_ref().to_owned()).collect();
         let mut headers = HeaderMap::new();
-        let mut query = None;
+        let (mut query, mut key) = (None, None);
         let mut send = |header: HeaderName, value: &str| {
             let mut value = HeaderValue::from_str(value).map_err(|_| broken())?;
             value.set_sensitive(true);
@@ -78,9 +81,11 @@ impl Credentials {
                 )?;
                 hidden.push(pair);
             }
-            (Kind::QueryKey, [parameter], [key]) => {
-                query = Some((parameter.clone(), key.as_ref().to_owned()));
+            (Kind::QueryKey, [parameter], [secret]) => {
+                query = Some((parameter.clone(), secret.as_ref().to_owned()));
             }
+            // It goes with no request.
+            (Kind::KeyPair, [id], [secret]) => key = Some(SigningKey::new(id, secret.as_ref())),
             (Kind::HeaderKey | Kind::Headers, names, secrets) if names.len() == secrets.len() => {
                 for (header, secret) in names.iter().zip(secrets) {
                     let header = HeaderName::from_bytes(header.as_bytes()).map_err(|_| broken())?;
@@ -99,6 +104,7 @@ impl Credentials {
             secrets: hidden,
             issue: None,
             login: None,
+            key,
         })
     }
 
@@ -132,6 +138,7 @@ impl Credentials {
             secrets,
             issue: None,
             login: Some(Login { kind, server, user }),
+            key: None,
         })
     }
 
@@ -153,6 +160,11 @@ impl Credentials {
     /// Returns the kind of server that it logs in to, if it does.
     pub(crate) fn server_kind(&self) -> Option<Kind> {
         self.login.as_ref().map(|login| login.kind)
+    }
+
+    /// Returns the key that a component may have signatures of, of a connection that is one.
+    pub(crate) fn key(&self) -> Option<&SigningKey> {
+        self.key.as_ref()
     }
 
     /// Makes credentials of a token. `issue` counts the tokens of the connection; `secrets` are
@@ -203,7 +215,7 @@ impl Credentials {
     }
 
     /// Returns whether the connection may be sent to the origin of an address.
-    pub(super) fn may_go_to(&self, url: &Url) -> bool {
+    pub(crate) fn may_go_to(&self, url: &Url) -> bool {
         let origin = url.origin().ascii_serialization();
         self.origins.contains(&origin)
     }

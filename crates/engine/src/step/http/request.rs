@@ -29,6 +29,8 @@ pub struct Call {
     pub(super) expected_text: String,
     /// For the whole exchange: from connecting to the last byte.
     pub(super) timeout: Duration,
+    /// The body of the answer stays text, also where it is JSON.
+    pub(super) is_raw: bool,
     /// The step says that sending it twice does no harm.
     repeats: bool,
     /// The id of the connection that the step names, as it says it.
@@ -81,6 +83,7 @@ impl Call {
             expected,
             expected_text,
             timeout,
+            is_raw: false,
             repeats,
             connection: text(config.get("connection")).trim().to_owned(),
             credentials: None,
@@ -91,6 +94,15 @@ impl Call {
     pub(crate) fn name_trace(&mut self, traceparent: &str) {
         if let Ok(value) = HeaderValue::from_str(traceparent) {
             self.headers.entry(TRACEPARENT).or_insert(value);
+        }
+    }
+
+    /// Leaves the body of the answer as it came.
+    #[must_use]
+    pub(crate) fn raw(self) -> Self {
+        Self {
+            is_raw: true,
+            ..self
         }
     }
 

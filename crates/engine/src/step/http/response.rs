@@ -25,8 +25,12 @@ pub(super) enum ReadError {
     Broken(reqwest::Error),
 }
 
-/// Reads an answer; stops at [`limit::RESPONSE_BYTES`].
-pub(super) async fn read(mut response: Response, now: Timestamp) -> Result<Read, ReadError> {
+/// Reads an answer; stops at [`limit::RESPONSE_BYTES`]. A raw body stays text, also if it is JSON.
+pub(super) async fn read(
+    mut response: Response,
+    now: Timestamp,
+    is_raw: bool,
+) -> Result<Read, ReadError> {
     let too_large = |length: u64| length > limit::RESPONSE_BYTES as u64;
     if response.content_length().is_some_and(too_large) {
         return Err(ReadError::TooLarge);
@@ -43,7 +47,7 @@ pub(super) async fn read(mut response: Response, now: Timestamp) -> Result<Read,
     let output = json!({
         "status": status.as_u16(),
         "headers": Value::Object(shown(headers)),
-        "body": parse(headers, body),
+        "body": if is_raw { text(body) } else { parse(headers, body) },
     });
     Ok(Read {
         status,
@@ -87,6 +91,10 @@ fn parse(headers: &HeaderMap, body: Vec<u8>) -> Value {
     if is_json && let Ok(value) = serde_json::from_slice(&body) {
         return value;
     }
+    text(body)
+}
+
+fn text(body: Vec<u8>) -> Value {
     let text = match String::from_utf8(body) {
         Ok(text) => text,
         Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),

@@ -61,7 +61,7 @@ impl Call {
         for _ in 0..=HOPS {
             let response = hop.send(client).await?;
             let Some(next) = self.redirect(&hop.url, &response)? else {
-                let read = response::read(response, now).await;
+                let read = response::read(response, now, self.is_raw).await;
                 return self.judge(&hop.url, read);
             };
             hop.follow(next, response.status())?;

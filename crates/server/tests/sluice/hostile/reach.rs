@@ -83,7 +83,7 @@ const SHAPES: [&str; 6] = [
 ];
 
 /// What is said of an address that is not connected to.
-fn is_refused(said: &str) -> bool {
+pub(super) fn is_refused(said: &str) -> bool {
     [
         "private or local address",
         "user name or password",
@@ -97,7 +97,7 @@ fn is_refused(said: &str) -> bool {
     .any(|reason| said.contains(reason))
 }
 
-fn forms(port: u16) -> Vec<String> {
+pub(super) fn forms(port: u16) -> Vec<String> {
     let port = port.to_string();
     let of =
         |host: &&str| SHAPES.map(|shape| shape.replace("{host}", host).replace("{port}", &port));

@@ -1,0 +1,207 @@
+//! Runs the components of connectors: WebAssembly that can compute, and ask for requests.
+//!
+//! A component has no authority: it imports what `wit/connector.wit` says and nothing else, and all
+//! that this does outside is done by the engine, after the component was stopped. What it may use of
+//! time, memory and stack is bounded, and whatever it does ends that step only. A run is a function
+//! of what goes in: the instructions are counted, not the time, so that it ends alike each time.
+
+mod host;
+mod machine;
+mod module;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::connector::component::{MODULE_BYTES, TIME_SECONDS};
+use domain::connector::{Connector, Fault};
+use engine::port::{Broke, Components, Ending, Inspecting, Inspector, Job, Worked, Working};
+use store::Store;
+use tokio::sync::Semaphore;
+
+pub use machine::{Machine, Unfit};
+
+/// How long a component may take whatever it does.
+const TIME_LIMIT: Duration = Duration::from_secs(TIME_SECONDS);
+
+/// Runs components of a process, so many at once that each has a processor. Cheap to clone; clones
+/// share everything.
+#[derive(Clone, Debug)]
+pub struct Machines {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    machine: Machine,
+    places: Semaphore,
+    time_limit: Duration,
+}
+
+impl Default for Machines {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::new(processors, TIME_LIMIT)
+    }
+}
+
+impl Machines {
+    /// Returns what runs at most `at_once` components at a time, and gives each run at most
+    /// [`TIME_SECONDS`], or less.
+    pub fn new(at_once: usize, time_limit: Duration) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                machine: Machine::default(),
+                places: Semaphore::new(at_once),
+                time_limit: time_limit.min(TIME_LIMIT),
+            }),
+        }
+    }
+
+    /// Returns what runs the components that a store keeps.
+    pub fn of(self, store: Store) -> Kept {
+        Kept {
+            machines: self,
+            store,
+        }
+    }
+
+    /// Returns whether a component is ready to be run.
+    fn has(&self, hash: &str) -> bool {
+        self.inner.machine.has(hash)
+    }
+
+    /// Runs a component; `module` is needed where it is not ready. Dropping the future ends it.
+    pub async fn run(&self, job: Job, module: Option<Bytes>) -> Worked {
+        let Ok(_place) = self.inner.places.acquire().await else {
+            return broke_for_now("The server ends.");
+        };
+        // Compiling is no part of what the component takes.
+        if let Some(module) = module.filter(|_| !self.has(&job.component)) {
+            let (machines, hash) = (self.clone(), job.component.clone());
+            let compiled =
+                tokio::task::spawn_blocking(move || machines.inner.machine.compile(&hash, &module));
+            match compiled.await {
+                Ok(Ok(())) => {}
+                Ok(Err(unfit)) => return broke(&unfit.to_string()),
+                Err(error) => return brought_down(&error),
+            }
+        }
+        let over = Arc::new(AtomicBool::new(false));
+        let _end = End {
+            over: Arc::clone(&over),
+            machines: self.clone(),
+        };
+        let (machines, flag) = (self.clone(), Arc::clone(&over));
+        let mut working =
+            tokio::task::spawn_blocking(move || machines.inner.machine.run(job, flag));
+        let worked = match tokio::time::timeout(self.inner.time_limit, &mut working).await {
+            Ok(worked) => worked,
+            Err(_) => {
+                self.stop(&over);
+                working.await
+            }
+        };
+        worked.unwrap_or_else(|error| brought_down(&error))
+    }
+
+    fn stop(&self, over: &AtomicBool) {
+        over.store(true, Ordering::Release);
+        self.inner.machine.look_up();
+    }
+}
+
+/// Ends what nobody waits for any more.
+struct End {
+    over: Arc<AtomicBool>,
+    machines: Machines,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.machines.stop(&self.over);
+    }
+}
+
+impl Inspector for Machines {
+    fn inspect(&self, connector: Connector, module: Bytes) -> Inspecting<'_> {
+        Box::pin(async move {
+            let wrong = |message: String| vec![Fault::of("component", message)];
+            if module.len() > MODULE_BYTES {
+                let most = MODULE_BYTES / (1024 * 1024);
+                return Err(wrong(format!("It has more than {most} MiB.")));
+            }
+            let (machines, bytes) = (self.clone(), module.clone());
+            let prepared =
+                tokio::task::spawn_blocking(move || machines.inner.machine.prepare(&bytes));
+            match prepared.await {
+                Ok(Ok(())) => {}
+                Ok(Err(unfit)) => return Err(wrong(unfit.to_string())),
+                Err(_) => return Err(wrong("It could not be looked at.".to_owned())),
+            }
+            let faults =
+                engine::example::broken(&connector, |job| self.run(job, Some(module.clone())));
+            match faults.await {
+                faults if faults.is_empty() => Ok(()),
+                faults => Err(faults),
+            }
+        })
+    }
+}
+
+/// Runs the components that a store keeps.
+#[derive(Debug)]
+pub struct Kept {
+    machines: Machines,
+    store: Store,
+}
+
+impl Components for Kept {
+    fn run(&self, job: Job) -> Working<'_> {
+        Box::pin(async move {
+            // Also what is ready is asked for: another organization's is not to be run.
+            let wants_bytes = !self.machines.has(&job.component);
+            let found = self
+                .store
+                .component_of_run(job.run, &job.component, wants_bytes);
+            let module = match found.await {
+                Ok(Some(module)) => module,
+                Ok(None) => {
+                    return broke(
+                        "The component of this step is not there. An Admin imports its connector with the module again.",
+                    );
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a component could not be read");
+                    return broke_for_now("The component of this step could not be read just now.");
+                }
+            };
+            let ready = (!module.is_empty()).then_some(module);
+            self.machines.run(job, ready).await
+        })
+    }
+}
+
+fn brought_down(error: &tokio::task::JoinError) -> Worked {
+    tracing::error!(%error, "a component brought its thread down");
+    broke("The component could not be run. Something went wrong in Sluice itself.")
+}
+
+fn broke(message: &str) -> Worked {
+    ended(message, false)
+}
+
+fn broke_for_now(message: &str) -> Worked {
+    ended(message, true)
+}
+
+fn ended(message: &str, may_retry: bool) -> Worked {
+    Worked {
+        end: Ending::Broke(Broke {
+            message: message.to_owned(),
+            may_retry,
+        }),
+        console: Vec::new(),
+    }
+}
