@@ -14,6 +14,7 @@ mod http;
 mod mail_server;
 mod markup;
 mod oauth;
+mod outgoing;
 mod postgres;
 mod resume;
 mod schedule;

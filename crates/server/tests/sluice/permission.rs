@@ -240,6 +240,8 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         | "members"
         | "invitations"
         | "read_network"
+        | "read_outgoing"
+        | "hosts_down"
         | "callable"
         | "wants_alerts"
         | "read_retention"
@@ -388,6 +390,7 @@ fn fields(function: &str, things: &Things) -> (Value, bool) {
         "set_wants_alerts" => (json!({ "wants": true }), own),
         "set_retention" => (json!({ "days": 30 }), own),
         "set_network" => (json!({ "allowed": [] }), own),
+        "set_outgoing" => (json!({ "rules": { "at_once": 4 } }), own),
         "runs" => (
             json!({ "integration": null, "state": null, "before": null }),
             own,
