@@ -7,10 +7,12 @@ mod address;
 pub(crate) mod dial;
 mod host;
 pub(crate) mod hosts;
+pub(crate) mod proxy;
 pub(crate) mod resolve;
 pub(crate) mod tls;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use domain::OrganizationId;
 use domain::network::{Encryption, Rules};
@@ -20,6 +22,7 @@ use url::{Host, Url};
 
 use address::Range;
 pub(crate) use host::Told;
+pub use proxy::Proxy;
 
 /// What the integrations of an organization may reach, and how. Default: public addresses only, in
 /// any way.
@@ -95,6 +98,8 @@ fn host_name(text: &str) -> Option<String> {
 pub(crate) struct Guard {
     allowed: Vec<Allowed>,
     encryption: Encryption,
+    /// What everything that it lets through is sent through.
+    proxy: Option<Arc<Proxy>>,
 }
 
 /// Whether what is sent can be read on its way.
@@ -147,7 +152,13 @@ impl Guard {
         Self {
             allowed: allowed.collect(),
             encryption: network.rules.encryption,
+            proxy: None,
         }
+    }
+
+    /// Sends what it lets through through a proxy, if there is one.
+    pub(crate) fn through(self, proxy: Option<Arc<Proxy>>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Checks all of a URL that can be judged before its name is resolved. The `url` crate has

@@ -13,7 +13,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use crate::network::hosts::{HostChange, NotNow, Turn};
-pub use crate::network::{Network, RangeError};
+pub use crate::network::{Network, Proxy, RangeError};
 pub use crate::oauth::{Consent, Grant, TokenRequest};
 pub use crate::step::http::client::{Clients, fetch, try_out};
 pub use crate::step::http::{Call, Credentials, Failure, Retry};

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Host;
 
+use super::proxy::connect;
 use super::{Form, Guard, Refusal, resolve};
 
 /// Most addresses of one name that are tried.
@@ -73,7 +74,7 @@ pub(crate) async fn dial(
     let mut why = "it has no address".to_owned();
     for address in addresses.into_iter().take(ADDRESSES) {
         let address = SocketAddr::new(address.ip(), port);
-        match timeout(PATIENCE, TcpStream::connect(address)).await {
+        match timeout(PATIENCE, connect(guard.proxy.as_deref(), address)).await {
             Ok(Ok(stream)) => {
                 // Short questions and answers: none waits to be joined with the next.
                 let _ = stream.set_nodelay(true);

@@ -1,6 +1,6 @@
 //! One HTTP client per network, kept with its open connections.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use domain::connection::Kind;
@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::send::Ways;
 use super::{Call, Credentials, Failure, Retry};
 use crate::network::hosts::{HostChange, Hosts, NotNow, Turn, Way};
+use crate::network::proxy::client::{Proxied, SendError};
 use crate::network::resolve::GuardedResolver;
-use crate::network::{Form, Guard, Network, Told};
+use crate::network::{Form, Guard, Network, Proxy, Told};
 use crate::port::Outside;
 use crate::step::request::Request;
 use crate::step::{email, postgres};
@@ -22,12 +23,17 @@ use crate::step::{email, postgres};
 /// Most networks whose clients are kept; the one used longest ago goes.
 const MOST: usize = 64;
 
+/// What requests say of themselves.
+const AGENT: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
+
 /// A client that can reach only what its guard lets through.
 #[derive(Debug)]
 pub(crate) struct GuardedClient {
     client: Client,
     /// For http, where that may reach less than https.
     plain: Option<Client>,
+    /// Instead of both, where there is a proxy.
+    proxied: Option<Proxied>,
     pub(crate) guard: Arc<Guard>,
 }
 
@@ -44,6 +50,7 @@ struct Within {
 pub struct Clients {
     kept: Mutex<Vec<(Within, Arc<GuardedClient>)>>,
     pub(crate) hosts: Hosts,
+    proxy: OnceLock<Arc<Proxy>>,
 }
 
 impl Outside for Clients {
@@ -215,6 +222,12 @@ pub async fn fetch(
 }
 
 impl Clients {
+    /// Sends everything through a proxy, but for what goes to this machine. Only the first proxy
+    /// counts, and only for what was not sent yet: say it before anything else.
+    pub fn go_through(&self, proxy: Proxy) {
+        let _ = self.proxy.set(Arc::new(proxy));
+    }
+
     /// Says how many processes run integrations, which divide what is allowed at once and in a
     /// second among them.
     pub fn set_processes(&self, processes: u32) {
@@ -254,7 +267,7 @@ impl Clients {
         if let Some(client) = self.find(network) {
             return Ok(client);
         }
-        let made = Arc::new(GuardedClient::new(network)?);
+        let made = Arc::new(GuardedClient::new(network, self.proxy.get().cloned())?);
         let within = Within {
             allowed: network.allowed.clone(),
             encryption: network.rules.encryption,
@@ -281,8 +294,9 @@ impl Clients {
 }
 
 impl GuardedClient {
-    fn new(network: &Network) -> Result<Self, String> {
-        let guard = Arc::new(Guard::new(network));
+    fn new(network: &Network, proxy: Option<Arc<Proxy>>) -> Result<Self, String> {
+        let proxied = proxy.is_some();
+        let guard = Arc::new(Guard::new(network).through(proxy));
         let client = client(&guard, Form::Encrypted)?;
         let plain = guard.tells_forms_apart();
         let plain = plain
@@ -291,6 +305,7 @@ impl GuardedClient {
         Ok(Self {
             client,
             plain,
+            proxied: proxied.then(|| Proxied::new(Arc::clone(&guard))),
             guard,
         })
     }
@@ -299,12 +314,15 @@ impl GuardedClient {
     pub(crate) async fn execute(
         &self,
         request: reqwest::Request,
-    ) -> Result<reqwest::Response, reqwest::Error> {
+    ) -> Result<reqwest::Response, SendError> {
+        if let Some(proxied) = &self.proxied {
+            return proxied.execute(request, AGENT).await;
+        }
         let client = match (Form::of(request.url()), &self.plain) {
             (Form::Plain, Some(plain)) => plain,
             _ => &self.client,
         };
-        client.execute(request).await
+        client.execute(request).await.map_err(SendError::Direct)
     }
 }
 
@@ -318,7 +336,7 @@ fn client(guard: &Arc<Guard>, form: Form) -> Result<Client, String> {
             .retry(reqwest::retry::never())
             .no_proxy()
             .referer(false)
-            .user_agent(concat!("Sluice/", env!("CARGO_PKG_VERSION")))
+            .user_agent(AGENT)
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(32)
     };

@@ -14,7 +14,9 @@ use super::client::{Clients, GuardedClient};
 use super::request::host_of;
 use super::response::{self, Read, ReadError};
 use super::{Call, Credentials, Failure, Retry};
+use crate::network::dial::Unreached;
 use crate::network::hosts::Turn;
+use crate::network::proxy::client::SendError;
 use crate::network::{Network, Refusal, Told};
 
 /// Most redirects that are followed.
@@ -130,7 +132,9 @@ impl Call {
     fn judge(&self, url: &Url, read: Result<Read, ReadError>) -> Result<Value, Failure> {
         let read = match read {
             Ok(read) => read,
-            Err(ReadError::Broken(error)) => return Err(explain(url, &error)),
+            Err(ReadError::Broken(error)) => {
+                return Err(explain(url, &SendError::Direct(error)));
+            }
             Err(ReadError::TooLarge) => {
                 return Err(Failure::never(format!(
                     "The answer of `{}` is larger than {} MB. Ask for less at a time, for example page by page.",
@@ -244,12 +248,20 @@ fn advice(status: StatusCode) -> &'static str {
 }
 
 /// Says what went wrong on the way. Without the URL: its parameters may hold secrets.
-pub(crate) fn explain(url: &Url, error: &reqwest::Error) -> Failure {
-    let mut source: Option<&(dyn Error + 'static)> = Some(error);
+pub(crate) fn explain(url: &Url, error: &SendError) -> Failure {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error.cause());
     let mut deepest = String::new();
     while let Some(cause) = source {
         if let Some(refusal) = cause.downcast_ref::<Refusal>() {
             return Failure::never(refusal.to_string());
+        }
+        if let Some(unreached) = cause.downcast_ref::<Unreached>() {
+            return match unreached {
+                Unreached::Refused(refusal) => Failure::never(refusal.to_string()),
+                Unreached::Unknown(_) | Unreached::Down { .. } => {
+                    Failure::transient(unreached.to_string())
+                }
+            };
         }
         deepest = cause.to_string();
         source = cause.source();
