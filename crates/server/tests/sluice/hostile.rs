@@ -14,8 +14,10 @@
 //! - Every function with every kind of caller and foreign ids: `permission.rs`.
 
 mod bomb;
+mod confused;
 mod expression;
 mod forged;
+mod growth;
 mod reach;
 mod stolen;
 

@@ -10,13 +10,16 @@ use crate::command::{Context, Failure, Outcome, progress, run};
 use crate::launch::{Postgres, Scratch};
 
 /// Classes of attack that have to report: one that does not is no class where nothing got through.
-const CLASSES: [&str; 12] = [
+const CLASSES: [&str; 15] = [
     "answer-bomb",
     "call-bomb",
     "code-escape",
+    "confused",
+    "confused-body",
     "connection-moved",
     "connection-taken",
     "expression-escape",
+    "growth",
     "ssrf-connection",
     "ssrf-poll",
     "ssrf-redirect",
