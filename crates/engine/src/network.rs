@@ -12,6 +12,8 @@ pub(crate) mod resolve;
 pub(crate) mod tls;
 
 use std::net::IpAddr;
+#[cfg(test)]
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use domain::OrganizationId;
@@ -100,6 +102,9 @@ pub(crate) struct Guard {
     encryption: Encryption,
     /// What everything that it lets through is sent through.
     proxy: Option<Arc<Proxy>>,
+    /// What answers for names instead of the system, in tests of names that change their answer.
+    #[cfg(test)]
+    names: Option<fn(&str) -> Vec<SocketAddr>>,
 }
 
 /// Whether what is sent can be read on its way.
@@ -153,6 +158,8 @@ impl Guard {
             allowed: allowed.collect(),
             encryption: network.rules.encryption,
             proxy: None,
+            #[cfg(test)]
+            names: None,
         }
     }
 
@@ -228,5 +235,7 @@ impl Guard {
     }
 }
 
+#[cfg(test)]
+mod rebinding;
 #[cfg(test)]
 mod tests;

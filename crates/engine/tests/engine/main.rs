@@ -22,3 +22,4 @@ mod server;
 mod simulation;
 mod stage;
 mod steps;
+mod untrusted;
