@@ -98,6 +98,7 @@ async function sow(admin: Api, collaborator: Api, payload: string, number: numbe
   const texts = {
     log: step("Note", "log", { message: payload }),
     call: step("Call", "http.request", {
+      method: "POST",
       url: `http://127.0.0.1:9/${encodeURIComponent(payload)}`,
       headers: { "X-Odd": payload.replaceAll(/[^\x20-\x7e]/g, "") },
       body_type: "text",
@@ -168,7 +169,7 @@ test("nothing that somebody typed or sent runs in anybody's page", async ({ brow
     pages.push(...sowed.pages);
     fields += sowed.fields;
     const names = { kind: "headers", names: ["X-Odd"], origins: ["https://shop.example.com"] };
-    const form = { name: short(payload), ...names, live: { set: ["a secret of it"] }, test: "keep" };
+    const form = { name: short(payload), ...names, live: { set: ["a-secret-of-it"] }, test: "keep" };
     await admin.call("create_connection", { form });
     const key = `odd-${number}`;
     const about = { title: short(payload), description: payload };

@@ -56,9 +56,9 @@ test("a host that fails again and again is shown as down, also where its connect
   await new Promise((done) => closed.close(done));
   await admin.call("set_network", { allowed: ["127.0.0.0/8"] });
   const origin = `http://127.0.0.1:${port}`;
-  const form = { name: "Billing", kind: "bearer", names: [], origins: [origin], live: { set: ["a token"] }, test: "keep" };
+  const form = { name: "Billing", kind: "bearer", names: [], origins: [origin], live: { set: ["a-token-of-theirs"] }, test: "keep" };
   await admin.call("create_connection", { form });
-  const call = step("Call", "http.request", { url: `${origin}/` });
+  const call = step("Call", "http.request", { method: "GET", url: `${origin}/` });
   const { integration } = await publish(admin, await create(admin, "Calls what is down", document("manual", [call])));
   for (let run = 0; run < 10; run += 1) {
     const started = await admin.call("start_manual", { id: integration, payload: {} });

@@ -1,4 +1,5 @@
 // Planted secrets are found nowhere in a browser: no answer, no storage, no page holds them, whatever was done.
+import { appendFileSync } from "node:fs";
 import type { Page, Response } from "@playwright/test";
 
 import { create, document, publish, step } from "../fixtures/document.ts";
@@ -104,7 +105,7 @@ test("a secret that is typed into a connection never comes back to a browser", a
   // Used by a run that succeeds and one that fails, and told back by the service each time.
   const [connection] = (await admin.call("connections")).filter((one: { name: string }) => one.name === "Planted");
   for (const path of ["/fine", "/wrong"]) {
-    const call = step("Call", "http.request", { url: target.url(path), connection: connection.id });
+    const call = step("Call", "http.request", { method: "GET", url: target.url(path), connection: connection.id });
     const made = document("manual", [call]);
     const { integration } = await publish(admin, await create(admin, `Uses it at ${path}`, made));
     const run = await admin.call<string>("start_manual", { id: integration, payload: {} });
@@ -141,6 +142,10 @@ test("a secret that is typed into a connection never comes back to a browser", a
   await Promise.all(answers);
   // The service had it, so it was used at all.
   expect(target.at("/fine")[0]!.headers["authorization"]).toContain("planted");
+  const report = process.env.SLUICE_SECRETS_REPORT;
+  if (report) {
+    appendFileSync(report, `canaries=1 places=${searched} found=${found.length}\n`);
+  }
   expect(searched).toBeGreaterThan(100);
   expect(found).toEqual([]);
 });

@@ -1,13 +1,13 @@
 //! The hosts that requests of this process go to, for each organization by itself, and the turns
 //! that requests take at them.
 //!
-//! Finding a host takes two short locks, that of the organizations and that of the organization;
-//! asking it takes its own. Nothing asks the database. What is kept is bounded: the hosts used
-//! longest ago are forgotten first, those with something under way last.
+//! Requests share the locks by which a host is found; asking it takes its own, for a moment. Nothing
+//! asks the database. What is kept is bounded: the hosts used longest ago are forgotten first, those
+//! with something under way never.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use domain::network::{Down, Rules};
@@ -124,12 +124,23 @@ fn timestamp(at: Moment) -> Timestamp {
     Timestamp(i64::try_from(at.as_millis()).unwrap_or(i64::MAX))
 }
 
-type OfOrganization = Arc<Mutex<HashMap<Name, Arc<Kept>>>>;
+/// The hosts of one organization.
+#[derive(Debug, Default)]
+struct Own {
+    hosts: RwLock<HashMap<Name, Arc<Kept>>>,
+    used: AtomicU64,
+}
+
+impl Own {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Name, Arc<Kept>>> {
+        self.hosts.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The hosts of all organizations.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
-    organizations: Mutex<HashMap<Option<OrganizationId>, (OfOrganization, u64)>>,
+    organizations: RwLock<HashMap<Option<OrganizationId>, Arc<Own>>>,
     /// How many processes divide limits; 0 for one.
     processes: AtomicU32,
     /// Counts uses and tickets.
@@ -320,14 +331,14 @@ impl Hosts {
 
     fn kept(&self, way: Way<'_>, now: Moment) -> Arc<Kept> {
         let used = self.counted.fetch_add(1, Ordering::Relaxed);
-        let of_organization = self.of(way.owner, used);
-        let mut hosts = locked(&of_organization);
+        let own = self.of(way.owner, used);
         let name = (way.host.to_owned(), way.port);
-        if let Some(kept) = hosts.get(&name) {
+        if let Some(kept) = own.read().get(&name) {
             kept.used.store(used, Ordering::Relaxed);
             return Arc::clone(kept);
         }
-        if hosts.len() >= HOSTS {
+        let mut hosts = own.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() >= HOSTS && !hosts.contains_key(&name) {
             let oldest = hosts
                 .values()
                 .filter(|kept| Arc::strong_count(kept) == 1)
@@ -342,42 +353,50 @@ impl Hosts {
                 hosts.remove(&oldest);
             }
         }
-        let kept = Arc::new(Kept {
-            name: name.clone(),
-            host: Mutex::new(Host::new(now)),
-            down: Mutex::default(),
-            is_heard: Mutex::default(),
-            used: AtomicU64::new(used),
+        let kept = hosts.entry(name.clone()).or_insert_with(|| {
+            Arc::new(Kept {
+                name,
+                host: Mutex::new(Host::new(now)),
+                down: Mutex::default(),
+                is_heard: Mutex::default(),
+                used: AtomicU64::new(used),
+            })
         });
-        hosts.insert(name, Arc::clone(&kept));
-        kept
+        Arc::clone(kept)
     }
 
-    fn of(&self, owner: Option<OrganizationId>, used: u64) -> OfOrganization {
-        let mut organizations = locked(&self.organizations);
-        if let Some((hosts, last)) = organizations.get_mut(&owner) {
-            *last = used;
-            return Arc::clone(hosts);
+    fn of(&self, owner: Option<OrganizationId>, used: u64) -> Arc<Own> {
+        if let Some(own) = self.read().get(&owner) {
+            own.used.store(used, Ordering::Relaxed);
+            return Arc::clone(own);
         }
-        if organizations.len() >= ORGANIZATIONS {
-            let is_free = |hosts: &OfOrganization| {
-                Arc::strong_count(hosts) == 1
-                    && locked(hosts)
-                        .values()
-                        .all(|kept| Arc::strong_count(kept) == 1)
+        let mut all = self
+            .organizations
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= ORGANIZATIONS && !all.contains_key(&owner) {
+            let is_free = |own: &Arc<Own>| {
+                Arc::strong_count(own) == 1
+                    && own.read().values().all(|kept| Arc::strong_count(kept) == 1)
             };
-            let oldest = organizations
+            let oldest = all
                 .iter()
-                .filter(|(_, (hosts, _))| is_free(hosts))
-                .min_by_key(|(_, (_, last))| *last)
+                .filter(|(_, own)| is_free(own))
+                .min_by_key(|(_, own)| own.used.load(Ordering::Relaxed))
                 .map(|(owner, _)| *owner);
             if let Some(oldest) = oldest {
-                organizations.remove(&oldest);
+                all.remove(&oldest);
             }
         }
-        let hosts = OfOrganization::default();
-        organizations.insert(owner, (Arc::clone(&hosts), used));
-        hosts
+        let own = all.entry(owner).or_default();
+        own.used.store(used, Ordering::Relaxed);
+        Arc::clone(own)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Option<OrganizationId>, Arc<Own>>> {
+        self.organizations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until hosts went down or came up again, and returns them, each in its last state.
@@ -408,12 +427,13 @@ impl Hosts {
             *locked(&kept.down) = Some((down.since, down.why.clone()));
             *locked(&kept.is_heard) = true;
         }
-        let of_all: Vec<_> = locked(&self.organizations)
+        let of_all: Vec<_> = self
+            .read()
             .iter()
-            .filter_map(|(owner, (hosts, _))| Some(((*owner)?, Arc::clone(hosts))))
+            .filter_map(|(owner, own)| Some(((*owner)?, Arc::clone(own))))
             .collect();
-        for (owner, hosts) in of_all {
-            for kept in locked(&hosts).values() {
+        for (owner, own) in of_all {
+            for kept in own.read().values() {
                 let (host, port) = &kept.name;
                 let is_down = all
                     .iter()

@@ -22,7 +22,7 @@
 //!   no setting for its name server, so `engine::network::rebinding` answers in its place, with real
 //!   listeners at both addresses.
 //! - Who may do what, and with whose connection: `permission.rs`, [`stolen`].
-//! - Fields that nobody may set: every type denies fields that it does not know; [`confused`].
+//! - Fields that nobody may set: a function takes what it names and nothing else; [`confused`].
 //! - Pages that run what somebody typed: `end2end/tests/hostile.spec.ts`, in a browser, which reports
 //!   here as well. Answers of webhooks are no pages of ours: `webhook.rs` holds their policy.
 //! - Secrets in records, logs, dumps and browsers: `connection.rs` and `oauth.rs` with `bench secrets`,

@@ -33,6 +33,7 @@ pub(crate) fn measure(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
         .env("SLUICE_MATRIX_REPORT", &report)
         .env("DATABASE_URL", &postgres.url)
         .env("SQLX_OFFLINE", "true")
+        .stdout(std::io::stderr())
         .current_dir(&bench.project.root);
     // What was allowed is among the figures.
     let tested = run(&mut test);

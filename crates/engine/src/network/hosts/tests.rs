@@ -187,8 +187,7 @@ async fn hosts_and_organizations_are_forgotten_before_there_are_too_many() {
         };
         assert!(hosts.turn(way, Timestamp(0), NOW).await.is_ok());
     }
-    let of_one = hosts.of(organization(1), 0);
-    assert!(locked(&of_one).len() <= HOSTS);
+    assert!(hosts.of(organization(1), 0).read().len() <= HOSTS);
     // One that is known to be down is kept longer than those of which nothing is known.
     let refused = hosts.turn(way(1, &none), Timestamp(0), NOW).await;
     assert!(matches!(refused, Err(NotNow::Down(_))), "{refused:?}");
@@ -196,5 +195,5 @@ async fn hosts_and_organizations_are_forgotten_before_there_are_too_many() {
         let turn = hosts.turn(way(owner, &none), Timestamp(0), NOW).await;
         drop(turn);
     }
-    assert!(locked(&hosts.organizations).len() <= ORGANIZATIONS);
+    assert!(hosts.read().len() <= ORGANIZATIONS);
 }
