@@ -174,24 +174,31 @@ test("nothing that somebody typed or sent runs in anybody's page", async ({ brow
     const key = `odd-${number}`;
     const about = { title: short(payload), description: payload };
     const input = { type: "object", properties: { odd: { type: "string", ...about } } };
-    const action = { key: "do", ...about, group: short(payload), method: "GET", path: "/", input };
+    const action = { key: "do", ...about, group: short(payload).slice(0, 60), method: "GET", path: "/", input };
     const auth = [{ kind: "bearer", help: payload }];
     const base = "https://shop.example.com";
-    const file = { form: 1, key, ...about, version: short(payload), icon: "plug", docs: payload, base, auth, actions: [action] };
+    const file = { form: 1, key, ...about, version: short(payload).slice(0, 60), icon: "plug", docs: payload, base, auth, actions: [action] };
     const source = { text: { text: JSON.stringify(file), name: "shop.json" } };
     const { digest } = await admin.call("preview_connector", { source, base: null });
     await admin.call("import_connector", { source, base: null, digest });
     pages.push(`/settings/connectors/${key}`);
     fields += 11;
   }
-  for (const api of [admin, collaborator]) {
+  // Both are shown the same things; who is no Admin sees some of them otherwise.
+  for (const [api, seen] of [[admin, pages], [collaborator, pages.slice(0, 20)]] as const) {
     const context = await contextOf(browser, api);
     const page = await context.newPage();
     await trap(page, found);
-    for (const path of pages) {
+    for (const path of seen) {
       await open(page, path, found);
     }
+    // The trap itself works: what is put into the page past all of our code is found.
+    const [planted, before]: [string[], number] = [[], found.length];
+    await page.evaluate((payload) => document.body.insertAdjacentHTML("beforeend", payload), payloads[0]!);
+    await inspect(page, planted);
+    expect(planted).not.toEqual([]);
     await context.close();
+    found.length = before;
   }
   const report = process.env.SLUICE_HOSTILE_REPORT;
   if (report) {
