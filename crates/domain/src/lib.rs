@@ -26,6 +26,7 @@ pub mod letter;
 pub mod limit;
 pub mod live;
 pub mod merge;
+pub mod network;
 pub mod payload;
 pub mod policy;
 pub mod poll;

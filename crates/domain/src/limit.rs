@@ -63,3 +63,7 @@ pub const RUNS_COUNTED: u32 = 10_000;
 pub const RETENTION_DAYS_MIN: u32 = 1;
 /// Most days that the runs of an organization can be kept: ten years.
 pub const RETENTION_DAYS_MAX: u32 = 3_650;
+/// Most requests at once to one host that an organization's limit can allow.
+pub const HOST_AT_ONCE: u32 = 1_000;
+/// Most requests a second to one host that an organization's limit can allow.
+pub const HOST_PER_SECOND: u32 = 1_000;

@@ -5,22 +5,39 @@
 
 mod address;
 pub(crate) mod dial;
+mod host;
+pub(crate) mod hosts;
+pub(crate) mod proxy;
 pub(crate) mod resolve;
 pub(crate) mod tls;
 
 use std::net::IpAddr;
+#[cfg(test)]
+use std::net::SocketAddr;
+use std::sync::Arc;
 
+use domain::OrganizationId;
+use domain::network::{Encryption, Rules};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::{Host, Url};
 
 use address::Range;
+pub(crate) use host::Told;
+pub use proxy::Proxy;
 
-/// What the integrations of an organization may reach. Default: public addresses only.
+/// What the integrations of an organization may reach, and how. Default: public addresses only, in
+/// any way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Network {
+    /// Whose it is: what is known of hosts is known for it alone.
+    #[serde(skip)]
+    pub owner: Option<OrganizationId>,
     /// Ranges such as `127.0.0.0/8`, single addresses, or host names, set by an Admin.
     pub allowed: Vec<String>,
+    /// What requests keep to, wherever they go.
+    #[serde(default)]
+    pub rules: Rules,
 }
 
 /// Why a text cannot be allowed.
@@ -31,6 +48,14 @@ pub struct Network {
 pub struct RangeError(pub String);
 
 impl Network {
+    /// Returns a network in which these are allowed besides public addresses.
+    pub fn allowing(allowed: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            allowed: allowed.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Checks one text before an Admin allows it.
     ///
     /// # Errors
@@ -74,6 +99,31 @@ fn host_name(text: &str) -> Option<String> {
 #[derive(Debug)]
 pub(crate) struct Guard {
     allowed: Vec<Allowed>,
+    encryption: Encryption,
+    /// What everything that it lets through is sent through.
+    proxy: Option<Arc<Proxy>>,
+    /// What answers for names instead of the system, in tests of names that change their answer.
+    #[cfg(test)]
+    names: Option<fn(&str) -> Vec<SocketAddr>>,
+}
+
+/// Whether what is sent can be read on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// It cannot.
+    Encrypted,
+    /// It can.
+    Plain,
+}
+
+impl Form {
+    /// Returns in which form a request to an address is sent.
+    pub(crate) fn of(url: &Url) -> Self {
+        match url.scheme() {
+            "https" => Form::Encrypted,
+            _ => Form::Plain,
+        }
+    }
 }
 
 /// Why an address is not reached, in a sentence for whoever built the integration.
@@ -91,6 +141,10 @@ pub(crate) enum Refusal {
     UserInfo,
     #[error("The URL has no host. Write it as in https://api.example.com/orders.")]
     NoHost,
+    #[error(
+        "`{0}` would be reached without encryption, which the organization's network settings do not allow. Use https, or encryption in the connection; an Admin can change the setting."
+    )]
+    Plain(String),
 }
 
 impl Guard {
@@ -102,7 +156,16 @@ impl Guard {
             .filter_map(|text| Allowed::parse(text));
         Self {
             allowed: allowed.collect(),
+            encryption: network.rules.encryption,
+            proxy: None,
+            #[cfg(test)]
+            names: None,
         }
+    }
+
+    /// Sends what it lets through through a proxy, if there is one.
+    pub(crate) fn through(self, proxy: Option<Arc<Proxy>>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Checks all of a URL that can be judged before its name is resolved. The `url` crate has
@@ -114,30 +177,53 @@ impl Guard {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal::UserInfo);
         }
+        let form = Form::of(url);
         match url.host() {
             None => Err(Refusal::NoHost),
-            Some(Host::Domain(_)) => Ok(()),
-            Some(Host::Ipv4(ip)) => self.check_literal(ip.into()),
-            Some(Host::Ipv6(ip)) => self.check_literal(ip.into()),
+            Some(Host::Domain(name)) => self.check_name(name, form),
+            Some(Host::Ipv4(ip)) => self.check_literal(ip.into(), form),
+            Some(Host::Ipv6(ip)) => self.check_literal(ip.into(), form),
         }
     }
 
-    fn check_literal(&self, ip: IpAddr) -> Result<(), Refusal> {
-        if self.may_reach(ip) {
+    /// Checks what is known of a name before it is resolved.
+    fn check_name(&self, name: &str, form: Form) -> Result<(), Refusal> {
+        match (form, self.encryption) {
+            (Form::Plain, Encryption::All) => Err(Refusal::Plain(name.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_literal(&self, ip: IpAddr, form: Form) -> Result<(), Refusal> {
+        if self.may_reach(ip, form) {
             Ok(())
+        } else if self.may_reach(ip, Form::Encrypted) {
+            Err(Refusal::Plain(ip.to_string()))
         } else {
             Err(Refusal::Private(ip.to_string()))
         }
     }
 
-    /// Returns whether an address may be reached, whatever its name.
-    fn may_reach(&self, ip: IpAddr) -> bool {
-        let in_range = |ip: IpAddr| {
+    /// Returns whether an address may be reached in a form, whatever its name.
+    fn may_reach(&self, ip: IpAddr, form: Form) -> bool {
+        let is_allowed = |ip: IpAddr| {
             self.allowed
                 .iter()
                 .any(|allowed| matches!(allowed, Allowed::Range(range) if range.contains(ip)))
         };
-        address::is_public(ip) || in_range(ip) || in_range(ip.to_canonical())
+        let is_allowed = is_allowed(ip) || is_allowed(ip.to_canonical());
+        match (form, self.encryption) {
+            (Form::Encrypted, _) | (Form::Plain, Encryption::Free) => {
+                is_allowed || address::is_public(ip)
+            }
+            (Form::Plain, Encryption::Public) => is_allowed,
+            (Form::Plain, Encryption::All) => false,
+        }
+    }
+
+    /// Returns whether the same names resolve to fewer addresses where nothing is encrypted.
+    pub(crate) fn tells_forms_apart(&self) -> bool {
+        self.encryption != Encryption::Free
     }
 
     /// Returns whether a name was allowed, with whatever addresses it has.
@@ -149,5 +235,7 @@ impl Guard {
     }
 }
 
+#[cfg(test)]
+mod rebinding;
 #[cfg(test)]
 mod tests;

@@ -11,9 +11,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::network::Network;
+use crate::network::hosts::Turn;
+use crate::network::{Network, Told};
+use crate::port::{Clock, SystemClock};
+use crate::step::http::Retry;
 use crate::step::http::client::{Clients, GuardedClient};
 use crate::step::http::hidden::Hidden;
+use crate::step::http::request::host_of;
 use crate::step::http::send::explain;
 
 /// How long a provider may take, from connecting to the last byte.
@@ -117,18 +121,39 @@ impl TokenRequest<'_> {
         let client = clients.of(network).map_err(NoToken::Later)?;
         let broken = |_| NoToken::Later("The token URL is none.".to_owned());
         let url = Url::parse(&self.provider.token_url).map_err(broken)?;
-        match tokio::time::timeout(TIME, self.exchange(&client, url)).await {
+        let turn = match host_of(&url) {
+            Some(at) => {
+                let now = SystemClock.now();
+                let turn = clients.turn_at(network, at, now, now).await;
+                turn.map_err(|not_now| NoToken::Later(not_now.failure().message))?
+            }
+            None => Turn::free(),
+        };
+        let (answer, told) = match tokio::time::timeout(TIME, self.exchange(&client, url)).await {
             Ok(answer) => answer,
-            Err(_) => Err(NoToken::Later(format!(
-                "The provider did not answer within {} seconds.",
-                TIME.as_secs()
-            ))),
+            Err(_) => (
+                Err(NoToken::Later(format!(
+                    "The provider did not answer within {} seconds.",
+                    TIME.as_secs()
+                ))),
+                Some(Told::Silent),
+            ),
+        };
+        if let Some(told) = told {
+            turn.tell(told);
         }
+        answer
     }
 
-    async fn exchange(&self, client: &GuardedClient, url: Url) -> Result<Tokens, NoToken> {
-        let checked = client.guard.check_url(&url);
-        checked.map_err(|refusal| NoToken::Later(refusal.to_string()))?;
+    /// Returns the tokens, and what the exchange says of the provider's host.
+    async fn exchange(
+        &self,
+        client: &GuardedClient,
+        url: Url,
+    ) -> (Result<Tokens, NoToken>, Option<Told>) {
+        if let Err(refusal) = client.guard.check_url(&url) {
+            return (Err(NoToken::Later(refusal.to_string())), None);
+        }
         let mut request = reqwest::Request::new(Method::POST, url.clone());
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -142,14 +167,30 @@ impl TokenRequest<'_> {
             headers.insert(AUTHORIZATION, value);
         }
         *request.body_mut() = Some(self.body().into());
-        let sent = client.client.execute(request).await;
-        let answer = sent.map_err(|error| NoToken::Later(explain(&url, &error).message))?;
+        let answer = match client.execute(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = explain(&url, &error);
+                let told = (failure.retry != Retry::Never).then_some(match failure.is_open {
+                    true => Told::Silent,
+                    false => Told::Unreachable,
+                });
+                return (Err(NoToken::Later(failure.message)), told);
+            }
+        };
         let status = answer.status();
-        let body = read(answer).await.map_err(NoToken::Later)?;
-        if status.is_success() {
-            return Tokens::read(&body).map_err(|why| NoToken::Later(why.to_owned()));
-        }
-        Err(NoToken::read(status.as_u16(), &body))
+        let told = match status.as_u16() {
+            failed @ 500.. => Told::Failed(failed),
+            _ => Told::Up,
+        };
+        let tokens = match read(answer).await {
+            Err(why) => Err(NoToken::Later(why)),
+            Ok(body) if status.is_success() => {
+                Tokens::read(&body).map_err(|why| NoToken::Later(why.to_owned()))
+            }
+            Ok(body) => Err(NoToken::read(status.as_u16(), &body)),
+        };
+        (tokens, Some(told))
     }
 
     /// Returns id and secret as they stand in a header: form-encoded first (RFC 6749, 2.3.1).

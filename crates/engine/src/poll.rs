@@ -7,6 +7,7 @@ use domain::poll::{Found, Poll};
 use serde_json::Value;
 
 use crate::port::{Call, Clients, Credentials, Failure, Network, Outside, Request, Retry};
+use crate::step::http::client::send_in_turn;
 
 /// Why there is no answer that could be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub async fn ask(
         ));
     }
     let issue = call.issue();
-    let output = outside.send(network, &Request::Http(call), now).await;
+    let output = send_in_turn(outside, network, &Request::Http(call), now).await;
     let output = output.map_err(|failure| unanswered(failure, issue))?;
     let found = poll.read(output.get("body").unwrap_or(&Value::Null), cursor);
     found.map_err(|refusal| Unanswered::saying(refusal.to_string()))
@@ -63,12 +64,13 @@ pub async fn ask(
 /// # Errors
 /// As [`ask`].
 pub async fn once(
+    clients: &Clients,
     network: &Network,
     poll: &Poll,
     credentials: Option<Credentials>,
     now: Timestamp,
 ) -> Result<Found, Unanswered> {
-    ask(&Clients::default(), network, poll, None, credentials, now).await
+    ask(clients, network, poll, None, credentials, now).await
 }
 
 /// What is said of a step's request is true of this one, but there is no step.

@@ -14,7 +14,8 @@ use domain::{ConnectionId, DocumentHash, IntegrationId, RunId, Timestamp};
 use serde_json::Value;
 use thiserror::Error;
 
-pub use crate::network::{Network, RangeError};
+pub use crate::network::hosts::{HostChange, NotNow, Turn};
+pub use crate::network::{Network, Proxy, RangeError};
 pub use crate::oauth::{Consent, Grant, TokenRequest};
 pub use crate::step::http::client::{Clients, fetch, try_out};
 pub use crate::step::http::{Call, Credentials, Failure, Retry};
@@ -51,7 +52,22 @@ pub trait Journal: Send + Sync + 'static {
 
 /// Where requests go. [`Clients`] sends them for real; a simulation decides what becomes of them.
 pub trait Outside: Send + Sync + 'static {
-    /// Sends a request once; returns the output of the step, such as `{status, headers, body}`.
+    /// Waits for a request's turn at its host, a second at most. `since` is when its step began:
+    /// who began first goes first.
+    ///
+    /// # Errors
+    /// When its turn comes later, or its host is down. Nothing was sent.
+    fn turn(
+        &self,
+        _network: &Network,
+        _request: &Request,
+        _since: Timestamp,
+        _now: Timestamp,
+    ) -> impl Future<Output = Result<Turn, NotNow>> + Send {
+        std::future::ready(Ok(Turn::free()))
+    }
+
+    /// Sends a request once, whose turn it is; returns the output of the step, such as `{status, headers, body}`.
     ///
     /// # Errors
     /// When the answer is not what the step expects, or none came.
@@ -59,6 +75,7 @@ pub trait Outside: Send + Sync + 'static {
         &self,
         network: &Network,
         request: &Request,
+        turn: Turn,
         now: Timestamp,
     ) -> impl Future<Output = Result<Value, Failure>> + Send;
 }

@@ -44,6 +44,8 @@ Environment:
                      [master.key in --data-dir, with the private Postgres only]; or the digits
                      themselves in SLUICE_MASTER_KEY. While keys are rotated: the new one on the
                      first line, the one before it on the next
+  SLUICE_PROXY       What requests of integrations are sent through:
+                     http://[user:password@]host:port
   SLUICE_TRUST_PROXY 1 when a proxy in front sets X-Forwarded-For
   SLUICE_CONCURRENCY How many runs are worked on at once [256]
   OTEL_EXPORTER_OTLP_ENDPOINT

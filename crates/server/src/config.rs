@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use engine::port::Proxy;
 use thiserror::Error;
 
 use crate::arguments::Arguments;
@@ -59,6 +60,8 @@ pub struct Config {
     pub mail: Option<Mail>,
     /// Where the key that secrets are sealed under comes from.
     pub master_key: KeySource,
+    /// What the requests of integrations are sent through; `None` for nothing.
+    pub proxy: Option<Proxy>,
 }
 
 /// Where the master key comes from.
@@ -121,6 +124,11 @@ pub enum Refusal {
         "SLUICE_SMTP_URL cannot be used: {0}. Write it like smtps://user:password@smtp.example.com, with %40 for an @ in the password."
     )]
     SmtpUrl(String),
+    /// Not a proxy. The setting may hold a password, so it is not repeated.
+    #[error(
+        "SLUICE_PROXY cannot be used. Write it like http://user:password@proxy.example.com:3128, with %40 for an @ in the password."
+    )]
+    Proxy,
     /// Not a sender.
     #[error("SLUICE_MAIL_FROM is `{0}`. Write it like Sluice <sluice@example.com>.")]
     MailFrom(String),
@@ -192,6 +200,9 @@ impl Config {
             database_url,
             mail: smtp_url
                 .map(|url| Mail::read(&url, mail_from.as_deref(), public_url.as_deref()))
+                .transpose()?,
+            proxy: variable("SLUICE_PROXY")
+                .map(|text| Proxy::read(&text).ok_or(Refusal::Proxy))
                 .transpose()?,
             public_url,
             trust_proxy: variable("SLUICE_TRUST_PROXY").is_some_and(|value| value == "1"),
@@ -321,6 +332,20 @@ mod tests {
         let shared = read("serve", &[("DATABASE_URL", "postgres://elsewhere/sluice")]);
         let shared = shared.expect("nothing is needed");
         assert!(matches!(shared.master_key, KeySource::Missing));
+    }
+
+    #[test]
+    fn a_proxy_is_read_and_its_password_never_repeated() {
+        let given = [("SLUICE_PROXY", "http://me:hidden@proxy.example.com:3128")];
+        let config = read("serve", &given).expect("it can be used");
+        let shown = format!("{config:?}");
+        assert!(shown.contains("proxy.example.com:3128"), "{shown}");
+        assert!(!shown.contains("hidden"), "{shown}");
+        assert!(read("serve", &[]).is_ok_and(|config| config.proxy.is_none()));
+        let wrong = [("SLUICE_PROXY", "socks5://me:hidden@proxy.example.com")];
+        let error = read("serve", &wrong).expect_err("it cannot be used");
+        assert_eq!(error, Refusal::Proxy);
+        assert!(!error.to_string().contains("hidden"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,6 @@ use std::time::Duration;
 use domain::account::{Me, Role};
 use domain::draft::Save;
 use domain::{Document, DraftId};
-use engine::port::Network;
 use serde_json::Value;
 use store::{NewOrganization, Refusal, Store};
 use tokio::net::TcpListener;
@@ -98,9 +97,7 @@ pub async fn make(
         admin,
     };
     let allowed = vec!["127.0.0.0/8".to_owned()];
-    store
-        .set_network(&people.admin, Network { allowed })
-        .await?;
+    store.set_network(&people.admin, allowed).await?;
     let mut calls = Vec::new();
     for recipe in integrations::all(&format!("http://{service}")) {
         let path = publish(store, &people, &recipe).await?;

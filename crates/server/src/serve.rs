@@ -110,6 +110,9 @@ impl Database {
                 }
             }
         };
+        if let Some(proxy) = &config.proxy {
+            store.clients().go_through(proxy.clone());
+        }
         if let Some(keys) = master_key::read(&config.master_key).await? {
             store.unlock(keys);
         }

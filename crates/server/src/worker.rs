@@ -4,6 +4,7 @@
 //! others are claimed from the queue in batches. A lease that is not ours any more stops its
 //! run at once; what it did is in the journal, and whoever has it now goes on from there.
 
+mod host;
 mod poll;
 mod program;
 mod retention;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use domain::run::RunState;
 use domain::{RunId, Timestamp};
-use engine::port::{Clock, Components, Lease, Sandbox, SystemClock};
+use engine::port::{Clients, Clock, Components, Lease, Sandbox, SystemClock};
 use engine::{Engine, Outcome, Task};
 use futures::FutureExt;
 use store::{ClaimedRun, PgJournal, Store, Suspects, WorkerId};
@@ -62,7 +63,7 @@ pub struct Worker {
     id: WorkerId,
     store: Store,
     journal: PgJournal,
-    engine: Engine,
+    engine: Engine<SystemClock, Arc<Clients>>,
     programs: Programs,
     tracer: Option<Tracer>,
     answers: Arc<AnswerDesk>,
@@ -97,7 +98,7 @@ impl Worker {
         Arc::new(Self {
             id: WorkerId::random(),
             journal: store.journal(),
-            engine: Engine::new(SystemClock)
+            engine: Engine::with(SystemClock, Arc::clone(store.clients()))
                 .with_vault(Arc::new(store.clone()))
                 .with_directory(Arc::new(store.clone()))
                 .with_sandbox(sandbox)
@@ -147,6 +148,7 @@ impl Worker {
             tokio::spawn(self.clone().hear_cancellations()),
             tokio::spawn(schedule::fire(self.store.clone())),
             tokio::spawn(poll::keep(self.store.clone())),
+            tokio::spawn(host::keep(self.store.clone())),
             tokio::spawn(retention::keep(self.store.clone())),
             tokio::spawn(self.clone().stay_alive()),
             tokio::spawn(self.clone().free_runs_of_dead()),

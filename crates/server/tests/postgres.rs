@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use domain::Timestamp;
 use domain::connection::{Kind, Server, Tls};
-use engine::port::{Credentials, Network, try_out};
+use engine::port::{Clients, Credentials, Network, try_out};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -261,6 +261,7 @@ async fn a_connection_proves_that_it_knows_the_password_in_each_way_that_is_safe
     let port = way(folder.0.join("socket/.s.PGSQL.5432")).await;
     let network = Network {
         allowed: vec!["127.0.0.1".to_owned()],
+        ..Network::default()
     };
     let tried = |user: &str, password: &str, tls: Tls, certificates: &str| {
         let server = Server {
@@ -274,7 +275,16 @@ async fn a_connection_proves_that_it_knows_the_password_in_each_way_that_is_safe
         let names = [user.to_owned()];
         let made = Credentials::for_server("It", Kind::Postgres, server, &names, &[password]);
         let network = network.clone();
-        async move { try_out(&network, made.expect("it is whole"), "", Timestamp(0)).await }
+        async move {
+            try_out(
+                &Clients::default(),
+                &network,
+                made.expect("it is whole"),
+                "",
+                Timestamp(0),
+            )
+            .await
+        }
     };
     for (user, tls, is_let_in) in [
         ("scram", Tls::Upgraded, true),

@@ -284,7 +284,7 @@ impl Store {
             Source::Ours(key) => return source::of_ours(&key).ok_or(Error::NotFound),
             Source::Address(address) => {
                 let (network, now) = (self.network(me).await?, self.now().await?);
-                let fetched = engine::port::fetch(&network, &address, now).await;
+                let fetched = engine::port::fetch(self.clients(), &network, &address, now).await;
                 let text = fetched.map_err(Refusal::Address)?;
                 (text, address.clone(), Some(address), None)
             }

@@ -2,8 +2,8 @@
 
 use domain::run::RunState;
 use domain::{
-    account, connection, connector, draft, limit, policy, poll, retention, review, signing,
-    throttle,
+    account, connection, connector, draft, limit, network, policy, poll, retention, review,
+    signing, throttle,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -137,6 +137,9 @@ pub enum Refusal {
     /// A text names no network range or host.
     #[error("{0}")]
     NetworkRange(String),
+    /// A limit of requests is out of bounds.
+    #[error(transparent)]
+    Outgoing(network::Refusal),
     /// A payload is larger than [`limit::PAYLOAD_BYTES`].
     #[error("The payload has {bytes} bytes. At most {max} are taken. Send less.", max = limit::PAYLOAD_BYTES)]
     PayloadTooLarge {
@@ -218,6 +221,8 @@ impl Refusal {
             Refusal::NotPublished => "integration/not-published",
             Refusal::Disabled => "integration/disabled",
             Refusal::NetworkRange(_) => "organization/network-range",
+            Refusal::Outgoing(network::Refusal::AtOnce) => "network/at-once",
+            Refusal::Outgoing(network::Refusal::PerSecond) => "network/per-second",
             Refusal::PayloadTooLarge { .. } => "run/payload-too-large",
             Refusal::PayloadTooDeep => "run/payload-too-deep",
             Refusal::LiveAlready(_) => "version/live-already",
@@ -263,6 +268,7 @@ impl Refusal {
             | Refusal::Poll(_)
             | Refusal::Retention(_)
             | Refusal::NetworkRange(_)
+            | Refusal::Outgoing(_)
             | Refusal::PayloadTooDeep
             | Refusal::NoteTooLong => 422,
             Refusal::TooManyAttempts { .. } => 429,

@@ -21,6 +21,7 @@ mod journal;
 mod live;
 mod measure;
 mod member;
+mod network;
 mod organization;
 mod outbox;
 mod own_connection;
@@ -85,8 +86,8 @@ struct Inner {
     system: PgPool,
     passwords: password::Passwords,
     vault: vault::Vault,
-    /// By which providers of tokens are asked.
-    clients: engine::port::Clients,
+    /// By which everything outside is asked.
+    clients: Arc<engine::port::Clients>,
     renewals: connection::token::Renewals,
     live: live::Live,
     routes: intake::Routes,
@@ -145,7 +146,7 @@ impl Store {
                 system,
                 passwords: password::Passwords::new(),
                 vault: vault::Vault::default(),
-                clients: engine::port::Clients::default(),
+                clients: Arc::default(),
                 renewals: connection::token::Renewals::default(),
                 live,
                 routes: intake::Routes::default(),

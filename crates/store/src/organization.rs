@@ -1,18 +1,12 @@
-//! Organizations: how one begins, and what its integrations may reach.
+//! Organizations: how one begins.
 
 use domain::account::{self, Me, Role};
-use domain::policy::Act;
 use domain::{AccountId, OrganizationId};
-use engine::port::Network;
 use serde_json::json;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::live::{Changed, What};
 use crate::{Error, Refusal, Result, Store, Tx, audit};
-
-/// Most ranges and host names that an organization can allow.
-const RANGES: usize = 100;
 
 /// An organization that is to be created, with its first Admin.
 #[derive(Clone)]
@@ -53,48 +47,6 @@ impl Store {
             password_hash: self.inner.passwords.hash(&new.password).await,
         })
     }
-
-    /// Returns what the integrations of the organization may reach besides public addresses.
-    ///
-    /// # Errors
-    /// When the session ended.
-    pub async fn network(&self, me: &Me) -> Result<Network> {
-        let mut tx = self.begin(me, Act::See).await?;
-        let network = sqlx::query_scalar!(
-            "select network from organization where organization_id = $1",
-            me.organization.0,
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        read_network(network)
-    }
-
-    /// Sets what the integrations of the organization may reach besides public addresses.
-    ///
-    /// # Errors
-    /// When the role does not allow it, or a text is neither a range nor a host name.
-    pub async fn set_network(&self, me: &Me, network: Network) -> Result<()> {
-        let mut tx = self.begin(me, Act::ManageNetwork).await?;
-        check_network(&network)?;
-        let text = serde_json::to_string(&network).expect("texts are JSON");
-        sqlx::query!(
-            "update organization set network = $2::text::json where organization_id = $1",
-            me.organization.0,
-            text,
-        )
-        .execute(&mut *tx)
-        .await?;
-        let detail = json!({ "allowed": network.allowed });
-        audit::note(
-            &mut tx,
-            me,
-            "organization.network",
-            me.organization.0,
-            detail,
-        )
-        .await?;
-        self.commit(tx, vec![changed(me.organization)]).await
-    }
 }
 
 /// Says that members, invitations or settings changed.
@@ -103,18 +55,6 @@ pub(crate) fn changed(organization: OrganizationId) -> Changed {
         organization,
         what: What::Organization,
     }
-}
-
-fn check_network(network: &Network) -> Result<()> {
-    if network.allowed.len() > RANGES {
-        return Err(
-            Refusal::NetworkRange(format!("At most {RANGES} ranges can be allowed.")).into(),
-        );
-    }
-    for range in &network.allowed {
-        Network::check(range).map_err(|error| Refusal::NetworkRange(error.to_string()))?;
-    }
-    Ok(())
 }
 
 /// A new organization whose texts can be taken.
@@ -178,23 +118,4 @@ pub(crate) async fn insert_account(
     .await
     .map_err(|error| Error::on(error, "account_email_key", Refusal::EmailTaken))?;
     Ok(account)
-}
-
-/// Reads the network rules as they are stored.
-/// Returns what the integrations of an organization may reach besides public addresses.
-pub(crate) async fn network_of(
-    connection: &mut PgConnection,
-    organization: OrganizationId,
-) -> Result<Network> {
-    let network = sqlx::query_scalar!(
-        "select network from organization where organization_id = $1",
-        organization.0,
-    )
-    .fetch_one(connection)
-    .await?;
-    read_network(network)
-}
-
-pub(crate) fn read_network(stored: serde_json::Value) -> Result<Network> {
-    serde_json::from_value(stored).map_err(|error| sqlx::Error::decode(error).into())
 }

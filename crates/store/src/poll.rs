@@ -19,8 +19,9 @@ use uuid::Uuid;
 
 use crate::connection::open::Opened;
 use crate::live::{Changed, What};
+use crate::network::read_network;
 use crate::run::check;
-use crate::{Error, Refusal, Result, Store, Tx, document, number, organization, timestamp};
+use crate::{Error, Refusal, Result, Store, Tx, document, number, timestamp};
 
 pub(crate) use begin::set;
 pub use take::Taken;
@@ -74,7 +75,7 @@ impl Row {
             organization: OrganizationId(self.organization_id),
             poll,
             cursor: self.cursor,
-            network: organization::read_network(self.network)?,
+            network: read_network(OrganizationId(self.organization_id), self.network)?,
             fence: self.fence,
             version: self.number,
             hash: DocumentHash(self.hash),

@@ -19,7 +19,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::live::{Changed, What};
-use crate::{Result, Store, organization, run, timestamp};
+use crate::network::read_network;
+use crate::{Result, Store, run, timestamp};
 
 pub use alive::Suspects;
 pub(crate) use line::Lines;
@@ -277,7 +278,7 @@ impl ClaimedRow {
             scope: scope(self.scope)?,
             history: run::fold(history)?,
             returned: None,
-            network: organization::read_network(self.network)?,
+            network: read_network(OrganizationId(self.organization_id), self.network)?,
         })
     }
 }

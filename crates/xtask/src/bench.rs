@@ -9,6 +9,7 @@ mod domain;
 mod faults;
 mod figure;
 mod hostile;
+mod matrix;
 mod openapi;
 mod runs;
 mod secrets;
@@ -58,6 +59,11 @@ const GROUPS: &[(&str, &str, Measure)] = &[
         "hostile",
         "what attacks on a server of their own get through",
         hostile::measure,
+    ),
+    (
+        "matrix",
+        "whether any caller may do what its role does not allow, at any route or function",
+        matrix::measure,
     ),
     (
         "openapi",

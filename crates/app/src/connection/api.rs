@@ -67,7 +67,8 @@ pub async fn try_connection(
         let (credentials, network, url) = opened.map_err(fault)?;
         let now = store().now().await.map_err(fault)?;
         let issue = credentials.issue();
-        let answer = engine::port::try_out(&network, credentials, &url, now).await;
+        let answer =
+            engine::port::try_out(store().clients(), &network, credentials, &url, now).await;
         // As in a run: a token that is not taken is exchanged once.
         if answer != Ok(Some(401)) || issue.is_none() || refused.is_some() {
             return Ok(answer);

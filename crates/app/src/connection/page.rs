@@ -2,6 +2,7 @@
 
 use domain::connection::{Connection, Details, Use};
 use domain::live::Changed;
+use domain::network::Down;
 use domain::policy::Act;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -13,13 +14,15 @@ use crate::design::load::{Load, load, loaded};
 use crate::design::time::Ago;
 use crate::design::toast;
 use crate::screen::Page;
-use crate::{live, session};
+use crate::{live, network, session};
 
 /// What the dialogs of this page are about.
 #[derive(Clone, Copy)]
 struct Desk {
     all: Load<Vec<Connection>>,
     uses: Load<Vec<Use>>,
+    /// Hosts to which requests are refused.
+    down: Load<Vec<Down>>,
     /// The connection that is changed; `None` for a new one.
     edited: RwSignal<Option<Connection>>,
     is_editing: RwSignal<bool>,
@@ -42,6 +45,7 @@ pub(crate) fn page() -> AnyView {
                 }
             })
         }),
+        down: load(None, || Box::pin(network::api::hosts_down())),
         edited: RwSignal::new(None),
         is_editing: RwSignal::new(false),
         tried: RwSignal::new(None),
@@ -51,6 +55,7 @@ pub(crate) fn page() -> AnyView {
         Changed::Organization => {
             desk.all.soon();
             desk.uses.soon();
+            desk.down.soon();
         }
         Changed::Draft(..) | Changed::Integration(_) => desk.uses.soon(),
         _ => {}
@@ -132,7 +137,10 @@ fn line(connection: Connection, desk: Desk) -> AnyView {
             </div>
             <dl class="connection-facts">
                 <dt>"Sent to"</dt>
-                <dd>{details.origins.join(", ")}</dd>
+                <dd>
+                    {details.origins.join(", ")}
+                    {network::down::of_connection(&details.origins, desk.down)}
+                </dd>
                 {details
                     .authorization
                     .as_ref()

@@ -1,11 +1,11 @@
-//! The network page: private ranges that HTTP requests may reach.
+//! The network page: what requests may reach and keep to, and which hosts are down.
 
 use domain::live::Changed;
 use domain::policy::Act;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::api;
+use super::{api, down, outgoing};
 use crate::design::confirm::{Question, confirm};
 use crate::design::field::TextField;
 use crate::design::icon::Icon;
@@ -25,9 +25,13 @@ const PRESETS: [(&str, &str); 4] = [
 /// Draws the screen `/settings/network`.
 pub(crate) fn page() -> AnyView {
     let allowed = load(None, || Box::pin(api::read_network()));
+    let rules = load(None, || Box::pin(api::read_outgoing()));
+    let hosts = load(None, || Box::pin(api::hosts_down()));
     live::use_changes(move |changed| {
         if changed == Changed::Organization {
             allowed.soon();
+            rules.soon();
+            hosts.soon();
         }
     });
     let may = session::may(Act::ManageNetwork);
@@ -52,6 +56,8 @@ pub(crate) fn page() -> AnyView {
                 </p>
                 {denied}
                 {content}
+                {move || outgoing::section(rules, may.get().is_ok())}
+                {down::section(hosts)}
             </div>
         </Page>
     }

@@ -31,7 +31,7 @@ pub async fn poll_once(id: DraftId) -> Result<Result<usize, String>, Fault> {
     let ask = async |refused| {
         let (poll, credentials, network) = store.poll_to_try(&me, id, refused).await?;
         let now = store.now().await?;
-        Ok(engine::poll::once(&network, &poll, credentials, now).await)
+        Ok(engine::poll::once(store.clients(), &network, &poll, credentials, now).await)
     };
     let answer = match ask(None).await.map_err(fault)? {
         // Once more, with another token.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::connection::Kind;
 use domain::connector::{Auth, Connector, Declared, Operation, Place, fits};
-use engine::port::{Call, Clients, Credentials, Network, Outside, Request};
+use engine::port::{Call, Clients, Credentials, Network, Outside, Request, Turn};
 use serde_json::{Map, Value, json};
 
 use crate::mock::{HOST, TAKEN, visible};
@@ -32,6 +32,7 @@ impl Caller {
             clients: Clients::default(),
             network: Network {
                 allowed: vec!["127.0.0.0/8".to_owned()],
+                ..Network::default()
             },
             origin,
         }
@@ -122,7 +123,10 @@ impl Caller {
         }
         let now = domain::Timestamp(0);
         let request = Request::Http(call);
-        let answer = self.clients.send(&self.network, &request, now).await;
+        let answer = self
+            .clients
+            .send(&self.network, &request, Turn::free(), now)
+            .await;
         answer.map_err(|failure| {
             let said = failure
                 .answer

@@ -21,7 +21,7 @@ use super::record::{measure, without_nul};
 use super::run::{Run, shown};
 use super::watch::{Interrupt, backoff};
 use super::{End, rfc3339};
-use crate::port::{Clock, Journal, Outside};
+use crate::port::{Clock, Journal, NotNow, Outside, Turn};
 use crate::program::Node;
 use crate::step::http::{Failure, Retry};
 use crate::step::request::Request;
@@ -228,7 +228,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let mut refused = None;
         loop {
             let sent = match self.authorize(&mut effect.input, request, refused).await? {
-                Ok(connection) => self.attempt(effect, request, connection).await?,
+                Ok(connection) => match self.turn(effect, request).await? {
+                    Ok(turn) => self.attempt(effect, request, turn, connection).await?,
+                    Err(failure) => Err(failure),
+                },
                 // Nothing was sent.
                 Err(failure) => Err(failure),
             };
@@ -255,18 +258,57 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         }
     }
 
+    /// Waits for the request's turn at its host: a moment here, longer without a worker. Nothing is
+    /// recorded as begun before, and waiting is no attempt.
+    async fn turn(
+        &mut self,
+        effect: &Effect<'_>,
+        request: &Request,
+    ) -> Result<Result<Turn, Failure>, End> {
+        let (since, now) = (effect.started_at, self.clock.now());
+        let turn = self.outside.turn(self.network, request, since, now);
+        let (message, wait) = match self.watch.unless(turn).await {
+            Ok(Ok(turn)) => return Ok(Ok(turn)),
+            Ok(Err(NotNow::Down(failure))) => return Ok(Err(failure)),
+            Ok(Err(NotNow::Later { message, wait })) => (message, wait),
+            Err(interrupt) => {
+                self.records.effect(effect.record(
+                    StepState::Failed,
+                    self.clock.now(),
+                    StepRecord::interrupted(),
+                    Some("The run ended before the request was sent.".to_owned()),
+                ));
+                return Err(self.interrupted(interrupt));
+            }
+        };
+        let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let until = Timestamp(self.clock.now().0.saturating_add(ms));
+        let mut waiting = effect.record(
+            StepState::Waiting,
+            effect.started_at,
+            json!({"until": rfc3339(until)}),
+            Some(message),
+        );
+        waiting.finished_at = None;
+        // What comes next is this attempt, not another one.
+        waiting.attempts = effect.attempts - 1;
+        self.records.effect(waiting);
+        Err(End::Waiting(until))
+    }
+
     /// Sends a request once.
     async fn attempt(
         &mut self,
         effect: &mut Effect<'_>,
         request: &Request,
+        turn: Turn,
         connection: Option<ConnectionId>,
     ) -> Result<Result<Value, Failure>, End> {
         self.begin_attempt(effect, request).await?;
         let now = self.clock.now();
         // Earlier results become durable while this read is under way.
         let must_append = request.is_safe() && self.records.may_append_beside(now);
-        let sending = self.outside.send(self.network, request, now);
+        let sending = self.outside.send(self.network, request, turn, now);
         let send = async { Ok(self.watch.unless(sending).await) };
         let sent = if must_append {
             tokio::try_join!(self.append(), send)?.1

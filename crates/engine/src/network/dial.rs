@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Host;
 
-use super::{Guard, Refusal, resolve};
+use super::proxy::connect;
+use super::{Form, Guard, Refusal, resolve};
 
 /// Most addresses of one name that are tried.
 const ADDRESSES: usize = 8;
@@ -40,12 +41,17 @@ pub(crate) enum Unreached {
     },
 }
 
-/// Connects to a server. The name is resolved here, once, and what it resolved to is judged: what
+/// Connects to a server, to send in this form. The name is resolved here, once, and what it resolved to is judged: what
 /// the name means a moment later changes nothing.
 ///
 /// # Errors
 /// When it may not be reached, or does not answer. The caller bounds the time.
-pub(crate) async fn dial(guard: &Guard, host: &str, port: u16) -> Result<TcpStream, Unreached> {
+pub(crate) async fn dial(
+    guard: &Guard,
+    host: &str,
+    port: u16,
+    form: Form,
+) -> Result<TcpStream, Unreached> {
     let unknown = || Unreached::Unknown(host.to_owned());
     let bracketed = match host.contains(':') {
         true => format!("[{host}]"),
@@ -53,22 +59,22 @@ pub(crate) async fn dial(guard: &Guard, host: &str, port: u16) -> Result<TcpStre
     };
     // As a URL parser reads it: octal, hexadecimal and shortened numbers are addresses, too.
     let addresses = match Host::parse(&bracketed).map_err(|_| unknown())? {
-        Host::Domain(name) => resolve::reachable(guard, &name)
+        Host::Domain(name) => resolve::reachable(guard, &name, form)
             .await
             .map_err(|error| refusal(&*error).map_or_else(unknown, Unreached::Refused))?,
         Host::Ipv4(ip) => {
-            guard.check_literal(ip.into())?;
+            guard.check_literal(ip.into(), form)?;
             vec![SocketAddr::new(ip.into(), 0)]
         }
         Host::Ipv6(ip) => {
-            guard.check_literal(ip.into())?;
+            guard.check_literal(ip.into(), form)?;
             vec![SocketAddr::new(ip.into(), 0)]
         }
     };
     let mut why = "it has no address".to_owned();
     for address in addresses.into_iter().take(ADDRESSES) {
         let address = SocketAddr::new(address.ip(), port);
-        match timeout(PATIENCE, TcpStream::connect(address)).await {
+        match timeout(PATIENCE, connect(guard.proxy.as_deref(), address)).await {
             Ok(Ok(stream)) => {
                 // Short questions and answers: none waits to be joined with the next.
                 let _ = stream.set_nodelay(true);

@@ -6,24 +6,25 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::{Guard, Refusal};
+use super::{Form, Guard, Refusal};
 
 /// The system's resolver behind a [`Guard`].
 pub(crate) struct GuardedResolver {
     guard: Arc<Guard>,
+    form: Form,
 }
 
 impl GuardedResolver {
-    pub(crate) fn new(guard: Arc<Guard>) -> Self {
-        Self { guard }
+    pub(crate) fn new(guard: Arc<Guard>, form: Form) -> Self {
+        Self { guard, form }
     }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = Arc::clone(&self.guard);
+        let (guard, form) = (Arc::clone(&self.guard), self.form);
         Box::pin(async move {
-            let reachable = reachable(&guard, name.as_str()).await?;
+            let reachable = reachable(&guard, name.as_str(), form).await?;
             Ok(Box::new(reachable.into_iter()) as Addrs)
         })
     }
@@ -36,23 +37,33 @@ impl Resolve for GuardedResolver {
 pub(super) async fn reachable(
     guard: &Guard,
     name: &str,
+    form: Form,
 ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+    #[cfg(test)]
+    if let Some(names) = guard.names {
+        return Ok(filter(guard, name, names(name), form)?);
+    }
     let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
-    Ok(filter(guard, name, found)?)
+    Ok(filter(guard, name, found, form)?)
 }
 
-/// Keeps the addresses that may be reached; refuses when there were some but none may.
+/// Keeps the addresses that may be reached in a form; refuses when there were some but none may.
 pub(super) fn filter(
     guard: &Guard,
     name: &str,
     mut found: Vec<SocketAddr>,
+    form: Form,
 ) -> Result<Vec<SocketAddr>, Refusal> {
-    if !guard.allows_name(name) {
-        let any = !found.is_empty();
-        found.retain(|address| guard.may_reach(address.ip()));
-        if any && found.is_empty() {
-            return Err(Refusal::Private(name.to_owned()));
-        }
+    guard.check_name(name, form)?;
+    if guard.allows_name(name) || found.is_empty() {
+        return Ok(found);
     }
-    Ok(found)
+    let would = |address: &SocketAddr| guard.may_reach(address.ip(), Form::Encrypted);
+    let only_form = found.iter().any(would);
+    found.retain(|address| guard.may_reach(address.ip(), form));
+    match found.is_empty() {
+        false => Ok(found),
+        true if only_form => Err(Refusal::Plain(name.to_owned())),
+        true => Err(Refusal::Private(name.to_owned())),
+    }
 }

@@ -2,11 +2,14 @@ use super::*;
 
 fn guard(allowed: &[&str]) -> Guard {
     let allowed = allowed.iter().map(|text| (*text).to_owned()).collect();
-    Guard::new(&Network { allowed })
+    Guard::new(&Network {
+        allowed,
+        ..Network::default()
+    })
 }
 
 fn may_reach(guard: &Guard, ip: &str) -> bool {
-    guard.may_reach(ip.parse().expect("an address"))
+    guard.may_reach(ip.parse().expect("an address"), Form::Encrypted)
 }
 
 #[test]
@@ -148,10 +151,107 @@ fn entries_that_are_no_range_and_no_name_are_refused() {
 fn of_mixed_answers_only_the_public_ones_are_kept() {
     let found =
         ["10.0.0.1:0", "8.8.8.8:0", "[::1]:0"].map(|text| text.parse().expect("an address"));
-    let kept = resolve::filter(&guard(&[]), "mixed.example", found.to_vec());
+    let kept = resolve::filter(
+        &guard(&[]),
+        "mixed.example",
+        found.to_vec(),
+        Form::Encrypted,
+    );
     assert_eq!(kept, Ok(vec!["8.8.8.8:0".parse().expect("an address")]));
-    let all = resolve::filter(&guard(&["mixed.example"]), "mixed.example", found.to_vec());
+    let all = resolve::filter(
+        &guard(&["mixed.example"]),
+        "mixed.example",
+        found.to_vec(),
+        Form::Encrypted,
+    );
     assert_eq!(all.map(|found| found.len()), Ok(3));
-    let none = resolve::filter(&guard(&[]), "mixed.example", found[..1].to_vec());
+    let none = resolve::filter(
+        &guard(&[]),
+        "mixed.example",
+        found[..1].to_vec(),
+        Form::Encrypted,
+    );
     assert_eq!(none, Err(Refusal::Private("mixed.example".to_owned())));
+}
+
+#[test]
+fn what_is_not_encrypted_goes_nowhere_or_only_where_an_admin_allowed_it() {
+    let guard = |encryption| {
+        let rules = Rules {
+            encryption,
+            ..Rules::default()
+        };
+        Guard::new(&Network {
+            rules,
+            ..Network::allowing(["10.1.0.0/16", "crm.example.com"])
+        })
+    };
+    let (free, public, all) = (
+        guard(Encryption::Free),
+        guard(Encryption::Public),
+        guard(Encryption::All),
+    );
+    for (url, at) in [
+        ("http://10.1.2.3/", [true, true, false]),
+        ("http://1.1.1.1/", [true, false, false]),
+        ("https://1.1.1.1/", [true, true, true]),
+        ("http://crm.example.com/", [true, true, false]),
+        ("https://crm.example.com/", [true, true, true]),
+        // Judged when it is resolved.
+        ("http://api.example.com/", [true, true, false]),
+        ("https://10.2.0.0/", [false, false, false]),
+    ] {
+        let parsed = Url::parse(url).expect("a URL");
+        let allowed = [&free, &public, &all].map(|guard| guard.check_url(&parsed).is_ok());
+        assert_eq!(allowed, at, "{url}");
+    }
+    let found = ["1.1.1.1:0", "10.1.2.3:0"].map(|at| at.parse().expect("an address"));
+    let kept = |guard, form| resolve::filter(guard, "api.example.com", found.to_vec(), form);
+    assert_eq!(kept(&public, Form::Plain), Ok(found[1..].to_vec()));
+    assert_eq!(kept(&public, Form::Encrypted), Ok(found.to_vec()));
+    let none = resolve::filter(&public, "api.example.com", found[..1].to_vec(), Form::Plain);
+    assert_eq!(none, Err(Refusal::Plain("api.example.com".to_owned())));
+    assert!(kept(&all, Form::Plain).is_err());
+    let private = resolve::filter(
+        &public,
+        "api.example.com",
+        vec!["192.168.0.1:0".parse().expect("an address")],
+        Form::Plain,
+    );
+    assert_eq!(private, Err(Refusal::Private("api.example.com".to_owned())));
+}
+
+#[tokio::test]
+async fn a_server_is_reached_in_the_form_that_its_connection_says_or_not_at_all() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port is free");
+    let port = listener.local_addr().expect("it has one").port();
+    let guard = |encryption, allowed: &str| {
+        let rules = Rules {
+            encryption,
+            ..Rules::default()
+        };
+        Guard::new(&Network {
+            rules,
+            ..Network::allowing([allowed])
+        })
+    };
+    for (encryption, allowed, form, reached) in [
+        (Encryption::Free, "127.0.0.1", Form::Plain, true),
+        (Encryption::Public, "127.0.0.1", Form::Plain, true),
+        (Encryption::Public, "localhost", Form::Plain, true),
+        (Encryption::All, "127.0.0.1", Form::Plain, false),
+        (Encryption::All, "localhost", Form::Plain, false),
+        (Encryption::All, "127.0.0.1", Form::Encrypted, true),
+        (Encryption::Public, "10.0.0.0/8", Form::Encrypted, false),
+    ] {
+        let guard = guard(encryption, allowed);
+        for host in ["127.0.0.1", "localhost"] {
+            if host != allowed && allowed == "localhost" {
+                continue;
+            }
+            let dialed = dial::dial(&guard, host, port, form).await;
+            assert_eq!(dialed.is_ok(), reached, "{host} {encryption:?} {form:?}");
+        }
+    }
 }

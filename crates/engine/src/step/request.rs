@@ -91,6 +91,14 @@ impl Request {
         self.credentials()?.issue()
     }
 
+    /// Returns the host and port that it goes to at first; `None` when its connection is missing.
+    pub(crate) fn host(&self) -> Option<(&str, u16)> {
+        match self {
+            Request::Http(call) => call.host(),
+            Request::Email(_) | Request::Query(_) => self.credentials()?.server_host(),
+        }
+    }
+
     /// Returns whether sending it twice does what sending it once does.
     pub fn is_idempotent(&self) -> bool {
         match self {

@@ -1,13 +1,13 @@
 //! The way to a server that is no web service, for the steps that log in to one.
 
-use domain::connection::Server;
+use domain::connection::{Server, Tls};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::http::Failure;
-use crate::network::Guard;
 use crate::network::dial::{Unreached, dial};
 use crate::network::tls;
+use crate::network::{Form, Guard};
 
 /// The way to a server, encrypted or not.
 pub(crate) trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -20,7 +20,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
 /// When it may not, for good; when it is not found or does not answer, another attempt may do
 /// better.
 pub(crate) async fn reach(guard: &Guard, server: &Server) -> Result<TcpStream, Failure> {
-    let connected = dial(guard, &server.host, server.port).await;
+    let form = match server.tls {
+        Tls::Off => Form::Plain,
+        Tls::Direct | Tls::Upgraded => Form::Encrypted,
+    };
+    let connected = dial(guard, &server.host, server.port, form).await;
     connected.map_err(|unreached| match unreached {
         Unreached::Refused(_) => Failure::never(unreached.to_string()),
         _ => Failure::transient(unreached.to_string()),

@@ -9,7 +9,7 @@ use domain::connection::Kind;
 use domain::run::{RunState, StepState};
 use domain::{ConnectionId, RunId};
 use engine::Engine;
-use engine::port::{Closed, Credentials, Network, Opening, Vault, try_out};
+use engine::port::{Clients, Closed, Credentials, Network, Opening, Vault, try_out};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -392,6 +392,7 @@ async fn trying_out_tells_the_status_and_nothing_else() {
     .await;
     let network = Network {
         allowed: vec!["127.0.0.1".to_owned()],
+        ..Network::default()
     };
     let open = |origin: &str| {
         let kept = kept(Kind::Bearer, &[], origin);
@@ -399,18 +400,46 @@ async fn trying_out_tells_the_status_and_nothing_else() {
     };
     let url = server.url("/me");
     assert_eq!(
-        try_out(&network, open(&server.url("")), &url, START).await,
+        try_out(
+            &Clients::default(),
+            &network,
+            open(&server.url("")),
+            &url,
+            START
+        )
+        .await,
         Ok(Some(403))
     );
     let away = server.url("/away");
     assert_eq!(
-        try_out(&network, open(&server.url("")), &away, START).await,
+        try_out(
+            &Clients::default(),
+            &network,
+            open(&server.url("")),
+            &away,
+            START
+        )
+        .await,
         Ok(Some(302))
     );
     assert_eq!(other.requests().len(), 0);
-    let elsewhere = try_out(&network, open("https://api.example.com"), &url, START).await;
+    let elsewhere = try_out(
+        &Clients::default(),
+        &network,
+        open("https://api.example.com"),
+        &url,
+        START,
+    )
+    .await;
     assert!(elsewhere.is_err_and(|told| told.contains("may not be sent")));
-    let guarded = try_out(&Network::default(), open(&server.url("")), &url, START).await;
+    let guarded = try_out(
+        &Clients::default(),
+        &Network::default(),
+        open(&server.url("")),
+        &url,
+        START,
+    )
+    .await;
     assert!(guarded.is_err_and(|told| told.contains("private or local address")));
 }
 

@@ -8,7 +8,7 @@ use domain::connection::{Kind, Server, Tls};
 use domain::run::{RunState, StepState};
 use domain::{ConnectionId, RunId};
 use engine::Engine;
-use engine::port::{Credentials, Network, Opening, Vault, try_out};
+use engine::port::{Clients, Credentials, Network, Opening, Vault, try_out};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -445,7 +445,14 @@ async fn no_form_of_a_private_address_is_connected_to() {
             "{host}: {:?}",
             end.error
         );
-        let tried = try_out(&Network::default(), vault(at).credentials(), "", START).await;
+        let tried = try_out(
+            &Clients::default(),
+            &Network::default(),
+            vault(at).credentials(),
+            "",
+            START,
+        )
+        .await;
         assert!(
             tried
                 .expect_err("it is refused")
@@ -511,6 +518,7 @@ async fn a_connection_of_one_kind_is_used_by_its_own_step_only() {
 async fn a_connection_is_tried_out_without_an_email() {
     let network = Network {
         allowed: vec!["127.0.0.1".to_owned()],
+        ..Network::default()
     };
     let mail = MailServer::start(Manner {
         upgrades: true,
@@ -519,7 +527,7 @@ async fn a_connection_is_tried_out_without_an_email() {
     .await;
     let own = vault(server(mail.port, Tls::Upgraded));
     assert_eq!(
-        try_out(&network, own.credentials(), "", START).await,
+        try_out(&Clients::default(), &network, own.credentials(), "", START).await,
         Ok(None)
     );
     assert!(mail.said().contains(&"NOOP".to_owned()));
@@ -530,7 +538,7 @@ async fn a_connection_is_tried_out_without_an_email() {
     };
     let mail = MailServer::start(manner).await;
     let own = vault(server(mail.port, Tls::Off));
-    let tried = try_out(&network, own.credentials(), "", START).await;
+    let tried = try_out(&Clients::default(), &network, own.credentials(), "", START).await;
     assert!(
         tried
             .expect_err("it is not let in")

@@ -47,6 +47,7 @@ async fn error_of(url: &str, allowed: &[&str]) -> String {
     stage.payload = json!({"url": url});
     stage.network = Network {
         allowed: allowed.iter().map(|text| (*text).to_owned()).collect(),
+        ..Network::default()
     };
     stage.run().await.failure("call").to_owned()
 }
@@ -160,6 +161,7 @@ async fn no_spelling_of_a_private_address_is_reached() {
     let closed = Stage {
         network: Network {
             allowed: vec!["127.0.0.0/8".into()],
+            ..Network::default()
         },
         ..Stage::new(
             json!([{"slug": "call", "kind": "http.request", "url": url, "timeout_seconds": 0.5}]),
@@ -244,6 +246,7 @@ async fn an_admin_can_allow_a_range_or_a_name() {
         let mut stage = Stage::new(json!([{"slug": "call", "kind": "http.request", "url": url}]));
         stage.network = Network {
             allowed: vec![allowed.to_owned()],
+            ..Network::default()
         };
         let end = stage.run().await.succeeded();
         assert_eq!(end.output("call")["body"], "hello", "{url} with {allowed}");

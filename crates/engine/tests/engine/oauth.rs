@@ -37,6 +37,7 @@ async fn ask(provider: &OAuth, grant: Grant<'_>, network: &Network) -> Result<To
 fn loopback() -> Network {
     Network {
         allowed: vec!["127.0.0.1".to_owned()],
+        ..Network::default()
     }
 }
 

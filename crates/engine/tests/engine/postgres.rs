@@ -8,7 +8,7 @@ use domain::ConnectionId;
 use domain::connection::{Kind, Server, Tls};
 use domain::run::RunState;
 use engine::Engine;
-use engine::port::{Network, try_out};
+use engine::port::{Clients, Network, try_out};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -320,6 +320,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     let mut stage = stage(port, Tls::Off, json!({ "timeout_seconds": 0.1 }));
     stage.network = Network {
         allowed: vec!["127.0.0.1".to_owned()],
+        ..Network::default()
     };
     let end = stage.run().await;
     assert!(end.failure("ask").contains("did not answer within 0.2 s"));
@@ -346,7 +347,14 @@ async fn no_form_of_a_private_address_is_connected_to() {
             user: Some(("me", PASSWORD)),
             uses: Mutex::default(),
         };
-        let tried = try_out(&Network::default(), vault.credentials(), "", START).await;
+        let tried = try_out(
+            &Clients::default(),
+            &Network::default(),
+            vault.credentials(),
+            "",
+            START,
+        )
+        .await;
         assert!(
             tried
                 .expect_err("it is refused")

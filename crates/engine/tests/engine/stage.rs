@@ -262,6 +262,7 @@ impl Stage {
             payload: json!({}),
             network: Network {
                 allowed: vec!["127.0.0.1".to_owned()],
+                ..Network::default()
             },
             is_test: false,
             scope: TestScope::Whole,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::poll::Found;
 use engine::poll::{Unanswered, ask};
-use engine::port::{Clients, Clock, SystemClock};
+use engine::port::{Clock, SystemClock};
 use store::{ClaimedPoll, Store, Taken};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -18,7 +18,6 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Polls until the task is ended. What is on its way then is dropped, and asked for again by
 /// another process.
 pub(super) async fn keep(store: Store) {
-    let clients = Arc::new(Clients::default());
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut polls = JoinSet::new();
     loop {
@@ -29,9 +28,9 @@ pub(super) async fn keep(store: Store) {
                     let Ok(place) = places.clone().acquire_owned().await else {
                         return;
                     };
-                    let (store, clients) = (store.clone(), clients.clone());
+                    let store = store.clone();
                     polls.spawn(async move {
-                        once(&store, &clients, &claim).await;
+                        once(&store, &claim).await;
                         drop(place);
                     });
                 }
@@ -42,8 +41,8 @@ pub(super) async fn keep(store: Store) {
     }
 }
 
-async fn once(store: &Store, clients: &Clients, claim: &ClaimedPoll) {
-    let taken = match answer(store, clients, claim).await {
+async fn once(store: &Store, claim: &ClaimedPoll) {
+    let taken = match answer(store, claim).await {
         Ok(answer) => store.polled(claim, answer).await,
         Err(error) => Err(error),
     };
@@ -60,7 +59,6 @@ async fn once(store: &Store, clients: &Clients, claim: &ClaimedPoll) {
 /// Asks, once more with another token where one was not taken.
 async fn answer(
     store: &Store,
-    clients: &Clients,
     claim: &ClaimedPoll,
 ) -> Result<Result<Found, Unanswered>, store::Error> {
     let (poll, cursor) = (&claim.poll, claim.cursor.as_ref());
@@ -71,7 +69,15 @@ async fn answer(
             Err(closed) => return Ok(Err(closed)),
         };
         let now = SystemClock.now();
-        let answer = ask(clients, &claim.network, poll, cursor, credentials, now).await;
+        let answer = ask(
+            store.clients(),
+            &claim.network,
+            poll,
+            cursor,
+            credentials,
+            now,
+        )
+        .await;
         match answer {
             Err(Unanswered {
                 refused: Some(issue),

@@ -92,6 +92,19 @@ fn find(place: &str, searched: &str) -> Option<String> {
     Some(format!("{place} holds {found}"))
 }
 
+/// Returns what `pg_dump` writes of a database: schema, settings and all rows, bytes as hexadecimal
+/// digits.
+pub(crate) fn dump(url: &str) -> String {
+    let dumped = std::process::Command::new("pg_dump")
+        .args(["--enable-row-security", "--inserts", url])
+        .env("PGOPTIONS", "-c sluice.scope=system")
+        .output()
+        .expect("pg_dump is installed with Postgres");
+    let said = String::from_utf8_lossy(&dumped.stderr);
+    assert!(dumped.status.success(), "{said}");
+    String::from_utf8_lossy(&dumped.stdout).into_owned()
+}
+
 /// Returns all rows of all tables, each table as one text.
 pub(crate) async fn tables(url: &str) -> Vec<(String, String)> {
     let options: PgConnectOptions = url.parse().expect("it was used before");
@@ -389,6 +402,13 @@ async fn a_planted_secret_reaches_its_service_and_no_table_answer_or_log() {
         found.extend(find(&format!("the table {name}"), &rows));
         places += 1;
     }
+    let dump = dump(&database.url);
+    let has_all = ["By bearer", "sealed", "INSERT INTO public.run_record"];
+    assert!(
+        has_all.iter().all(|part| dump.contains(part)),
+        "it holds all rows"
+    );
+    found.extend(find("the dump", &dump));
     for answer in &answers {
         found.extend(find("an answer", answer));
     }
@@ -399,7 +419,7 @@ async fn a_planted_secret_reaches_its_service_and_no_table_answer_or_log() {
     report(&format!(
         "canaries={} places={} found={}",
         7 * 2,
-        places + answers.len() + 1,
+        places + answers.len() + 2,
         found.len()
     ));
     assert!(found.is_empty(), "{}", found.join("\n"));

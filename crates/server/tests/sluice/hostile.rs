@@ -3,20 +3,43 @@
 //!
 //! `SLUICE_HOSTILE_REPORT` names a file that one line for each class is added to.
 //!
-//! What is tried elsewhere, and why something is not tried:
-//! - Code of steps, out of its sandbox: `tests/code/escape.rs`, which reports here as well.
-//! - Names that change their address between being judged and being connected to (rebinding): a
-//!   name is resolved once, and the address that was judged is the one that is connected to, so
-//!   there is no second answer to change; `engine::network` tests that on the answer of a resolver.
-//! - The URL that someone consents at: a browser opens it, no process of ours.
-//! - The SMTP server of the operator: it is no setting of an organization.
+//! What was done to others, class by class, and what tries it here:
+//! - Expressions that reach out of their evaluator: [`expression`]; that evaluating one leaves the
+//!   next as it was: `domain`'s tests of templates.
+//! - Code out of its sandbox, and job after job: `tests/code/escape.rs`, which reports here as well.
+//! - One organization's things under another's name: `permission.rs` (a foreign id in every
+//!   function), [`stolen`], `store/tests/store/border.rs`. No cache holds what a step made.
+//! - Names and texts that mean something to a shell, SQL, a template or a page: [`confused`], every
+//!   field of every function; SQL is checked when it is compiled, and `tidy.rs` finds any elsewhere.
 //! - Files, Git, shells: no step has any; what confines code is tested with it.
-//! - Every function with every kind of caller and foreign ids: `permission.rs`.
+//! - Paths, and bodies that pose as others: [`confused`] (every function under every content type),
+//!   [`forged`] (every part of a webhook's path), `page.rs` (files of the page).
+//! - Webhooks of strangers, with missing, wrong, stale, replayed and cut signatures: [`forged`].
+//! - Addresses that may not be reached: [`reach`], by every way out; `engine`'s tests say the same
+//!   of e-mails, databases and tokens.
+//! - Names that change their address between being judged and being connected to: a name is
+//!   resolved once, and the address that was judged is the one that is connected to. A process has
+//!   no setting for its name server, so `engine::network::rebinding` answers in its place, with real
+//!   listeners at both addresses.
+//! - Who may do what, and with whose connection: `permission.rs`, [`stolen`].
+//! - Fields that nobody may set: a function takes what it names and nothing else; [`confused`].
+//! - Pages that run what somebody typed: `end2end/tests/hostile.spec.ts`, in a browser, which reports
+//!   here as well. Answers of webhooks are no pages of ours: `webhook.rs` holds their policy.
+//! - Secrets in records, logs, dumps and browsers: `connection.rs` and `oauth.rs` with `bench secrets`,
+//!   `end2end/tests/secrets.spec.ts`.
+//! - Calls and answers that cost too much, slow and endless ones: [`bomb`]. Tables that strangers
+//!   fill: [`growth`].
+//! - Services that cannot prove who they are: `engine/tests/engine/untrusted.rs`, for every way out.
+//!
+//! What is not tried: the URL that someone consents at, as a browser opens it and no process of ours;
+//! the SMTP server of the operator, which is no setting of an organization.
 
 mod bomb;
 mod component;
+mod confused;
 mod expression;
 mod forged;
+mod growth;
 mod reach;
 mod stolen;
 

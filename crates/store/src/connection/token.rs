@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use super::authorization::provider;
 use super::inside;
+use crate::network::network_of;
 use crate::vault::{Place, opened};
 use crate::{Error, Result, Store, organization};
 
@@ -323,7 +324,7 @@ impl Store {
         let provider = provider(&mut system, of).await?;
         let secret = self.client_secret(&mut system, of).await?;
         let kept = self.kept_token(&mut system, of).await?;
-        let network = organization::network_of(&mut system, of.organization).await?;
+        let network = network_of(&mut system, of.organization).await?;
         // Nobody waits for the provider with a connection to the database.
         drop(system);
         let refresh = kept.and_then(|kept| kept.refresh);

@@ -10,7 +10,8 @@ use engine::port::Network;
 use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
-use crate::{Error, Result, Store, number, organization, token};
+use crate::network::read_network;
+use crate::{Error, Result, Store, number, token};
 
 /// Routes that are remembered in a process, about 500 bytes each.
 const REMEMBERED: usize = 50_000;
@@ -126,7 +127,7 @@ impl Store {
             hash: DocumentHash(row.hash),
             method: row.method.unwrap_or_else(|| "POST".to_owned()),
             responds: row.responds,
-            network: organization::read_network(row.network)?,
+            network: read_network(organization, row.network)?,
         });
         if let Some(epoch) = epoch {
             self.inner.routes.remember(token, epoch, &route);

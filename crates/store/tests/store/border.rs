@@ -7,7 +7,6 @@ use domain::edit::Edit;
 use domain::review::thread::NewThread;
 use domain::review::{Anchor, OwnerScope, Policy, Verdict};
 use domain::run::{ResumeOn, TestScope};
-use engine::port::Network;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -428,7 +427,7 @@ async fn a_reader_changes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     assert_denied(store.invite(me, Role::Admin).await);
     assert_denied(store.invitations(me).await);
     assert_denied(store.withdraw_invitation(me, invitation.id).await);
-    assert_denied(store.set_network(me, Network::default()).await);
+    assert_denied(store.set_network(me, Vec::new()).await);
     assert_denied(
         store
             .create_integration(me, "Mine", "First", clean("manual"))

@@ -59,10 +59,11 @@ async fn a_run_that_is_handed_to_a_worker_is_claimed_by_it_from_the_start(
     let world = World::new(options).await;
     let (store, admin) = (&world.store, &world.admin);
     let allowed = Network {
-        allowed: vec!["127.0.0.0/8".to_owned()],
+        owner: Some(admin.organization),
+        ..Network::allowing(["127.0.0.0/8"])
     };
     store
-        .set_network(admin, allowed.clone())
+        .set_network(admin, allowed.allowed.clone())
         .await
         .expect("an Admin may");
     let (integration, route) = world.hook().await;

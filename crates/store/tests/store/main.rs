@@ -21,6 +21,7 @@ mod live;
 mod member;
 mod merge;
 mod model;
+mod network;
 mod oauth;
 mod policy;
 mod poll;

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::account::Me;
 use domain::connection::{Answer, Authorization, Form, Kind, OAuth, Secrets, Standing};
 use domain::{ConnectionId, RunId};
-use engine::port::{Closed, Network, Vault};
+use engine::port::{Closed, Vault};
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -30,9 +30,7 @@ impl Stage {
         // Chosen once for all tests of the process; whoever comes later chooses the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let world = World::new(options).await;
-        let loopback = Network {
-            allowed: vec!["127.0.0.1".to_owned()],
-        };
+        let loopback = vec!["127.0.0.1".to_owned()];
         let set = world.store.set_network(&world.admin, loopback).await;
         set.expect("an Admin may");
         let integration = world.publish(clean("manual")).await;

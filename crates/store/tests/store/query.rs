@@ -8,7 +8,7 @@ use domain::connection::{Form, Kind, Secrets, Server, Tls};
 use domain::document::{ErrorPolicy, OnError, Step};
 use domain::run::{RunState, StepRecord, StepState, TestScope};
 use domain::{ConnectionId, Document, RunId};
-use engine::port::{Clock, Journal, Lease, Lost, Network, SystemClock, try_out};
+use engine::port::{Clients, Clock, Journal, Lease, Lost, Network, SystemClock, try_out};
 use engine::{Engine, Outcome, Program, Task};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -132,6 +132,7 @@ fn form(options: &PgConnectOptions, port: u16, tls: Tls) -> Form {
 fn network() -> Network {
     Network {
         allowed: vec!["127.0.0.1".to_owned()],
+        ..Network::default()
     }
 }
 
@@ -517,7 +518,7 @@ async fn a_database_is_reached_as_its_connection_and_the_network_say(
     let (store, me) = (&desk.world.store, &desk.world.admin);
     let origin = format!("postgres://127.0.0.1:{}", desk.way.port);
     store
-        .set_network(me, network())
+        .set_network(me, network().allowed)
         .await
         .expect("an Admin may");
     let opened = store
@@ -525,7 +526,10 @@ async fn a_database_is_reached_as_its_connection_and_the_network_say(
         .await;
     let (credentials, network, url) = opened.expect("it is its own");
     let now = store.now().await.expect("it answers");
-    assert_eq!(try_out(&network, credentials, &url, now).await, Ok(None));
+    assert_eq!(
+        try_out(&Clients::default(), &network, credentials, &url, now).await,
+        Ok(None)
+    );
     // This server encrypts nothing over its socket, so nothing is sent to it.
     let form = Form {
         name: "Encrypted".to_owned(),

@@ -36,6 +36,26 @@ pub(crate) fn review(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
     script(bench, "review", Some(&documents))
 }
 
+/// Tells one story of the browser tests, which adds what it found to the report that a variable
+/// names.
+pub(crate) fn story(bench: &Bench<'_>, name: &str, report: (&str, &Path)) -> Outcome {
+    let mut playwright = Command::new(bench.project.node_tool("playwright"));
+    playwright
+        .args(["test", &format!("tests/{name}.spec.ts")])
+        .env("SLUICE_BIN", &bench.program)
+        .env("SLUICE_SITE", &bench.project.leptos.site_root)
+        .env(report.0, report.1)
+        .env("FORCE_COLOR", "0")
+        .env_remove("DATABASE_URL")
+        // Standard output is for figures.
+        .stdout(std::io::stderr())
+        .current_dir(bench.project.end2end());
+    if let Some(browser) = setup::chromium() {
+        playwright.env("SLUICE_CHROMIUM", browser);
+    }
+    run(&mut playwright)
+}
+
 /// Runs a script against a server of its own, with a file that it works on if it needs one. What it
 /// prints are the figures.
 fn script(bench: &Bench<'_>, name: &str, file: Option<&Path>) -> Outcome {

@@ -4,22 +4,25 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate::arguments::Arguments;
-use crate::bench::Bench;
 use crate::bench::figure::Figure;
+use crate::bench::{Bench, browser};
 use crate::command::{Context, Failure, Outcome, progress, run};
 use crate::launch::{Postgres, Scratch};
 
 /// Classes of attack that have to report: one that does not is no class where nothing got through.
-const CLASSES: [&str; 16] = [
+const CLASSES: [&str; 20] = [
     "answer-bomb",
     "call-bomb",
     "code-escape",
     "component-bomb",
     "component-forged",
     "component-taken",
+    "confused",
+    "confused-body",
     "connection-moved",
     "connection-taken",
     "expression-escape",
+    "growth",
     "ssrf-component",
     "ssrf-connection",
     "ssrf-poll",
@@ -27,6 +30,7 @@ const CLASSES: [&str; 16] = [
     "ssrf-request",
     "webhook-forged",
     "webhook-path",
+    "xss",
 ];
 
 /// Prints how many inputs were tried, and how many got through.
@@ -52,9 +56,12 @@ pub(crate) fn measure(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
         .env("SLUICE_HOSTILE_REPORT", &report)
         .env("DATABASE_URL", &postgres.url)
         .env("SQLX_OFFLINE", "true")
+        .stdout(std::io::stderr())
         .current_dir(&bench.project.root);
     // What got through is among the figures.
     let tested = run(&mut test);
+    progress("Stored payloads in a browser");
+    let told = browser::story(bench, "hostile", ("SLUICE_HOSTILE_REPORT", &report));
     let report = fs::read_to_string(&report).context(|| "reading what was found".to_owned())?;
     let classes = read(&report);
     for (class, (inputs, through)) in &classes {
@@ -70,7 +77,7 @@ pub(crate) fn measure(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
     Figure::new("through", sum(|(_, through)| *through), "1")
         .goal(0.0)
         .print();
-    tested
+    tested.and(told)
 }
 
 /// Reads the lines of a report: each class with its inputs and what got through.

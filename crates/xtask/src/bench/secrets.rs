@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::arguments::Arguments;
-use crate::bench::Bench;
 use crate::bench::figure::Figure;
+use crate::bench::{Bench, browser};
 use crate::command::{Context, Failure, Outcome, progress, run};
 use crate::launch::{Postgres, Scratch};
 
@@ -20,6 +20,9 @@ const FIGURES: [(&str, Option<f64>); 6] = [
     ("runs", None),
     ("failed", Some(0.0)),
 ];
+
+/// What is reported of the server and of the browser.
+const SEARCHED: [&str; 3] = ["canaries", "places", "found"];
 
 /// Prints how many secrets were planted, in how many places they were looked for, and found; how
 /// many were sealed anew, and how many runs failed meanwhile.
@@ -38,21 +41,29 @@ pub(crate) fn measure(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
         .env("SLUICE_SECRETS_ROTATED", ROTATED)
         .env("DATABASE_URL", &postgres.url)
         .env("SQLX_OFFLINE", "true")
+        .stdout(std::io::stderr())
         .current_dir(&bench.project.root);
     // What was found is among the figures.
     let tested = run(&mut test);
+    progress("Planted secrets in a browser");
+    let told = browser::story(bench, "secrets", ("SLUICE_SECRETS_REPORT", &report));
     let report = fs::read_to_string(&report).context(|| "reading what was found".to_owned())?;
     for (name, goal) in FIGURES {
-        let value = report
+        let values: Vec<f64> = report
             .split_whitespace()
             .filter_map(|word| word.split_once('='))
-            .find_map(|(of, value)| (of == name).then(|| value.parse().ok())?)
-            .ok_or_else(|| Failure::new(format!("The tests did not report {name}.")))?;
-        let figure = Figure::new(name, value, "1");
+            .filter(|(of, _)| *of == name)
+            .filter_map(|(_, value)| value.parse().ok())
+            .collect();
+        let reports = if SEARCHED.contains(&name) { 2 } else { 1 };
+        if values.len() < reports {
+            return Err(Failure::new(format!("Not all tests reported {name}.")));
+        }
+        let figure = Figure::new(name, values.iter().sum(), "1");
         match goal {
             Some(goal) => figure.goal(goal).print(),
             None => figure.print(),
         }
     }
-    tested
+    tested.and(told)
 }

@@ -167,6 +167,12 @@ impl Credentials {
         self.key.as_ref()
     }
 
+    /// Returns host and port of the server that it logs in to, if it does.
+    pub(crate) fn server_host(&self) -> Option<(&str, u16)> {
+        let server = &self.login.as_ref()?.server;
+        Some((&server.host, server.port))
+    }
+
     /// Makes credentials of a token. `issue` counts the tokens of the connection; `secrets` are
     /// others that a service may know and tell: those that the token was had for.
     ///

@@ -147,10 +147,20 @@ impl Call {
         &self.url
     }
 
+    /// Returns the host and port that it goes to at first.
+    pub(crate) fn host(&self) -> Option<(&str, u16)> {
+        host_of(&self.url)
+    }
+
     /// Returns the key by which the other side knows it again; none when it only reads.
     pub fn idempotency_key(&self) -> Option<&str> {
         self.headers.get(IDEMPOTENCY_KEY)?.to_str().ok()
     }
+}
+
+/// Returns host and port of an address.
+pub(crate) fn host_of(url: &Url) -> Option<(&str, u16)> {
+    Some((url.host_str()?, url.port_or_known_default()?))
 }
 
 fn method(config: &Map<String, Value>) -> Result<Method, String> {

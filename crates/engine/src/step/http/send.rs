@@ -10,13 +10,25 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::client::GuardedClient;
+use super::client::{Clients, GuardedClient};
+use super::request::host_of;
 use super::response::{self, Read, ReadError};
 use super::{Call, Credentials, Failure, Retry};
-use crate::network::Refusal;
+use crate::network::dial::Unreached;
+use crate::network::hosts::Turn;
+use crate::network::proxy::client::SendError;
+use crate::network::{Network, Refusal, Told};
 
 /// Most redirects that are followed.
 const HOPS: usize = 5;
+
+/// The ways that a request and its redirects may take.
+#[derive(Clone, Copy)]
+pub(super) struct Ways<'a> {
+    pub(super) client: &'a GuardedClient,
+    pub(super) clients: &'a Clients,
+    pub(super) network: &'a Network,
+}
 
 /// A request on its way through redirects.
 struct Hop<'c> {
@@ -30,13 +42,15 @@ struct Hop<'c> {
 }
 
 impl Call {
-    /// Sends the request once and returns the output of the step: `{status, headers, body}`.
-    pub(crate) async fn send(
+    /// Sends the request once and returns the output of the step: `{status, headers, body}`. What
+    /// came of it is told of the host that it had the last turn at.
+    pub(super) async fn send(
         &self,
-        client: &GuardedClient,
+        ways: Ways<'_>,
+        turn: &mut Turn,
         now: Timestamp,
     ) -> Result<Value, Failure> {
-        match tokio::time::timeout(self.timeout, self.exchange(client, now)).await {
+        match tokio::time::timeout(self.timeout, self.exchange(ways, turn, now)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::open(format!(
                 "`{}` did not answer within {} s. Check the service, or raise the time-out.",
@@ -46,7 +60,12 @@ impl Call {
         }
     }
 
-    async fn exchange(&self, client: &GuardedClient, now: Timestamp) -> Result<Value, Failure> {
+    async fn exchange(
+        &self,
+        ways: Ways<'_>,
+        turn: &mut Turn,
+        now: Timestamp,
+    ) -> Result<Value, Failure> {
         let credentials = self.credentials.as_ref();
         if let Some(credentials) = credentials {
             credentials.check(&self.url).map_err(Failure::never)?;
@@ -59,12 +78,21 @@ impl Call {
             body: self.body.clone(),
         };
         for _ in 0..=HOPS {
-            let response = hop.send(client).await?;
+            let response = hop.send(ways.client).await?;
             let Some(next) = self.redirect(&hop.url, &response)? else {
                 let read = response::read(response, now, self.is_raw).await;
                 return self.judge(&hop.url, read);
             };
             hop.follow(next, response.status())?;
+            if let Some(at) = host_of(&hop.url)
+                && !turn.is_at(at)
+            {
+                turn.tell(Told::Up);
+                // The place at one host is not kept while another is waited for.
+                *turn = Turn::free();
+                let next = ways.clients.turn_at(ways.network, at, now, now).await;
+                *turn = next.map_err(|not_now| not_now.failure())?;
+            }
         }
         Err(Failure::never(format!(
             "`{}` redirected more than {HOPS} times. Put the final address into the URL.",
@@ -104,7 +132,9 @@ impl Call {
     fn judge(&self, url: &Url, read: Result<Read, ReadError>) -> Result<Value, Failure> {
         let read = match read {
             Ok(read) => read,
-            Err(ReadError::Broken(error)) => return Err(explain(url, &error)),
+            Err(ReadError::Broken(error)) => {
+                return Err(explain(url, &SendError::Direct(error)));
+            }
             Err(ReadError::TooLarge) => {
                 return Err(Failure::never(format!(
                     "The answer of `{}` is larger than {} MB. Ask for less at a time, for example page by page.",
@@ -150,7 +180,6 @@ impl Hop<'_> {
         *request.headers_mut() = headers;
         *request.body_mut() = self.body.clone().map(reqwest::Body::from);
         client
-            .client
             .execute(request)
             .await
             .map_err(|error| explain(&self.url, &error))
@@ -219,12 +248,20 @@ fn advice(status: StatusCode) -> &'static str {
 }
 
 /// Says what went wrong on the way. Without the URL: its parameters may hold secrets.
-pub(crate) fn explain(url: &Url, error: &reqwest::Error) -> Failure {
-    let mut source: Option<&(dyn Error + 'static)> = Some(error);
+pub(crate) fn explain(url: &Url, error: &SendError) -> Failure {
+    let mut source: Option<&(dyn Error + 'static)> = Some(error.cause());
     let mut deepest = String::new();
     while let Some(cause) = source {
         if let Some(refusal) = cause.downcast_ref::<Refusal>() {
             return Failure::never(refusal.to_string());
+        }
+        if let Some(unreached) = cause.downcast_ref::<Unreached>() {
+            return match unreached {
+                Unreached::Refused(refusal) => Failure::never(refusal.to_string()),
+                Unreached::Unknown(_) | Unreached::Down { .. } => {
+                    Failure::transient(unreached.to_string())
+                }
+            };
         }
         deepest = cause.to_string();
         source = cause.source();

@@ -11,7 +11,7 @@ use domain::run::StepRecord;
 use domain::{ConnectionId, DocumentHash, IntegrationId, RunId, Timestamp};
 use engine::port::{
     Broke, Callee, Clock, Credentials, Directory, Failure, Finding, Journal, Lease, Lost, Network,
-    Opening, Ran, Request, Retry, Running, Sandbox, Script, Uncallable, Vault,
+    Opening, Ran, Request, Retry, Running, Sandbox, Script, Turn, Uncallable, Vault,
 };
 use serde_json::{Value, json};
 
@@ -303,7 +303,13 @@ pub(super) fn ran(chance: &mut Chance, is_calm: bool) -> Ran {
 }
 
 impl engine::port::Outside for Outside {
-    async fn send(&self, _: &Network, call: &Request, _: Timestamp) -> Result<Value, Failure> {
+    async fn send(
+        &self,
+        _: &Network,
+        call: &Request,
+        _: Turn,
+        _: Timestamp,
+    ) -> Result<Value, Failure> {
         let key = call.idempotency_key().unwrap_or_default().to_owned();
         if !key.is_empty() {
             self.0.state().send(call, &key);

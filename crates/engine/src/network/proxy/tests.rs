@@ -1,0 +1,148 @@
+use std::sync::{Arc, Mutex};
+
+use domain::network::{Encryption, Rules};
+use tokio::net::TcpListener;
+
+use super::super::{Guard, Network, dial::dial};
+use super::*;
+use crate::network::Form;
+
+/// A proxy that gives each question of a connection the next of these answers, and notes what it
+/// was asked.
+async fn listening(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port is free");
+    let at = listener.local_addr().expect("it has an address");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            for answer in answers {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    match stream.read_u8().await {
+                        Ok(byte) => head.push(byte),
+                        Err(_) => break,
+                    }
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                noted.lock().expect("no panic holds it").push(head);
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        }
+    });
+    (at.to_string(), asked)
+}
+
+fn guard(proxy: &str, allowed: &[&str], encryption: Encryption) -> Guard {
+    let network = Network {
+        rules: Rules {
+            encryption,
+            ..Rules::default()
+        },
+        ..Network::allowing(allowed.iter().copied())
+    };
+    Guard::new(&network).through(Proxy::read(proxy).map(Arc::new))
+}
+
+#[test]
+fn a_proxy_is_an_http_address_and_its_password_is_in_no_log() {
+    let proxy = Proxy::read("http://me:p%40ss+w@proxy.example.com:3128").expect("it can be read");
+    assert_eq!((&*proxy.host, proxy.port), ("proxy.example.com", 3128));
+    let sent = BASE64_STANDARD.encode("me:p@ss+w");
+    assert_eq!(proxy.authorization, Some(format!("Basic {sent}")));
+    assert_eq!(format!("{proxy:?}"), "Proxy(proxy.example.com:3128)");
+    let own = Proxy::read("http://[::1]").expect("it can be read");
+    assert_eq!((&*own.host, own.port, own.authorization), ("::1", 80, None));
+    for wrong in [
+        "proxy.example.com:3128",
+        "https://proxy.example.com",
+        "socks5://proxy.example.com",
+        "http://proxy.example.com/path",
+        "http://proxy.example.com?a=b",
+        "",
+    ] {
+        assert_eq!(Proxy::read(wrong), None, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_is_asked_for_judged_addresses_only_and_told_who_asks() {
+    let (at, asked) = listening(&["HTTP/1.1 200 Connected\r\n\r\nwhat the service says"]).await;
+    let guard = guard(
+        &format!("http://me:secret@{at}"),
+        &["10.1.0.0/16"],
+        Encryption::Free,
+    );
+    let mut way = dial(&guard, "10.1.2.3", 25, Form::Plain)
+        .await
+        .expect("it is allowed");
+    let mut said = [0; 21];
+    way.read_exact(&mut said).await.expect("it speaks");
+    assert_eq!(&said, b"what the service says");
+    for private in ["10.2.0.0", "169.254.169.254", "0x7f.1", "::ffff:10.2.0.0"] {
+        let refused = dial(&guard, private, 80, Form::Encrypted).await;
+        assert!(refused.is_err(), "{private}");
+    }
+    let asked = asked.lock().expect("no panic holds it").clone();
+    let [asked] = asked.as_slice() else {
+        panic!("nothing else is asked for: {asked:?}");
+    };
+    assert!(
+        asked.starts_with("CONNECT 10.1.2.3:25 HTTP/1.1\r\n"),
+        "{asked}"
+    );
+    let sent = BASE64_STANDARD.encode("me:secret");
+    assert!(asked.contains(&format!("Proxy-Authorization: Basic {sent}\r\n")));
+}
+
+#[tokio::test]
+async fn what_a_proxy_refuses_is_said_without_its_password() {
+    let refusing: [(&'static [&'static str], &str); 3] = [
+        (&["HTTP/1.1 407 Who?\r\n\r\n"], "407"),
+        (&["HTTP/1.1 403 No\r\n\r\n"], "answered 403"),
+        (&["220 mail.example.com\r\n\r\n"], "does not speak HTTP"),
+    ];
+    for (answer, part) in refusing {
+        let (at, _) = listening(answer).await;
+        let guard = guard(
+            &format!("http://me:secret@{at}"),
+            &["10.1.0.0/16"],
+            Encryption::Free,
+        );
+        let error = dial(&guard, "10.1.2.3", 25, Form::Plain).await;
+        let error = error.expect_err("it is refused").to_string();
+        assert!(error.contains(part), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn web_requests_go_through_the_proxy_and_those_to_this_machine_do_not() {
+    let (at, asked) = listening(&[
+        "HTTP/1.1 200 Connected\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
+    ])
+    .await;
+    let guard = Arc::new(guard(
+        &format!("http://{at}"),
+        &["10.1.0.0/16", "127.0.0.1"],
+        Encryption::Free,
+    ));
+    let client = client::Proxied::new(guard);
+    let send = |url: &str| {
+        let url = Url::parse(url).expect("a URL");
+        client.execute(reqwest::Request::new(reqwest::Method::GET, url), "Sluice")
+    };
+    let answer = send("http://10.1.2.3:8080/path").await.expect("it answers");
+    assert_eq!(answer.text().await.expect("it is read"), "hi");
+    assert!(send("http://10.2.0.0/").await.is_err());
+    // Its own port answers as it does, without being asked to connect anywhere.
+    let own = send(&format!("http://{at}/own")).await;
+    assert!(own.is_ok(), "{own:?}");
+    let asked = asked.lock().expect("no panic holds it").clone();
+    assert!(asked[0].starts_with("CONNECT 10.1.2.3:8080 "), "{asked:?}");
+    assert!(asked[1].starts_with("GET /path HTTP/1.1"), "{asked:?}");
+    assert!(asked[2].starts_with("GET /own HTTP/1.1"), "{asked:?}");
+    assert!(!asked.iter().any(|asked| asked.contains("10.2.0.0")));
+}
