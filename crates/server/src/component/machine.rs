@@ -260,9 +260,7 @@ fn ended(stop: Stop) -> Option<String> {
             MEMORY / (1024 * 1024)
         ),
         Stop::Tables => "The component made larger tables than it may.".to_owned(),
-        Stop::Over => {
-            format!("The component took longer than it may. Do less in one step.")
-        }
+        Stop::Over => "The component took longer than it may. Do less in one step.".to_owned(),
         Stop::Unsigned(message) => message,
     })
 }

@@ -1,9 +1,7 @@
 //! Components in the machine that runs them: what they get, where they end, and that nothing of it
 //! reaches anyone else.
 
-#[path = "../guest.rs"]
 mod guest;
-#[path = "../guest_crate.rs"]
 mod guest_crate;
 mod hostile;
 mod machine;

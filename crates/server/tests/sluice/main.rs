@@ -11,9 +11,9 @@ mod connection;
 mod delivery;
 mod document;
 mod faults;
-#[path = "../guest.rs"]
+#[path = "../component/guest.rs"]
 mod guest;
-#[path = "../guest_crate.rs"]
+#[path = "../component/guest_crate.rs"]
 mod guest_crate;
 mod hostile;
 mod mail;

@@ -71,7 +71,7 @@ pub(crate) fn asks_for_its_input() -> Vec<u8> {
 pub(crate) fn embedded(text: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
     let mut resolve = Resolve::default();
-    let wit = include_str!("../wit/connector.wit");
+    let wit = include_str!("../../wit/connector.wit");
     let package = resolve
         .push_str("connector.wit", wit)
         .expect("it is an interface");
