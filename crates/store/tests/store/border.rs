@@ -63,6 +63,7 @@ async fn fill(world: &World) {
     store.due(later).await.expect("it answers");
     fill_throttle(world).await;
     fill_poll(world).await;
+    fill_hosts(world).await;
     let worker = store::WorkerId::random();
     let incoming = Incoming {
         route,
@@ -133,6 +134,24 @@ async fn fill_poll(world: &World) {
     };
     let taken = world.store.polled(&claims[0], Ok(found)).await;
     taken.expect("it answers");
+}
+
+/// Tells of a host that is down.
+async fn fill_hosts(world: &World) {
+    let now = world.store.now().await.expect("it answers");
+    let down = domain::network::Down {
+        host: "api.example.com".to_owned(),
+        port: 443,
+        since: now,
+        until: now,
+        failures: 10,
+        why: "did not answer".to_owned(),
+    };
+    let change = engine::port::HostChange::Down(down);
+    let kept = world
+        .store
+        .keep_hosts(vec![(world.admin.organization, change)]);
+    kept.await.expect("it answers");
 }
 
 /// Puts rows into the tables of what holds runs back; a run of it is under way.
@@ -428,6 +447,7 @@ async fn a_reader_changes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     assert_denied(store.invitations(me).await);
     assert_denied(store.withdraw_invitation(me, invitation.id).await);
     assert_denied(store.set_network(me, Vec::new()).await);
+    assert_denied(store.set_outgoing(me, Default::default()).await);
     assert_denied(
         store
             .create_integration(me, "Mine", "First", clean("manual"))
