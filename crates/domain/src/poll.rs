@@ -25,6 +25,10 @@ pub const STARTED: usize = 500;
 pub const KEPT: i64 = 20_000;
 /// Longest wait after failures, in minutes, unless polls are further apart.
 const LONGEST_MINUTES: u32 = 60;
+/// So many failures in a row are more than a moment.
+const FAILING_POLLS: u32 = 3;
+/// Failures that last so long are more than a moment, in milliseconds: 15 minutes.
+const FAILING_MS: i64 = 15 * 60 * 1_000;
 /// Longest cursor, in bytes as JSON.
 const CURSOR_BYTES: usize = 1_000;
 
@@ -318,6 +322,16 @@ impl Poll {
         });
         format!("Items are told apart by {}.{cursor}", self.id)
     }
+}
+
+/// Returns whether polls that fail are more than a moment that the next one gets over, so that
+/// whoever should know is told, see [`crate::alert`]: three failed in a row, or they will have
+/// failed for 15 minutes when the next one is due. So one that is polled once a day tells at once.
+///
+/// `failures` are those in a row with this one, `first` is when the first of them was, `next` when
+/// the next poll is due.
+pub fn is_failing(failures: u32, first: Timestamp, next: Timestamp) -> bool {
+    failures >= FAILING_POLLS || next.0.saturating_sub(first.0) >= FAILING_MS
 }
 
 /// Returns what an item gives to the steps, as `trigger`.

@@ -1,8 +1,8 @@
 //! How the polling of what is live goes, on the page of its integration.
 
-use domain::IntegrationId;
 use domain::integration::{IntegrationDetail, Version};
 use domain::poll::{Poll, Polling};
+use domain::{IntegrationId, Timestamp};
 use leptos::prelude::*;
 
 use super::begin;
@@ -26,6 +26,17 @@ pub(crate) fn section(
             {how}
             <div>{begin::button(id, has_cursor)}</div>
         </div>
+    }
+    .into_any()
+}
+
+/// Says that polls fail, and since when.
+pub(crate) fn failing_notice(since: Timestamp) -> AnyView {
+    view! {
+        <p class="notice">
+            "Polls failing since " <Ago at=since />
+            ". No poll was answered after it, so what is new starts no run."
+        </p>
     }
     .into_any()
 }

@@ -6,7 +6,7 @@ use domain::poll::{Poll, Refusal, Restart};
 use domain::{IntegrationId, OrganizationId};
 use serde_json::{Value, json};
 
-use crate::{Result, Store, Tx, audit, document, integration, version};
+use crate::{Result, Store, Tx, alert, audit, document, integration, version};
 
 impl Store {
     /// Lets the polling of an integration begin anew: what it knows is forgotten.
@@ -39,7 +39,7 @@ impl Store {
             "update poll
              set fence = fence + 1, lease_until = null, cursor = $2::text::json,
                 is_begun = false, starts_with_all = $3, started = 0, error = null, failures = 0,
-                next_at = case when $4 then now() end
+                failing_since = null, next_at = case when $4 then now() end
              where integration_id = $1",
             id.0,
             cursor.as_ref().map(Value::to_string),
@@ -65,25 +65,28 @@ pub(crate) async fn set(
     organization: OrganizationId,
     integration: IntegrationId,
 ) -> Result<()> {
-    let live = sqlx::query_scalar!(
-        "select body
+    let live = sqlx::query!(
+        "select body, enabled
          from integration
          join version on version_id = live_version_id
          join document on document.organization_id = $1 and document.hash = version.hash
-         where integration.integration_id = $2 and enabled and trigger = 'poll'",
+         where integration.integration_id = $2 and trigger = 'poll'",
         organization.0,
         integration.0,
     )
     .fetch_optional(&mut **tx)
     .await?;
-    let live = live.map(document::read).transpose()?;
-    if let Some(poll) = live.as_ref().and_then(Poll::of) {
+    let is_enabled = live.as_ref().is_some_and(|live| live.enabled);
+    let live = live.map(|live| document::read(live.body)).transpose()?;
+    let polled = live.as_ref().and_then(Poll::of);
+    let is_polled = polled.is_some();
+    if let Some(poll) = polled.filter(|_| is_enabled) {
         sqlx::query!(
             "insert into poll (integration_id, organization_id, next_at, list_key, cursor_key)
              values ($1, $2, now(), $3, $4)
              on conflict (integration_id) do update
                 set next_at = now(), fence = poll.fence + 1, lease_until = null, failures = 0,
-                    list_key = excluded.list_key, cursor_key = excluded.cursor_key,
+                    failing_since = null, list_key = excluded.list_key, cursor_key = excluded.cursor_key,
                     is_begun = poll.is_begun and poll.list_key = excluded.list_key,
                     started = case when poll.list_key = excluded.list_key
                         then poll.started else 0 end,
@@ -107,6 +110,10 @@ pub(crate) async fn set(
         )
         .execute(&mut **tx)
         .await?;
+    }
+    if !is_polled {
+        // After the row of the poll is locked, as by whoever takes an answer.
+        alert::polls::forget(tx, integration).await?;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ mod model;
 mod oauth;
 mod policy;
 mod poll;
+mod poll_alert;
 mod presence;
 mod provider;
 mod query;
