@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::ClaimedPoll;
 use crate::live::{Changed, What};
 use crate::run::check;
-use crate::{Result, Store, Tx, alert, number, stored, timestamp};
+use crate::{Result, Store, Tx, alert, number, timestamp};
 
 /// Longest error that is kept, in characters.
 const ERROR: usize = 1_000;
@@ -40,8 +40,8 @@ struct Answer {
     payloads: Vec<String>,
     /// Where the next poll goes on.
     cursor: Option<Value>,
-    /// Minutes until then.
-    pause: u32,
+    /// When that is due.
+    next: Timestamp,
 }
 
 impl Store {
@@ -84,14 +84,13 @@ impl Store {
             }
             Err(unanswered) => {
                 let failures = number(row.failures)?;
-                let pause = claim.poll.pause_minutes(failures);
                 let failure = Failure {
                     integration: claim.integration,
                     organization: claim.organization,
                     failures,
                     since: row.failing_since.map(timestamp::read),
                     now,
-                    next: Timestamp(now.0.saturating_add(i64::from(pause) * 60_000)),
+                    next: engine::poll::next_after_failure(&claim.poll, now, failures),
                 };
                 (Taken::Failed, fail(&mut tx, failure, &unanswered).await?)
             }
@@ -161,10 +160,10 @@ async fn read(
         } else {
             claim.cursor.clone()
         },
-        pause: if is_whole {
-            claim.poll.every_minutes
+        next: if is_whole {
+            engine::poll::next(&claim.poll, now)
         } else {
-            0
+            now
         },
     }))
 }
@@ -182,13 +181,13 @@ async fn write(tx: &mut Tx, claim: &ClaimedPoll, answer: Answer) -> Result<Vec<R
         "update poll
          set lease_until = null, is_begun = true, cursor = $2::text::json, last_at = now(),
             items = $3, started = started + $4, error = null, failures = 0,
-            failing_since = null, next_at = now() + make_interval(mins => $5)
+            failing_since = null, next_at = $5
          where integration_id = $1",
         claim.integration.0,
         answer.cursor.as_ref().map(Value::to_string),
         i32::try_from(answer.ids.len()).unwrap_or(i32::MAX),
         i64::try_from(runs.len()).unwrap_or(i64::MAX),
-        stored(answer.pause)?,
+        timestamp::write(answer.next),
     )
     .execute(&mut **tx)
     .await?;

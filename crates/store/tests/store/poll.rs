@@ -4,7 +4,7 @@ use domain::account::Role;
 use domain::document::Trigger;
 use domain::draft::Draft;
 use domain::edit::Edit;
-use domain::poll::{Found, Item, Refusal as Polling, Restart, STARTED};
+use domain::poll::{Found, Item, Refusal as Polling, Restart, STARTED, When};
 use domain::{Document, IntegrationId, limit};
 use engine::poll::Unanswered;
 use serde_json::{Value, json};
@@ -194,7 +194,7 @@ async fn a_publish_keeps_what_is_known_and_refuses_the_answer_to_an_older_versio
     let late = store.polled(&under_way, Ok(found([1, 2, 3], json!(null))));
     assert!(matches!(late.await, Ok(Taken::Stale)));
     let next = claim(store).await.expect("it is due at once");
-    assert_eq!(next.poll.every_minutes, 30);
+    assert_eq!(next.poll.when, When::Every(30));
     let taken = store.polled(&next, Ok(found([1, 2, 3], json!(null)))).await;
     assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 1));
 
@@ -444,7 +444,7 @@ async fn a_claim_beside_a_publish_never_pairs_what_was_live_with_the_new_fence(
     };
     let (claimed, ()) = tokio::join!(claim(&world.store), publish);
     let claimed = claimed.expect("it is due");
-    assert_eq!(claimed.poll.every_minutes, 30);
+    assert_eq!(claimed.poll.when, When::Every(30));
     world.end().await;
 }
 

@@ -172,3 +172,45 @@ async fn polls_fail_on_through_a_publish_and_not_once_nothing_is_polled(
     );
     world.end().await;
 }
+
+#[sqlx::test]
+async fn polls_at_set_times_begin_at_once_and_go_on_at_the_next_time_with_all_that_is_known(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let newer = json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/id" });
+    let id = world.publish(polling(newer)).await;
+    once(&world, found([1, 2], json!(2))).await;
+    // From minutes to set times, and back.
+    let times = json!({ "when": "cron", "cron": "0 0 1 1 *", "time_zone": "Asia/Tokyo" });
+    publish_change(&world, id, times).await;
+    assert!(claim(&world.store).await.is_none(), "it is not New Year");
+    let at_new_year = "select count(*) from poll
+        where extract(month from next_at at time zone 'Asia/Tokyo') = 1
+            and extract(doy from next_at at time zone 'Asia/Tokyo') = 1
+            and extract(hour from next_at at time zone 'Asia/Tokyo') = 0";
+    assert_eq!(world.count(at_new_year).await, 1);
+    due(&world).await;
+    let next = claim(&world.store).await.expect("it is due");
+    assert_eq!(next.cursor, Some(json!(2)));
+    let taken = world.store.polled(&next, Ok(found([2, 3], json!(3)))).await;
+    assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 1));
+    assert_eq!(world.count(at_new_year).await, 1);
+
+    publish_change(&world, id, json!({ "when": "every" })).await;
+    let back = claim(&world.store).await.expect("it is due at once");
+    assert_eq!(back.cursor, Some(json!(3)));
+    let taken = world.store.polled(&back, Ok(found([3], json!(3)))).await;
+    assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.is_empty()));
+    // What is due stays due, and another list begins at once: what is old is to be known.
+    due(&world).await;
+    publish_change(&world, id, json!({ "when": "cron" })).await;
+    let still = claim(&world.store).await.expect("it is due");
+    let taken = world.store.polled(&still, Ok(found([3], json!(3)))).await;
+    assert!(matches!(taken, Ok(Taken::Runs(_))));
+    assert_eq!(world.count(at_new_year).await, 1);
+    publish_change(&world, id, json!({ "id": "/number" })).await;
+    assert!(claim(&world.store).await.is_some());
+    world.end().await;
+}
