@@ -1,8 +1,10 @@
 //! Alerts: letters that say that an integration began to fail, and that it recovered.
 //!
-//! An integration is failing from the first run that ends badly until one succeeds. Whoever should
-//! know is told once when that begins and once when it is over, and not of what fails in between.
-//! An alert names the integration, the step and the reason; what runs received and sent is in none.
+//! An integration is failing from the first run that ends badly until one succeeds, and from when
+//! its polls go on failing ([`crate::poll::is_failing`]) until one is answered. Both [causes](Cause)
+//! begin and end by themselves. Whoever should know is told once when one begins and once when it is
+//! over, and not of what fails in between. An alert names the integration, the step and the reason;
+//! what runs received and sent is in none.
 
 use crate::letter::one_line;
 use crate::{IntegrationId, RunId};
@@ -16,9 +18,9 @@ const REASON: usize = 1_000;
 /// What an alert says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The integration was healthy, and a run of it ended badly.
+    /// The integration was healthy, and a run of it ended badly, or its polls fail.
     Failing,
-    /// It was failing, and a run of it succeeded.
+    /// It was failing, and a run of it succeeded, or a poll was answered.
     Recovered,
 }
 
@@ -40,6 +42,20 @@ impl Kind {
     }
 }
 
+/// What of an integration fails, or failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Its runs.
+    Runs {
+        /// The one that ended badly, or that succeeded.
+        run: RunId,
+        /// The name of the step at which it ended, when it is known.
+        step: Option<String>,
+    },
+    /// Its polls.
+    Polls,
+}
+
 /// What one member is told of one integration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
@@ -53,11 +69,9 @@ pub struct Letter {
     pub integration: IntegrationId,
     /// Its name.
     pub name: String,
-    /// The run that ended badly, or that succeeded.
-    pub run: RunId,
-    /// The name of the step at which the run ended, when it is known.
-    pub step: Option<String>,
-    /// Why it ended, in a sentence without secrets; empty when it succeeded.
+    /// What of it.
+    pub cause: Cause,
+    /// Why the run ended, or the poll failed, in a sentence without secrets; empty when it did not.
     pub reason: String,
     /// Since when it fails, or failed, in RFC 3339.
     pub since: String,
@@ -68,38 +82,58 @@ impl Letter {
     pub fn subject(&self) -> String {
         let organization = one_line(&self.organization);
         let name = one_line(&self.name);
-        match self.kind {
-            Kind::Failing => format!("[{organization}] “{name}” is failing"),
-            Kind::Recovered => format!("[{organization}] “{name}” works again"),
-        }
+        let says = match (self.kind, &self.cause) {
+            (Kind::Failing, Cause::Runs { .. }) => "is failing",
+            (Kind::Recovered, Cause::Runs { .. }) => "works again",
+            (Kind::Failing, Cause::Polls) => "cannot poll",
+            (Kind::Recovered, Cause::Polls) => "polls again",
+        };
+        format!("[{organization}] “{name}” {says}")
     }
 
     /// Returns the text, with links below the address that people use.
     pub fn text(&self, public_url: &str) -> String {
         let name = one_line(&self.name);
-        let (integration, run, since) = (self.integration, self.run, &self.since);
-        let mut text = match self.kind {
-            Kind::Failing => format!("A run of “{name}” ended without success at {since}.\n\n"),
-            Kind::Recovered => {
+        let (integration, since) = (self.integration, &self.since);
+        let mut text = match (self.kind, &self.cause) {
+            (Kind::Failing, Cause::Runs { .. }) => {
+                format!("A run of “{name}” ended without success at {since}.\n\n")
+            }
+            (Kind::Recovered, Cause::Runs { .. }) => {
                 format!("A run of “{name}” succeeded. It had been failing since {since}.\n\n")
             }
+            (Kind::Failing, Cause::Polls) => {
+                format!("The polls of “{name}” have been failing since {since}.\n\n")
+            }
+            (Kind::Recovered, Cause::Polls) => format!(
+                "A poll of “{name}” was answered. Its polls had been failing since {since}.\n\n"
+            ),
         };
-        if let Some(step) = &self.step {
+        if let Cause::Runs {
+            step: Some(step), ..
+        } = &self.cause
+        {
             text.push_str(&format!("Step: {}\n", one_line(step)));
         }
         let reason: String = one_line(&self.reason).chars().take(REASON).collect();
         if !reason.is_empty() {
             text.push_str(&format!("Reason: {reason}\n"));
         }
-        text.push_str(&format!("Run: {public_url}/runs/{run}\n"));
+        if let Cause::Runs { run, .. } = &self.cause {
+            text.push_str(&format!("Run: {public_url}/runs/{run}\n"));
+        }
         text.push_str(&format!(
             "Integration: {public_url}/integrations/{integration}\n\n"
         ));
-        if self.kind == Kind::Failing {
-            text.push_str(
-                "You get no more letters about it until it works again. What failed can be resumed from its run.\n\n",
-            );
-        }
+        text.push_str(match (self.kind, &self.cause) {
+            (Kind::Failing, Cause::Runs { .. }) => {
+                "You get no more letters about it until it works again. What failed can be resumed from its run.\n\n"
+            }
+            (Kind::Failing, Cause::Polls) => {
+                "You get no more letters about it until a poll is answered. It is tried again by itself, and what is in the list then that is new starts runs.\n\n"
+            }
+            (Kind::Recovered, _) => "",
+        });
         let organization = one_line(&self.organization);
         text.push_str(&format!(
             "-- \nYou get this because you published “{name}”, or are an Admin, in {organization} on Sluice. \
@@ -113,7 +147,7 @@ impl Letter {
 mod tests {
     use uuid::Uuid;
 
-    use super::{Kind, Letter};
+    use super::{Cause, Kind, Letter};
     use crate::{IntegrationId, RunId};
 
     const URL: &str = "https://sluice.example.com";
@@ -125,10 +159,16 @@ mod tests {
             to: "Grace".to_owned(),
             integration: IntegrationId(Uuid::from_u128(1)),
             name: "Orders".to_owned(),
-            run: RunId(Uuid::from_u128(2)),
-            step: Some("Ask stock".to_owned()),
+            cause: cause(Some("Ask stock")),
             reason: "Step `Ask stock` failed: `stock.example` answered 500.".to_owned(),
             since: "2026-03-01T05:00:00Z".to_owned(),
+        }
+    }
+
+    fn cause(step: Option<&str>) -> Cause {
+        Cause::Runs {
+            run: RunId(Uuid::from_u128(2)),
+            step: step.map(str::to_owned),
         }
     }
 
@@ -153,7 +193,7 @@ mod tests {
     #[test]
     fn who_is_told_of_a_recovery_reads_since_when_it_failed() {
         let mut recovered = letter(Kind::Recovered);
-        (recovered.step, recovered.reason) = (None, String::new());
+        (recovered.cause, recovered.reason) = (cause(None), String::new());
         assert_eq!(recovered.subject(), "[Workshop] “Orders” works again");
         let text = recovered.text(URL);
         assert!(text.starts_with(
@@ -166,11 +206,36 @@ mod tests {
     }
 
     #[test]
+    fn who_is_told_of_polls_reads_why_they_fail_and_of_no_run() {
+        let mut letter = letter(Kind::Failing);
+        letter.cause = Cause::Polls;
+        letter.reason = "`stock.example` answered 500.".to_owned();
+        assert_eq!(letter.subject(), "[Workshop] “Orders” cannot poll");
+        assert_eq!(
+            letter.text(URL),
+            "The polls of “Orders” have been failing since 2026-03-01T05:00:00Z.\n\n\
+             Reason: `stock.example` answered 500.\n\
+             Integration: https://sluice.example.com/integrations/00000000-0000-0000-0000-000000000001\n\n\
+             You get no more letters about it until a poll is answered. It is tried again by itself, \
+             and what is in the list then that is new starts runs.\n\n\
+             -- \nYou get this because you published “Orders”, or are an Admin, in Workshop on \
+             Sluice. Switch it off: https://sluice.example.com/settings/alerts\n"
+        );
+        (letter.kind, letter.reason) = (Kind::Recovered, String::new());
+        assert_eq!(letter.subject(), "[Workshop] “Orders” polls again");
+        let text = letter.text(URL);
+        assert!(text.starts_with(
+            "A poll of “Orders” was answered. Its polls had been failing since \
+             2026-03-01T05:00:00Z.\n\nIntegration: "
+        ));
+    }
+
+    #[test]
     fn no_name_or_reason_can_begin_a_line_of_its_own_and_reasons_are_bounded() {
         let mut forged = letter(Kind::Failing);
         forged.name = "One\r\nBcc: all@example.com".to_owned();
         forged.reason = format!("Why\n\n-- \n{}", "ä".repeat(9_000));
-        forged.step = Some("A\u{2028}B".to_owned());
+        forged.cause = cause(Some("A\u{2028}B"));
         assert_eq!(
             forged.subject(),
             "[Workshop] “One Bcc: all@example.com” is failing"

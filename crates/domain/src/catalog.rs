@@ -315,6 +315,7 @@ mod tests {
                         !values.is_empty()
                             && values
                                 .iter()
+                                .filter(|value| !value.is_empty())
                                 .all(|v| options.iter().any(|(option, _)| option == v))
                     );
                 }

@@ -24,6 +24,9 @@ pub struct IntegrationSummary {
     pub paused: bool,
     /// Since when its runs end badly, when none has succeeded since.
     pub failing: Option<Failing>,
+    /// Since when its polls fail, when none was answered since, and it is more than a moment:
+    /// [`crate::poll::is_failing`].
+    pub polls_failing: Option<Timestamp>,
     /// The drafts that are open, newest change first.
     pub drafts: Vec<DraftSummary>,
     /// The states of the newest live runs, newest first, 20 at most.

@@ -25,6 +25,14 @@ pub const STARTED: usize = 500;
 pub const KEPT: i64 = 20_000;
 /// Longest wait after failures, in minutes, unless polls are further apart.
 const LONGEST_MINUTES: u32 = 60;
+/// Minutes after which a poll at a set time that failed is tried again first.
+const RETRY_MINUTES: u32 = 2;
+/// How often a poll at a set time is tried again before the next one.
+const RETRIES: u32 = 2;
+/// So many failures in a row are more than a moment.
+const FAILING_POLLS: u32 = 3;
+/// Failures that last so long are more than a moment, in milliseconds: 15 minutes.
+const FAILING_MS: i64 = 15 * 60 * 1_000;
 /// Longest cursor, in bytes as JSON.
 const CURSOR_BYTES: usize = 1_000;
 
@@ -33,8 +41,8 @@ const CURSOR_BYTES: usize = 1_000;
 pub struct Poll {
     /// The fields of an HTTP request: where it goes, with which headers and connection.
     request: Map<String, Value>,
-    /// Minutes between two polls.
-    pub every_minutes: u32,
+    /// When it polls.
+    pub when: When,
     /// JSON Pointer to the list in the answer.
     items: String,
     /// JSON Pointer to what an item is called.
@@ -42,6 +50,31 @@ pub struct Poll {
     /// Whether the first answer starts runs, or only says what is old.
     pub starts_with_all: bool,
     cursor: Option<Cursor>,
+}
+
+/// When a trigger polls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum When {
+    /// So many minutes after the last time.
+    Every(u32),
+    /// At set times, as a schedule has them: see [`crate::schedule`].
+    At {
+        /// Its five fields.
+        cron: String,
+        /// The time zone in which they are read.
+        time_zone: String,
+    },
+}
+
+impl When {
+    /// Says it within a sentence: `every 5 minutes`.
+    pub fn says(&self) -> String {
+        match self {
+            When::Every(1) => "every minute".to_owned(),
+            When::Every(minutes) => format!("every {minutes} minutes"),
+            When::At { cron, time_zone } => format!("at {cron} in {time_zone}"),
+        }
+    }
 }
 
 /// How a service is asked for what is newer than a value.
@@ -179,10 +212,19 @@ impl Poll {
             place: text("cursor"),
             first: Some(text("cursor_first")).filter(|first| !first.is_empty()),
         });
-        let every = trigger.config.get("every_minutes").and_then(Value::as_u64);
+        let when = match text("when").as_str() {
+            "cron" => When::At {
+                cron: text("cron"),
+                time_zone: text("time_zone"),
+            },
+            _ => {
+                let every = trigger.config.get("every_minutes").and_then(Value::as_u64);
+                When::Every(u32::try_from(every.unwrap_or(5).max(1)).unwrap_or(u32::MAX))
+            }
+        };
         Some(Self {
             request: request.collect(),
-            every_minutes: u32::try_from(every.unwrap_or(5).max(1)).unwrap_or(u32::MAX),
+            when,
             items: text("items"),
             id: text("id"),
             starts_with_all: text("start") == "all",
@@ -285,11 +327,21 @@ impl Poll {
         })
     }
 
-    /// Returns the minutes until the next poll after so many failures in a row: longer with each,
-    /// up to an hour.
+    /// Returns the minutes until the next poll when one failed after so many failures in a row:
+    /// longer with each, up to an hour. At set times, it is at least so long after the failure.
     pub fn pause_minutes(&self, failures: u32) -> u32 {
-        let longer = self.every_minutes.saturating_mul(1 << failures.min(10));
-        longer.min(LONGEST_MINUTES.max(self.every_minutes))
+        let first = match self.when {
+            When::Every(minutes) => minutes,
+            When::At { .. } => RETRY_MINUTES,
+        };
+        let longer = first.saturating_mul(1 << failures.min(10));
+        longer.min(LONGEST_MINUTES.max(first))
+    }
+
+    /// Returns whether a poll that failed after so many failures in a row is tried again before its
+    /// next set time. A service that is down for long is asked at the set times only.
+    pub fn retries_between(&self, failures: u32) -> bool {
+        matches!(self.when, When::At { .. }) && failures < RETRIES
     }
 
     /// Returns the cursor that polling begins anew with.
@@ -318,6 +370,16 @@ impl Poll {
         });
         format!("Items are told apart by {}.{cursor}", self.id)
     }
+}
+
+/// Returns whether polls that fail are more than a moment that the next one gets over, so that
+/// whoever should know is told, see [`crate::alert`]: three failed in a row, or they will have
+/// failed for 15 minutes when the next one is due. So one that is polled once a day tells at once.
+///
+/// `failures` are those in a row with this one, `first` is when the first of them was, `next` when
+/// the next poll is due.
+pub fn is_failing(failures: u32, first: Timestamp, next: Timestamp) -> bool {
+    failures >= FAILING_POLLS || next.0.saturating_sub(first.0) >= FAILING_MS
 }
 
 /// Returns what an item gives to the steps, as `trigger`.

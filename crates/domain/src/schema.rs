@@ -41,7 +41,8 @@ pub struct Field {
     pub default: Option<Value>,
     /// A value to show as an example.
     pub example: Option<Value>,
-    /// Shown (and checked) only when the named field has one of these values.
+    /// Shown (and checked) only when the named field has one of these values. An empty one stands
+    /// for a field without a value: as of documents that are older than that field.
     pub show_when: Option<(String, Vec<String>)>,
 }
 
@@ -334,7 +335,7 @@ impl Schema {
             return true;
         };
         let value = self.shown_by[number].and_then(|other| values[other]?.as_str());
-        value.is_some_and(|value| allowed.iter().any(|allowed| allowed == value))
+        is_among(allowed, value)
     }
 
     /// Returns whether only a run decides if a field applies: the value that it depends on is an
@@ -357,10 +358,12 @@ impl Field {
     /// Returns whether the field applies, given the other values of the configuration.
     pub fn applies(&self, config: &Map<String, Value>) -> bool {
         self.show_when.as_ref().is_none_or(|(other, values)| {
-            config
-                .get(other)
-                .and_then(Value::as_str)
-                .is_some_and(|value| values.iter().any(|allowed| allowed == value))
+            is_among(values, config.get(other).and_then(Value::as_str))
         })
     }
+}
+
+fn is_among(allowed: &[String], value: Option<&str>) -> bool {
+    let value = value.unwrap_or_default();
+    allowed.iter().any(|allowed| allowed == value)
 }

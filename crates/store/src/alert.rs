@@ -1,8 +1,10 @@
 //! Alerts: who wants them, and the letters that say them. They are written by the journal, with
-//! the end of the run that they are about.
+//! the end of the run that they are about, and with the answer to a poll.
+
+pub(crate) mod polls;
 
 use domain::account::Me;
-use domain::alert::{Kind, Letter};
+use domain::alert::{Cause, Kind, Letter};
 use domain::policy::Act;
 use domain::run::ended_at;
 use domain::{IntegrationId, RunId};
@@ -128,9 +130,16 @@ async fn read(tx: &mut Tx, claim: &Claim) -> Result<Option<(Uuid, String, Letter
     let Some(kind) = Kind::from_key(&row.kind) else {
         return Ok(None);
     };
-    let step = match kind {
-        Kind::Failing => step(tx, row.run_id).await?,
-        Kind::Recovered => None,
+    let cause = match (row.run_id, kind) {
+        (None, _) => Cause::Polls,
+        (Some(run), Kind::Failing) => Cause::Runs {
+            run: RunId(run),
+            step: step(tx, run).await?,
+        },
+        (Some(run), Kind::Recovered) => Cause::Runs {
+            run: RunId(run),
+            step: None,
+        },
     };
     let letter = Letter {
         kind,
@@ -138,8 +147,7 @@ async fn read(tx: &mut Tx, claim: &Claim) -> Result<Option<(Uuid, String, Letter
         to: row.account_name,
         integration: IntegrationId(row.integration_id),
         name: row.integration_name,
-        run: RunId(row.run_id),
-        step,
+        cause,
         reason: row.reason.unwrap_or_default(),
         since: timestamp::text(timestamp::read(row.since)),
     };

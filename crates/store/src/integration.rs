@@ -217,11 +217,16 @@ async fn summaries(
                 version_id as "version_id?", number as "number?", trigger as "trigger?",
                 published_at as "published_at?",
                 paused_at is not null as "paused!",
-                failing.since as "failing_since?", failing.run_id as "failing_run?"
+                failing.since as "failing_since?", failing.run_id as "failing_run?",
+                failing_polls.since as "polls_failing?"
            from integration
            left join version on version_id = live_version_id
            left join throttle on throttle.integration_id = integration.integration_id
            left join failing on failing.integration_id = integration.integration_id
+                and failing.cause = 'runs'
+           left join failing as failing_polls
+                on failing_polls.integration_id = integration.integration_id
+                and failing_polls.cause = 'polls'
            where integration.organization_id = $1
                 and ($2::uuid is null or integration.integration_id = $2)
            order by lower(integration.name), integration.integration_id"#,
@@ -258,6 +263,7 @@ async fn summaries(
                 enabled: row.enabled,
                 paused: row.paused,
                 failing,
+                polls_failing: row.polls_failing.map(timestamp::read),
                 drafts,
                 recent_runs,
                 last_run_at,

@@ -10,7 +10,7 @@ mod take;
 use domain::account::Me;
 use domain::policy::{self, Act};
 use domain::poll::{Item, Poll, Polling};
-use domain::{DocumentHash, DraftId, IntegrationId, OrganizationId, poll};
+use domain::{DocumentHash, DraftId, IntegrationId, OrganizationId, Timestamp, poll};
 use engine::poll::Unanswered;
 use engine::port::{Credentials, Network};
 use serde_json::Value;
@@ -30,8 +30,8 @@ pub use take::Taken;
 /// of 30 seconds, as a token that was refused is renewed and the request sent once more, two
 /// exchanges of 20 seconds for tokens, and taking the answer.
 const LEASE_SECONDS: f64 = 150.0;
-/// When what cannot be read is looked at again, in seconds.
-const UNREADABLE_SECONDS: f64 = 3_600.0;
+/// When what cannot be read is looked at again, in milliseconds.
+const UNREADABLE_MS: i64 = 3_600_000;
 /// Items of a poll in the builder that are offered as test events.
 const CAUGHT: usize = 5;
 
@@ -60,6 +60,8 @@ struct Row {
     fence: i64,
     cursor: Option<Value>,
     failures: i32,
+    failing_since: Option<OffsetDateTime>,
+    now: OffsetDateTime,
     number: i32,
     hash: String,
     body: Value,
@@ -114,37 +116,38 @@ impl Store {
         // rows were locked. Whoever publishes from here on waits for them, and raises the fence.
         let rows = sqlx::query_as!(
             Row,
-            "select poll.integration_id, poll.organization_id, fence, cursor, failures, number,
-                version.hash, body, network
-             from poll
-             join integration on integration.integration_id = poll.integration_id
-             join version on version_id = live_version_id
-             join document on document.organization_id = poll.organization_id
-                and document.hash = version.hash
-             join organization on organization.organization_id = poll.organization_id
-             where poll.integration_id = any($1)",
+            r#"select poll.integration_id, poll.organization_id, fence, cursor, failures,
+                    failing_since, now() as "now!", number, version.hash, body, network
+               from poll
+               join integration on integration.integration_id = poll.integration_id
+               join version on version_id = live_version_id
+               join document on document.organization_id = poll.organization_id
+                    and document.hash = version.hash
+               join organization on organization.organization_id = poll.organization_id
+               where poll.integration_id = any($1)"#,
             &claimed,
         )
         .fetch_all(&mut *tx)
         .await?;
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {
-            let (integration, failures) = (row.integration_id, row.failures);
+            let now = timestamp::read(row.now);
+            let failure = take::Failure {
+                integration: IntegrationId(row.integration_id),
+                organization: OrganizationId(row.organization_id),
+                failures: number(row.failures)?,
+                since: row.failing_since.map(timestamp::read),
+                now,
+                next: Timestamp(now.0.saturating_add(UNREADABLE_MS)),
+            };
             match row.read() {
                 Ok(claim) => claims.push(claim),
                 Err(error) => {
-                    tracing::error!(%error, %integration, "what is polled cannot be read");
+                    tracing::error!(%error, integration = %failure.integration, "what is polled cannot be read");
                     let unanswered = Unanswered::saying(
                         "What is live, or the organization's network, cannot be read. Publish again; if that does not help, the log of the server says more.",
                     );
-                    take::fail(
-                        &mut tx,
-                        integration,
-                        failures,
-                        UNREADABLE_SECONDS,
-                        &unanswered,
-                    )
-                    .await?;
+                    take::fail(&mut tx, failure, &unanswered).await?;
                 }
             }
         }

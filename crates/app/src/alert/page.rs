@@ -20,7 +20,7 @@ pub(crate) fn page() -> AnyView {
         <Page title="Alerts">
             <div class="narrow stack">
                 <p>
-                    "An integration is failing from the first run that ends badly until one succeeds. You get one e-mail when that begins, with the step and the reason, and one when it works again. Tests never alert."
+                    "An integration is failing from the first run that ends badly until one succeeds. You get one e-mail when that begins, with the step and the reason, and one when it works again. Polls that fail for more than a moment are told the same way. Tests never alert."
                 </p>
                 {content}
                 <p class="quiet-text">

@@ -1,10 +1,10 @@
 //! The organization page: its integrations.
 
-use domain::catalog;
 use domain::draft::DraftState;
 use domain::integration::IntegrationSummary;
 use domain::live::Changed;
 use domain::policy::Act;
+use domain::{Timestamp, catalog};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
@@ -198,20 +198,25 @@ pub(super) fn standing(integration: &IntegrationSummary) -> AnyView {
             </span>
         }
     });
-    let failing = integration.failing.map(|failing| {
+    let failing = |words: &'static str, since: Timestamp| {
         view! {
             <span class="badge bad">
                 <Icon name="circle-x" />
-                "Failing since "
-                <Ago at=failing.since />
+                {words}
+                <Ago at=since />
             </span>
         }
-    });
+    };
+    let runs = integration.failing;
+    let runs = runs.map(|runs| failing("Failing since ", runs.since));
+    let polls = integration.polls_failing;
+    let polls = polls.map(|since| failing("Polls failing since ", since));
     view! {
         <span class="badges">
             {started(live, integration.enabled)}
             {paused}
-            {failing}
+            {runs}
+            {polls}
         </span>
     }
     .into_any()

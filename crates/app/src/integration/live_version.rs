@@ -159,7 +159,7 @@ fn scheduled(detail: Signal<IntegrationDetail>, version: Signal<Version>) -> Any
     let fires = move || {
         let (fires, enabled) = detail.with(|d| (d.next_fires.clone(), d.summary.enabled));
         if enabled {
-            schedule::list(&fires, &zone.get())
+            schedule::list(schedule::FIRES, &fires, &zone.get())
         } else {
             view! { <p class="notice">"Disabled: it does not fire until it is enabled again."</p> }
                 .into_any()

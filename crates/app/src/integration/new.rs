@@ -13,7 +13,7 @@ use leptos_router::hooks::use_navigate;
 use serde_json::{Map, Value};
 
 use super::api;
-use super::schedule::NextFires;
+use super::schedule::{NextFires, POLLS};
 use super::starters;
 use crate::design::action::refusal;
 use crate::design::field::TextField;
@@ -260,6 +260,7 @@ fn configuration(new: New, trigger: &'static TriggerKind) -> AnyView {
             text.unwrap_or_default()
         })
     };
+    let polls_at_times = Memo::new(move |_| trigger.key == "poll" && text("when").get() == "cron");
     view! {
         <section class="panel-box" aria-label=format!("Settings of the {} trigger", trigger.title)>
             <div class="body stack">
@@ -272,6 +273,9 @@ fn configuration(new: New, trigger: &'static TriggerKind) -> AnyView {
                 />
                 {(trigger.key == "schedule")
                     .then(|| view! { <NextFires cron=text("cron") time_zone=text("time_zone") /> })}
+                {move || polls_at_times.get().then(|| view! {
+                    <NextFires cron=text("cron") time_zone=text("time_zone") title=POLLS />
+                })}
             </div>
         </section>
     }

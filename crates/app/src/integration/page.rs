@@ -20,6 +20,7 @@ use crate::design::load::{Load, load, loaded};
 use crate::design::time::Ago;
 use crate::design::toast;
 use crate::fault::Fault;
+use crate::poll::standing;
 use crate::screen::Page;
 use crate::{connection, live, run, session, version};
 
@@ -208,10 +209,12 @@ fn sections(
     let drafts = Memo::new(move |_| shown.with(|shown| shown.summary.drafts.clone()));
     let versions = Memo::new(move |_| shown.with(|shown| shown.versions.clone()));
     let failing = Memo::new(move |_| shown.with(|shown| shown.summary.failing));
+    let polls_failing = Memo::new(move |_| shown.with(|shown| shown.summary.polls_failing));
     view! {
         <div class="columns">
             <div class="stack wide-gap">
                 {move || failing.get().map(failing_notice)}
+                {move || polls_failing.get().map(standing::failing_notice)}
                 {connection::standing::notice(id)}
                 {live_version::section(shown)}
                 {throttle::section(id, shown, detail)}

@@ -13,6 +13,10 @@ use crate::fault::Fault;
 
 /// How long typing must rest before the server is asked, in milliseconds.
 const REST_MS: u64 = 300;
+/// What is said above the times at which an integration is started.
+pub(super) const FIRES: &str = "Fires next";
+/// What is said above the times at which an address is polled.
+pub(crate) const POLLS: &str = "Polls next";
 
 /// The next five times at which a schedule fires, asked for as it is typed.
 #[component]
@@ -23,6 +27,9 @@ pub fn NextFires(
     /// The time zone's name.
     #[prop(into)]
     time_zone: Signal<String>,
+    /// What is said above them.
+    #[prop(default = FIRES)]
+    title: &'static str,
 ) -> impl IntoView {
     let answer = RwSignal::new(None::<Result<Vec<Timestamp>, Fault>>);
     let round = StoredValue::new(0_u32);
@@ -50,14 +57,14 @@ pub fn NextFires(
     move || {
         let fires = answer.get()?;
         Some(match fires {
-            Ok(fires) => list(&fires, &time_zone.get()),
+            Ok(fires) => list(title, &fires, &time_zone.get()),
             Err(fault) => view! { <p class="field-problem">{fault.to_string()}</p> }.into_any(),
         })
     }
 }
 
-/// Draws times at which a schedule fires.
-pub(super) fn list(fires: &[Timestamp], time_zone: &str) -> AnyView {
+/// Draws times at which a schedule fires, under a title.
+pub(super) fn list(title: &'static str, fires: &[Timestamp], time_zone: &str) -> AnyView {
     if fires.is_empty() {
         return view! { <p class="field-problem">"This schedule never fires."</p> }.into_any();
     }
@@ -75,7 +82,7 @@ pub(super) fn list(fires: &[Timestamp], time_zone: &str) -> AnyView {
     };
     view! {
         <div class="next-fires">
-            <p>"Fires next"</p>
+            <p>{title}</p>
             <ol>{fires.iter().map(line).collect::<Vec<_>>()}</ol>
             <p class="field-help">{note}</p>
         </div>

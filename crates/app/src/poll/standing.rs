@@ -1,12 +1,13 @@
 //! How the polling of what is live goes, on the page of its integration.
 
-use domain::IntegrationId;
 use domain::integration::{IntegrationDetail, Version};
-use domain::poll::{Poll, Polling};
+use domain::poll::{Poll, Polling, When};
+use domain::{IntegrationId, Timestamp};
 use leptos::prelude::*;
 
 use super::begin;
 use crate::design::time::Ago;
+use crate::integration::schedule::{NextFires, POLLS};
 
 /// Draws the part about polling of what is live.
 pub(crate) fn section(
@@ -19,21 +20,57 @@ pub(crate) fn section(
     let has_cursor =
         Signal::derive(move || poll.with(|poll| poll.as_ref().is_some_and(Poll::has_cursor)));
     let what = move || poll.get().map(|poll| asked(&poll));
+    let is_enabled = Memo::new(move |_| detail.with(|detail| detail.summary.enabled));
+    let times = move || {
+        let poll = poll.get().filter(|_| is_enabled.get());
+        poll.and_then(|poll| coming(&poll))
+    };
     let how = move || polling.get().map(|polling| stands(&polling));
     view! {
         <div class="stack">
             {what}
             {how}
+            {times}
             <div>{begin::button(id, has_cursor)}</div>
         </div>
     }
     .into_any()
 }
 
+/// Says that polls fail, and since when.
+pub(crate) fn failing_notice(since: Timestamp) -> AnyView {
+    view! {
+        <p class="notice">
+            "Polls failing since " <Ago at=since />
+            ". No poll was answered after it, so what is new starts no run."
+        </p>
+    }
+    .into_any()
+}
+
+/// Draws the next times at which it polls, where they are set.
+pub(crate) fn coming(poll: &Poll) -> Option<AnyView> {
+    let When::At { cron, time_zone } = &poll.when else {
+        return None;
+    };
+    let (cron, time_zone) = (cron.clone(), time_zone.clone());
+    Some(view! { <NextFires cron=cron time_zone=time_zone title=POLLS /> }.into_any())
+}
+
 fn asked(poll: &Poll) -> AnyView {
-    let every = match poll.every_minutes {
-        1 => "Every minute".to_owned(),
-        minutes => format!("Every {minutes} minutes"),
+    let every = match poll.when {
+        When::Every(1) => "Every minute".to_owned(),
+        When::Every(minutes) => format!("Every {minutes} minutes"),
+        When::At { .. } => "At set times".to_owned(),
+    };
+    let times = match &poll.when {
+        When::Every(_) => None,
+        When::At { cron, time_zone } => Some(view! {
+            <dt>"When"</dt>
+            <dd class="mono">{cron.clone()}</dd>
+            <dt>"Time zone"</dt>
+            <dd>{time_zone.clone()}</dd>
+        }),
     };
     view! {
         <dl class="facts">
@@ -41,6 +78,7 @@ fn asked(poll: &Poll) -> AnyView {
             <dd class="mono">{poll.url().to_owned()}</dd>
             <dt>"Asked"</dt>
             <dd>{every}</dd>
+            {times}
         </dl>
         <p class="quiet-text">{poll.says()}</p>
     }

@@ -1,9 +1,12 @@
 //! What a change means for the data, in plain words.
 
+pub(super) mod say;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use self::say::{article, capital, list, named, others, reached, with};
 use super::Receiver;
 use crate::{ConnectionId, StepId, catalog};
 
@@ -108,6 +111,15 @@ pub enum Note {
         /// The connection that it has.
         is: Option<ConnectionId>,
         /// Who gets them.
+        receiver: Receiver,
+    },
+    /// A query that may write runs another statement.
+    Statement {
+        /// The step that sends it.
+        step: StepId,
+        /// Its name.
+        name: String,
+        /// The database.
         receiver: Receiver,
     },
     /// Writes run under other conditions, or another number of times.
@@ -237,6 +249,7 @@ impl Note {
             | Note::Method { step, .. }
             | Note::Redirected { step, .. }
             | Note::Credentials { step, .. }
+            | Note::Statement { step, .. }
             | Note::Elsewhere { step, .. }
             | Note::Unguarded { step, .. }
             | Note::Sent { step, .. }
@@ -257,7 +270,7 @@ impl Note {
                 turned: Some(Turned::IntoWrite),
                 ..
             } => 2,
-            Note::Redirected { .. } | Note::Credentials { .. } => 3,
+            Note::Redirected { .. } | Note::Credentials { .. } | Note::Statement { .. } => 3,
             Note::Elsewhere { .. } | Note::Unguarded { .. } => 4,
             Note::Method { turned: None, .. } => 5,
             Note::Sent { .. } => 6,
@@ -323,10 +336,15 @@ impl fmt::Display for Note {
                 values,
                 ..
             } => {
+                if let Receiver::Mail(_) = receiver {
+                    let with = with(values);
+                    return write!(out, "A new e-mail to {receiver}: “{name}” sends it{with}.");
+                }
                 write!(
                     out,
-                    "{} is called for the first time: “{name}” sends ",
-                    capital(receiver)
+                    "{} is {} for the first time: “{name}” sends ",
+                    capital(receiver),
+                    reached(receiver),
                 )?;
                 write!(out, "{}{}.", article(method), with(values))
             }
@@ -337,6 +355,10 @@ impl fmt::Display for Note {
                 receiver,
                 ..
             } => match (was, is) {
+                _ if matches!(receiver, Receiver::Mail(_)) => write!(
+                    out,
+                    "Connection rebound: “{name}” sends e-mails to {receiver} through another mail server than before."
+                ),
                 (_, None) => write!(out, "“{name}” sends no credentials to {receiver} any more."),
                 (None, _) => write!(
                     out,
@@ -347,6 +369,10 @@ impl fmt::Display for Note {
                     "Connection rebound: “{name}” sends the credentials of another connection to {receiver}."
                 ),
             },
+            Note::Statement { name, receiver, .. } => write!(
+                out,
+                "“{name}” runs another SQL statement, which may write to {receiver}."
+            ),
             Note::NewWrite {
                 name,
                 method,
@@ -385,30 +411,42 @@ impl fmt::Display for Note {
                 method,
                 was,
                 is_last,
-                is,
+                is: to,
                 is_first,
                 values,
                 ..
             } => {
-                if let (Receiver::Integration(_), Receiver::Integration(_)) = (was, is) {
+                if let (Receiver::Integration(_), Receiver::Integration(_)) = (was, to) {
                     let with = with(values);
                     return write!(out, "“{name}” calls another integration than before{with}.");
                 }
-                let first = if *is_first {
-                    " (not called before)"
-                } else {
-                    ""
+                let (method, with) = (article(method), with(values));
+                if let (Receiver::Mail(was), Receiver::Mail(is)) = (was, to) {
+                    let others = others(was, is);
+                    return write!(out, "“{name}” sends its e-mail {others}{with}.");
+                }
+                let first = match is_first {
+                    true => format!(" (not {} before)", reached(to)),
+                    false => String::new(),
                 };
-                let last = if *is_last {
-                    " (not called any more)"
-                } else {
-                    ""
+                let last = match is_last {
+                    true => format!(" (not {} any more)", reached(was)),
+                    false => String::new(),
                 };
+                if let (Receiver::Database(_), Receiver::Database(_)) = (was, to) {
+                    let first = if *is_first {
+                        ", not used until now"
+                    } else {
+                        ""
+                    };
+                    return write!(
+                        out,
+                        "“{name}” sends {method} to another database than before{first}{with}."
+                    );
+                }
                 write!(
                     out,
-                    "“{name}” sends {} to {is}{first} instead of {was}{last}{}.",
-                    article(method),
-                    with(values)
+                    "“{name}” sends {method} to {to}{first} instead of {was}{last}{with}."
                 )
             }
             Note::Elsewhere {
@@ -504,15 +542,16 @@ impl fmt::Display for Note {
                         "A write is gone: “{name}” sent {} to {receiver}",
                         article(method)
                     )?;
-                    if *is_last {
-                        write!(out, ", which is not called any more")?;
+                    if *is_last && !matches!(receiver, Receiver::Mail(_)) {
+                        write!(out, ", which is not {} any more", reached(receiver))?;
                     }
                     return write!(out, ".");
                 }
                 write!(
                     out,
-                    "{} is not called any more: “{name}” sent {}.",
+                    "{} is not {} any more: “{name}” sent {}.",
                     capital(receiver),
+                    reached(receiver),
                     article(method)
                 )
             }
@@ -527,58 +566,5 @@ impl fmt::Display for When {
             When::Lane(lane, branch) => write!(out, "only in “{lane}” of “{branch}”"),
             When::Each(of) => write!(out, "for each item of “{of}”"),
         }
-    }
-}
-
-/// Returns a method with its article; one that an expression chooses is just a request.
-fn article(method: &str) -> String {
-    if method == "request" || method.contains("{{") {
-        "a request".to_owned()
-    } else {
-        format!("a {method}")
-    }
-}
-
-fn capital(receiver: &Receiver) -> String {
-    match receiver {
-        Receiver::Host(_) => receiver.to_string(),
-        Receiver::Made(_) | Receiver::Caller | Receiver::Integration(_) => {
-            let mut text = receiver.to_string();
-            text[..1].make_ascii_uppercase();
-            text
-        }
-    }
-}
-
-fn with(values: &[String]) -> String {
-    if values.is_empty() {
-        String::new()
-    } else {
-        format!(", with {}", list(values))
-    }
-}
-
-/// Most values that a sentence names.
-const NAMED: usize = 5;
-
-fn list(values: &[String]) -> String {
-    let quoted: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
-    joined(&quoted, "values")
-}
-
-fn named(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("“{name}”")).collect();
-    joined(&quoted, "steps")
-}
-
-fn joined(items: &[String], what: &str) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        many if many.len() > NAMED => {
-            let (first, more) = many.split_at(NAMED - 1);
-            format!("{} and {} more {what}", first.join(", "), more.len())
-        }
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }

@@ -11,9 +11,11 @@ use super::receiver::{Call, Flow, Receiver, Values};
 use super::tree::Tree;
 use super::{Changes, Moved, Part, StepChange, What};
 use crate::connection::of_step;
-use crate::document::Trigger;
+use crate::document::{Step, Trigger};
 use crate::{Document, StepId};
 
+/// The field of a query with its statement.
+const SQL: &str = "sql";
 /// Most pairs of a filter and a write that are looked at.
 const GUARDED: usize = 1_000_000;
 
@@ -59,13 +61,31 @@ pub fn notes(before: &Document, after: &Document, changes: &Changes) -> Vec<Note
 
 /// An address that says a step's slug is the same one when the step was renamed.
 fn follow_renames(flow: &mut Flow<'_>, renames: &Renames<'_>) {
-    for call in &mut flow.calls {
-        if let Receiver::Made(text) = &mut call.receiver
-            && let Some(Value::String(followed)) =
-                renames.follow(&Value::String(text.clone()), false)
-        {
+    let follow = |text: &mut String| {
+        if let Some(Value::String(followed)) = renames.follow(&Value::String(text.clone()), false) {
             *text = followed;
         }
+    };
+    for call in &mut flow.calls {
+        match &mut call.receiver {
+            Receiver::Made(text) => follow(text),
+            Receiver::Mail(addresses) => {
+                addresses.iter_mut().for_each(follow);
+                addresses.sort();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns each of those who get something together.
+fn each(receiver: &Receiver) -> Vec<Receiver> {
+    match receiver {
+        Receiver::Mail(addresses) => {
+            let one = |address: &String| Receiver::Mail(vec![address.clone()]);
+            addresses.iter().map(one).collect()
+        }
+        other => vec![other.clone()],
     }
 }
 
@@ -89,29 +109,35 @@ impl Sent {
             all: BTreeSet::new(),
         };
         for call in &flow.calls {
-            let values = sent.by.entry(call.receiver.clone()).or_default();
-            values.extend(call.values.keys().cloned());
+            for one in each(&call.receiver) {
+                let values = sent.by.entry(one).or_default();
+                values.extend(call.values.keys().cloned());
+            }
             sent.all.extend(call.values.keys().cloned());
         }
         sent
     }
 
     /// Returns what a receiver did not get before, and notes that it gets it. Who got all of
-    /// something got each part of it.
+    /// something got each part of it. Of several who get an e-mail, one is enough.
     fn add(&mut self, receiver: &Receiver, values: &Values) -> Additional {
         let has = |got: &BTreeSet<Vec<String>>, path: &[String]| {
             (1..=path.len()).any(|length| got.contains(&path[..length]))
         };
-        let got = self.by.entry(receiver.clone()).or_default();
+        let receivers = each(receiver);
         let mut added = Additional {
             values: Vec::new(),
             also: true,
         };
         for (path, shown) in values {
-            if !has(got, path) {
+            let got = |one| self.by.get(one).is_some_and(|got| has(got, path));
+            if !receivers.iter().all(got) {
                 added.values.push(shown.clone());
                 added.also &= has(&self.all, path);
-                got.insert(path.clone());
+                for one in &receivers {
+                    let got = self.by.entry(one.clone()).or_default();
+                    got.insert(path.clone());
+                }
             }
         }
         added
@@ -163,7 +189,14 @@ impl Finder<'_, '_> {
                 had.and_then(of_step),
                 of_step(self.pair.after.step(call.step)),
             );
-            if was != is {
+            let is_told = match call.receiver {
+                // Which database it is, and whether it is another one, is told as such.
+                Receiver::Database(_) => false,
+                // They are the mail server's; which one it is matters when it is another one.
+                Receiver::Mail(_) => was.is_some() && is.is_some(),
+                _ => true,
+            };
+            if was != is && is_told {
                 self.notes.push(Note::Credentials {
                     step: self.pair.after.id(call.step),
                     name: self.name(call.step),
@@ -240,6 +273,18 @@ impl Finder<'_, '_> {
             };
         };
         let mut notes = Vec::new();
+        let sql = |step: &Step| step.config.get(SQL).cloned();
+        let (had, has) = (
+            self.pair.before.step(old.step),
+            self.pair.after.step(call.step),
+        );
+        if matches!(receiver, Receiver::Database(_)) && call.is_write && sql(had) != sql(has) {
+            notes.push(Note::Statement {
+                step,
+                name: name.clone(),
+                receiver: receiver.clone(),
+            });
+        }
         if old.method != method {
             let turned = match (old.is_write, call.is_write) {
                 (false, true) => Some(Turned::IntoWrite),

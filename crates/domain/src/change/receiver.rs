@@ -10,15 +10,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::between::is_hidden;
+use super::note::say;
 use super::tree::Tree;
-use crate::IntegrationId;
 use crate::call;
-use crate::catalog::Effect;
+use crate::catalog::{EMAIL, Effect, QUERY};
 use crate::code;
+use crate::connection::of_step;
 use crate::connector::{Declared, Place};
 use crate::document::Step;
 use crate::schema::{Field, FieldKind};
 use crate::template::{self, Found};
+use crate::{ConnectionId, IntegrationId};
 
 /// Most places that are looked at to find out what one request sends.
 const LOOKED_AT: usize = 2_000;
@@ -26,6 +28,11 @@ const LOOKED_AT: usize = 2_000;
 const FOLLOWED: usize = 16;
 /// What stands for the method of a call of an integration.
 const CALL: &str = "call";
+/// What stands for the method of an e-mail.
+const MAIL: &str = "e-mail";
+/// What stand for the methods of a query that may write, and of one that the database keeps from it.
+const WRITING: &str = "query that may write";
+const READING: &str = "query that only reads";
 /// The items of a list, in the path of a value.
 const ITEMS: &str = "[]";
 
@@ -41,6 +48,11 @@ pub enum Receiver {
     Caller,
     /// Another integration, which is called.
     Integration(IntegrationId),
+    /// Whoever gets an e-mail, openly or not: addresses in order, in lower case, each once; one that
+    /// an expression makes is its text.
+    Mail(Vec<String>),
+    /// The database of a connection.
+    Database(ConnectionId),
 }
 
 impl Receiver {
@@ -67,6 +79,41 @@ impl Receiver {
         let host = host.strip_suffix(port).unwrap_or(&host);
         (start > 0 && !host.is_empty()).then(|| Self::Host(host.to_owned()))
     }
+}
+
+/// Returns whom a step sends an e-mail to; `None` when it says nobody.
+fn mail(step: &Step) -> Option<Receiver> {
+    let mut addresses = BTreeSet::new();
+    for field in ["to", "cc", "bcc"] {
+        let text = step.config.get(field).and_then(Value::as_str);
+        addresses.extend(addresses_of(text.unwrap_or_default()));
+    }
+    let addresses: Vec<String> = addresses.into_iter().collect();
+    (!addresses.is_empty()).then_some(Receiver::Mail(addresses))
+}
+
+/// Returns the addresses of a text. A comma within an expression is none between two of them.
+fn addresses_of(text: &str) -> Vec<String> {
+    let mut addresses = vec![String::new()];
+    let mut is_inside = false;
+    for (at, sign) in text.char_indices() {
+        is_inside = match &text[at..] {
+            rest if rest.starts_with("{{") => true,
+            rest if rest.starts_with("}}") => false,
+            _ => is_inside,
+        };
+        match addresses.last_mut() {
+            Some(address) if sign != ',' || is_inside => address.push(sign),
+            _ => addresses.push(String::new()),
+        }
+    }
+    let addresses = addresses.iter().map(|address| address.trim());
+    let addresses = addresses.filter(|address| !address.is_empty());
+    let known = addresses.map(|address| match template::has_expressions(address) {
+        true => address.to_owned(),
+        false => address.to_lowercase(),
+    });
+    known.collect()
 }
 
 /// Returns where the host ends: before the first sign that cannot be in it, outside expressions.
@@ -99,7 +146,22 @@ impl fmt::Display for Receiver {
             ),
             Receiver::Caller => formatter.write_str("the caller of the webhook"),
             Receiver::Integration(_) => formatter.write_str("another integration"),
+            Receiver::Mail(addresses) => {
+                let shown: Vec<String> = addresses.iter().map(|text| shown(text)).collect();
+                formatter.write_str(&say::joined(&shown, "addresses"))
+            }
+            Receiver::Database(_) => formatter.write_str("a database"),
         }
+    }
+}
+
+/// Returns how an address of an e-mail is named.
+fn shown(address: &str) -> String {
+    let short = template::short(address);
+    match (template::has_expressions(address), address.is_ascii()) {
+        (true, _) => format!("an address made from `{short}`"),
+        (false, true) => short.into_owned(),
+        (false, false) => format!("{short} (with letters beyond a to z)"),
     }
 }
 
@@ -192,6 +254,8 @@ impl<'a> Flow<'a> {
         let receiver = match (step.kind.as_str(), effect) {
             ("respond", _) => Receiver::Caller,
             (call::STEP, _) => Receiver::Integration(call::of_step(step)?),
+            (EMAIL, _) => mail(step)?,
+            (QUERY, _) => Receiver::Database(of_step(step)?),
             (_, Effect::Pure) => return None,
             _ => match step.declared() {
                 Some(declared) => Receiver::of(&address(declared, step))?,
@@ -212,6 +276,9 @@ impl<'a> Flow<'a> {
         }
         let method = match receiver {
             Receiver::Integration(_) => CALL,
+            Receiver::Mail(_) => MAIL,
+            Receiver::Database(_) if effect == Effect::Write => WRITING,
+            Receiver::Database(_) => READING,
             _ => match step.declared() {
                 Some(declared) => declared.operation().method.word(),
                 None => text("method").unwrap_or("request"),

@@ -215,6 +215,26 @@ fn after_failures_polls_are_further_apart_but_not_for_ever() {
 }
 
 #[test]
+fn failures_are_told_when_three_came_or_the_next_poll_is_a_quarter_of_an_hour_away() {
+    let failing = |failures, minutes: i64| {
+        let first = Timestamp(1_790_000_000_000);
+        is_failing(failures, first, Timestamp(first.0 + minutes * 60_000))
+    };
+    let table = [
+        (1, 1, false),
+        (2, 3, false),
+        (3, 7, true),
+        (1, 14, false),
+        (1, 15, true),
+        (2, 16, true),
+        (1, 1_440, true),
+    ];
+    for (failures, minutes, is_told) in table {
+        assert_eq!(failing(failures, minutes), is_told, "{failures} {minutes}");
+    }
+}
+
+#[test]
 fn polling_begins_anew_at_a_cursor_only_where_one_is_sent() {
     let with = poll(json!({ "asks": "newer", "cursor_parameter": "since", "cursor": "/at" }));
     let from = |text: &str| Restart::From(text.to_owned());

@@ -126,14 +126,16 @@ impl<'w> Columns<'w> {
                    where not is_test and state in ('failed', 'in_doubt', 'quarantined')
                    order by integration_id, run_id
                ), began as (
-                   insert into failing (integration_id, organization_id, since, run_id, alert_at)
-                   select integration_id, organization_id, now(), run_id, now() from bad
+                   insert into failing (integration_id, cause, organization_id, since, run_id,
+                        alert_at)
+                   select integration_id, 'runs', organization_id, now(), run_id, now() from bad
                    where not exists (
                        select from failing
-                       where failing.integration_id = bad.integration_id and since is not null
+                       where failing.integration_id = bad.integration_id and cause = 'runs'
+                            and since is not null
                    )
                    order by integration_id
-                   on conflict (integration_id) do update
+                   on conflict (integration_id, cause) do update
                    set since = excluded.since, run_id = excluded.run_id,
                         alert_at = greatest(excluded.alert_at,
                             failing.alerted_at + make_interval(secs => $7))
@@ -148,18 +150,19 @@ impl<'w> Columns<'w> {
                    select failing.integration_id, good.run_id, failing.since,
                         failing.alert_at <= now() as was_told
                    from failing join good using (integration_id)
-                   where failing.since is not null
+                   where cause = 'runs' and failing.since is not null
                    order by failing.integration_id
                    for update of failing
                ), recovered as (
                    update failing
                    set since = null,
                         alerted_at = case when was_told then alert_at else alerted_at end
-                   from mended where failing.integration_id = mended.integration_id
+                   from mended
+                   where failing.integration_id = mended.integration_id and cause = 'runs'
                ), taken_back as (
                    delete from alert using mended
                    where alert.integration_id = mended.integration_id and not was_told
-                        and kind = 'failing' and alert.since = mended.since
+                        and cause = 'runs' and kind = 'failing' and alert.since = mended.since
                ), due as (
                    select integration_id, run_id, since, 'failing' as kind,
                         left(error, 1000) as reason,
@@ -169,15 +172,11 @@ impl<'w> Columns<'w> {
                    select integration_id, run_id, since, 'recovered', null, now()
                    from mended where was_told
                ), alerted as (
-                   insert into alert (organization_id, account_id, integration_id, kind, run_id,
-                        reason, since)
-                   select member.organization_id, member.account_id, due.integration_id, kind,
-                        due.run_id, reason, since
-                   from due
-                   join integration using (integration_id)
-                   left join version on version_id = live_version_id
-                   join member on member.organization_id = integration.organization_id
-                   where wants_alerts and (role = 'admin' or account_id = published_by)
+                   insert into alert (organization_id, account_id, integration_id, kind, cause,
+                        run_id, reason, since)
+                   select alert_reader.organization_id, account_id, integration_id, kind, 'runs',
+                        run_id, reason, since
+                   from due join alert_reader using (integration_id)
                    returning alert_id, organization_id, integration_id
                ), mailed as (
                    insert into mail (mail_id, organization_id, alert_id, next_attempt)

@@ -2,11 +2,11 @@
 
 use domain::account::Me;
 use domain::policy::Act;
-use domain::poll::{Poll, Refusal, Restart};
+use domain::poll::{Poll, Refusal, Restart, When};
 use domain::{IntegrationId, OrganizationId};
 use serde_json::{Value, json};
 
-use crate::{Result, Store, Tx, audit, document, integration, version};
+use crate::{Result, Store, Tx, alert, audit, document, integration, timestamp, version};
 
 impl Store {
     /// Lets the polling of an integration begin anew: what it knows is forgotten.
@@ -39,7 +39,7 @@ impl Store {
             "update poll
              set fence = fence + 1, lease_until = null, cursor = $2::text::json,
                 is_begun = false, starts_with_all = $3, started = 0, error = null, failures = 0,
-                next_at = case when $4 then now() end
+                failing_since = null, next_at = case when $4 then now() end
              where integration_id = $1",
             id.0,
             cursor.as_ref().map(Value::to_string),
@@ -57,33 +57,46 @@ impl Store {
     }
 }
 
-/// Lets polling begin or go on when what is live polls and is enabled, at once; else stops it.
-/// Answers that are on their way are refused. What is known stays known, and is gone on with as
+/// Lets polling begin or go on when what is live polls and is enabled; else stops it. That is at
+/// once, but at the next set time where it polls at some and only goes on: it knows already what is
+/// old, and what was due stays due. Answers that are on their way are refused. What is known stays known, and is gone on with as
 /// [`Poll::after`] has it, compared with what was polled last, however long ago.
 pub(crate) async fn set(
     tx: &mut Tx,
     organization: OrganizationId,
     integration: IntegrationId,
 ) -> Result<()> {
-    let live = sqlx::query_scalar!(
-        "select body
-         from integration
-         join version on version_id = live_version_id
-         join document on document.organization_id = $1 and document.hash = version.hash
-         where integration.integration_id = $2 and enabled and trigger = 'poll'",
+    let live = sqlx::query!(
+        r#"select body, enabled, now() as "now!"
+           from integration
+           join version on version_id = live_version_id
+           join document on document.organization_id = $1 and document.hash = version.hash
+           where integration.integration_id = $2 and trigger = 'poll'"#,
         organization.0,
         integration.0,
     )
     .fetch_optional(&mut **tx)
     .await?;
-    let live = live.map(document::read).transpose()?;
-    if let Some(poll) = live.as_ref().and_then(Poll::of) {
+    let is_enabled = live.as_ref().is_some_and(|live| live.enabled);
+    let now = live.as_ref().map(|live| timestamp::read(live.now));
+    let live = live.map(|live| document::read(live.body)).transpose()?;
+    let polled = live.as_ref().and_then(Poll::of);
+    let is_polled = polled.is_some();
+    if let (Some(poll), Some(now)) = (polled.filter(|_| is_enabled), now) {
+        let goes_on_at = match poll.when {
+            When::Every(_) => now,
+            When::At { .. } => engine::poll::next(&poll, now),
+        };
         sqlx::query!(
             "insert into poll (integration_id, organization_id, next_at, list_key, cursor_key)
              values ($1, $2, now(), $3, $4)
              on conflict (integration_id) do update
-                set next_at = now(), fence = poll.fence + 1, lease_until = null, failures = 0,
-                    list_key = excluded.list_key, cursor_key = excluded.cursor_key,
+                set next_at = case
+                        when poll.is_begun and poll.list_key = excluded.list_key
+                            and coalesce(poll.next_at > now(), true)
+                        then $5 else now() end,
+                    fence = poll.fence + 1, lease_until = null, failures = 0,
+                    failing_since = null, list_key = excluded.list_key, cursor_key = excluded.cursor_key,
                     is_begun = poll.is_begun and poll.list_key = excluded.list_key,
                     started = case when poll.list_key = excluded.list_key
                         then poll.started else 0 end,
@@ -96,6 +109,7 @@ pub(crate) async fn set(
             organization.0,
             poll.list_key(),
             poll.cursor_key(),
+            timestamp::write(goes_on_at),
         )
         .execute(&mut **tx)
         .await?;
@@ -107,6 +121,10 @@ pub(crate) async fn set(
         )
         .execute(&mut **tx)
         .await?;
+    }
+    if !is_polled {
+        // After the row of the poll is locked, as by whoever takes an answer.
+        alert::polls::forget(tx, integration).await?;
     }
     Ok(())
 }

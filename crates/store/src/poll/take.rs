@@ -1,9 +1,10 @@
 //! Taking the answer to a poll: new items become runs, and the cursor moves, together.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use domain::poll::{Found, Item, KEPT, Refusal, STARTED, payload};
-use domain::{RunId, Timestamp};
+use domain::poll::{Found, Item, KEPT, Refusal, STARTED, is_failing, payload};
+use domain::{IntegrationId, OrganizationId, RunId, Timestamp};
 use engine::poll::Unanswered;
 use serde_json::Value;
 use uuid::Uuid;
@@ -11,12 +12,12 @@ use uuid::Uuid;
 use super::ClaimedPoll;
 use crate::live::{Changed, What};
 use crate::run::check;
-use crate::{Result, Store, Tx, stored, timestamp};
+use crate::{Result, Store, Tx, alert, number, timestamp};
 
 /// Longest error that is kept, in characters.
 const ERROR: usize = 1_000;
-/// Longest that a service can ask to be left alone, in seconds: a day.
-const LONGEST_SECONDS: f64 = 86_400.0;
+/// Longest that a service can ask to be left alone: a day.
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// What came of a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +40,8 @@ struct Answer {
     payloads: Vec<String>,
     /// Where the next poll goes on.
     cursor: Option<Value>,
-    /// Minutes until then.
-    pause: u32,
+    /// When that is due.
+    next: Timestamp,
 }
 
 impl Store {
@@ -57,7 +58,7 @@ impl Store {
     ) -> Result<Taken> {
         let mut tx = self.inner.system.begin().await?;
         let row = sqlx::query!(
-            r#"select is_begun, starts_with_all, failures, now() as "now!"
+            r#"select is_begun, starts_with_all, failures, failing_since, now() as "now!"
                from poll where integration_id = $1 and fence = $2
                for update"#,
             claim.integration.0,
@@ -70,18 +71,28 @@ impl Store {
         };
         let starts_with_all = row.starts_with_all.unwrap_or(claim.poll.starts_with_all);
         let starts = row.is_begun || starts_with_all;
+        let now = timestamp::read(row.now);
         let read = match answer {
-            Ok(found) => read(&mut tx, claim, starts, timestamp::read(row.now), found).await?,
+            Ok(found) => read(&mut tx, claim, starts, now, found).await?,
             Err(unanswered) => Err(unanswered),
         };
-        let taken = match read {
-            Ok(answer) => Taken::Runs(write(&mut tx, claim, answer).await?),
+        let (taken, is_news) = match read {
+            Ok(answer) => {
+                let runs = write(&mut tx, claim, answer).await?;
+                let ended = alert::polls::end(&mut tx, claim.integration).await?;
+                (Taken::Runs(runs), ended)
+            }
             Err(unanswered) => {
-                let before = u32::try_from(row.failures).unwrap_or_default();
-                let pause = f64::from(claim.poll.pause_minutes(before)) * 60.0;
-                let integration = claim.integration.0;
-                fail(&mut tx, integration, row.failures, pause, &unanswered).await?;
-                Taken::Failed
+                let failures = number(row.failures)?;
+                let failure = Failure {
+                    integration: claim.integration,
+                    organization: claim.organization,
+                    failures,
+                    since: row.failing_since.map(timestamp::read),
+                    now,
+                    next: engine::poll::next_after_failure(&claim.poll, now, failures),
+                };
+                (Taken::Failed, fail(&mut tx, failure, &unanswered).await?)
             }
         };
         let started = match &taken {
@@ -97,6 +108,7 @@ impl Store {
         }
         let runs = started.iter().map(|run| What::Run(*run, claim.integration));
         let told = runs.chain([What::Polled(claim.integration)]);
+        let told = told.chain(is_news.then_some(What::Integration(claim.integration)));
         let organization = claim.organization;
         self.live()
             .tell_all(told.map(|what| Changed { organization, what }));
@@ -148,10 +160,10 @@ async fn read(
         } else {
             claim.cursor.clone()
         },
-        pause: if is_whole {
-            claim.poll.every_minutes
+        next: if is_whole {
+            engine::poll::next(&claim.poll, now)
         } else {
-            0
+            now
         },
     }))
 }
@@ -169,13 +181,13 @@ async fn write(tx: &mut Tx, claim: &ClaimedPoll, answer: Answer) -> Result<Vec<R
         "update poll
          set lease_until = null, is_begun = true, cursor = $2::text::json, last_at = now(),
             items = $3, started = started + $4, error = null, failures = 0,
-            next_at = now() + make_interval(mins => $5)
+            failing_since = null, next_at = $5
          where integration_id = $1",
         claim.integration.0,
         answer.cursor.as_ref().map(Value::to_string),
         i32::try_from(answer.ids.len()).unwrap_or(i32::MAX),
         i64::try_from(runs.len()).unwrap_or(i64::MAX),
-        stored(answer.pause)?,
+        timestamp::write(answer.next),
     )
     .execute(&mut **tx)
     .await?;
@@ -238,28 +250,47 @@ async fn start(tx: &mut Tx, claim: &ClaimedPoll, runs: &[Uuid], payloads: &[Stri
     Ok(())
 }
 
-/// Notes why there is no answer, and when it is polled again: after `pause` seconds, or later when
-/// the other side asks for that.
-pub(super) async fn fail(
-    tx: &mut Tx,
-    integration: Uuid,
-    failures: i32,
-    pause: f64,
-    unanswered: &Unanswered,
-) -> Result<()> {
-    let asked = unanswered.after.unwrap_or_default().as_secs_f64();
+/// A poll that failed.
+pub(super) struct Failure {
+    pub(super) integration: IntegrationId,
+    pub(super) organization: OrganizationId,
+    /// How many failed before it, one after the other.
+    pub(super) failures: u32,
+    /// When the first of those did.
+    pub(super) since: Option<Timestamp>,
+    pub(super) now: Timestamp,
+    /// When the next one is due, unless the other side asks for later.
+    pub(super) next: Timestamp,
+}
+
+/// Notes why there is no answer, and when it is polled again; tells whoever is to know when that is
+/// more than a moment. Returns whether it told.
+pub(super) async fn fail(tx: &mut Tx, failure: Failure, unanswered: &Unanswered) -> Result<bool> {
+    let asked = unanswered
+        .after
+        .unwrap_or_default()
+        .min(LONGEST)
+        .as_millis();
+    let asked = i64::try_from(asked).unwrap_or(i64::MAX);
+    let next = Timestamp(failure.next.0.max(failure.now.0.saturating_add(asked)));
+    let since = failure.since.unwrap_or(failure.now);
+    let failures = failure.failures.saturating_add(1);
     let error: String = unanswered.message.chars().take(ERROR).collect();
+    let error = error.replace('\0', "\u{fffd}");
     sqlx::query!(
         "update poll
-         set lease_until = null, error = $2, failures = $3,
-            next_at = now() + make_interval(secs => $4)
+         set lease_until = null, error = $2, failures = $3, failing_since = $4, next_at = $5
          where integration_id = $1",
-        integration,
-        error.replace('\0', "\u{fffd}"),
-        failures.saturating_add(1),
-        pause.max(asked.min(LONGEST_SECONDS)),
+        failure.integration.0,
+        error,
+        i32::try_from(failures).unwrap_or(i32::MAX),
+        timestamp::write(since),
+        timestamp::write(next),
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    if !is_failing(failures, since, next) {
+        return Ok(false);
+    }
+    alert::polls::begin(tx, failure.organization, failure.integration, since, &error).await
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::account::{Me, Role};
-use domain::alert::{Kind, Letter};
+use domain::alert::{Cause, Kind, Letter};
 use domain::integration::Failing;
 use domain::run::{RunState, StepState, TestScope};
 use domain::{IntegrationId, RunId, StepId};
@@ -40,14 +40,14 @@ async fn end(store: &Store, lease: Lease, state: RunState) {
 }
 
 /// Lets a run end in a state.
-async fn run(world: &World, route: &Arc<HookRoute>, state: RunState) -> RunId {
+pub(crate) async fn run(world: &World, route: &Arc<HookRoute>, state: RunState) -> RunId {
     let claimed = begun(&world.store, route).await;
     end(&world.store, claimed.lease, state).await;
     claimed.lease.run
 }
 
 /// Sends what is due; returns to whom, and what it says.
-async fn sent(store: &Store) -> Vec<(String, Letter)> {
+pub(crate) async fn sent(store: &Store) -> Vec<(String, Letter)> {
     let mut letters = Vec::new();
     while let Some(alert) = next(store).await {
         store.letter_sent(&alert).await.expect("it answers");
@@ -61,7 +61,14 @@ async fn next(store: &Store) -> Option<ClaimedAlert> {
     store.claim_alert().await.expect("it answers")
 }
 
-fn kinds(letters: &[(String, Letter)]) -> Vec<Kind> {
+fn run_of(letter: &Letter) -> Option<RunId> {
+    match letter.cause {
+        Cause::Runs { run, .. } => Some(run),
+        Cause::Polls => None,
+    }
+}
+
+pub(crate) fn kinds(letters: &[(String, Letter)]) -> Vec<Kind> {
     letters.iter().map(|(_, letter)| letter.kind).collect()
 }
 
@@ -76,7 +83,7 @@ async fn failing(world: &World, id: IntegrationId) -> Option<Failing> {
 }
 
 /// Moves what is known of failing integrations into the past.
-async fn pass_an_hour(world: &World) {
+pub(crate) async fn pass_an_hour(world: &World) {
     let moved = "update failing set since = since - interval '1 hour',
             alert_at = alert_at - interval '1 hour', alerted_at = alerted_at - interval '1 hour'";
     world.execute(moved).await;
@@ -114,7 +121,7 @@ async fn the_first_failure_is_told_once_and_so_is_the_recovery(
         panic!("one letter: {letters:?}");
     };
     assert_eq!(email, "admin@example.com");
-    assert_eq!((letter.kind, letter.run), (Kind::Failing, first));
+    assert_eq!((letter.kind, run_of(letter)), (Kind::Failing, Some(first)));
     assert_eq!((letter.integration, letter.name.as_str()), (id, "Orders"));
     assert_eq!(letter.reason, WHY);
     assert_eq!(letter.organization, "Demo Workshop");
@@ -131,7 +138,7 @@ async fn the_first_failure_is_told_once_and_so_is_the_recovery(
     assert_eq!(failing(&world, id).await, None);
     let letters = sent(&world.store).await;
     assert_eq!(kinds(&letters), [Kind::Recovered]);
-    assert_eq!(letters[0].1.run, mended);
+    assert_eq!(run_of(&letters[0].1), Some(mended));
     assert_eq!(letters[0].1.since, letter.since);
     world.end().await;
 }
@@ -156,7 +163,11 @@ async fn a_letter_names_the_step_that_ended_the_run(_: PgPoolOptions, options: P
     let ended = journal.finish(claimed.lease, outcome).await;
     ended.expect("it is ours");
     let letters = sent(&world.store).await;
-    assert_eq!(letters[0].1.step.as_deref(), Some("Note it"));
+    let step = match &letters[0].1.cause {
+        Cause::Runs { step, .. } => step.as_deref(),
+        Cause::Polls => None,
+    };
+    assert_eq!(step, Some("Note it"));
     let text = letters[0].1.text("https://ours.example");
     assert!(!text.contains("payload of a step"), "{text}");
     world.end().await;

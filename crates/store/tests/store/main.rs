@@ -25,6 +25,7 @@ mod network;
 mod oauth;
 mod policy;
 mod poll;
+mod poll_alert;
 mod presence;
 mod provider;
 mod query;

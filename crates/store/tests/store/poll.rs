@@ -1,9 +1,10 @@
 //! Polling: each item starts one run, by whichever process, and whatever ends in between.
 
 use domain::account::Role;
+use domain::document::Trigger;
 use domain::draft::Draft;
 use domain::edit::Edit;
-use domain::poll::{Found, Item, Refusal as Polling, Restart, STARTED};
+use domain::poll::{Found, Item, Refusal as Polling, Restart, STARTED, When};
 use domain::{Document, IntegrationId, limit};
 use engine::poll::Unanswered;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use store::{ClaimedPoll, Refusal, Store, Taken, WorkerId};
 
 use crate::world::{World, assert_denied, assert_not_found, clean, refusal, save_of};
 
-fn polling(fields: Value) -> Document {
+pub(crate) fn polling(fields: Value) -> Document {
     let mut document = clean("poll");
     let config = &mut document.trigger.config;
     config.insert("url".to_owned(), json!("https://api.example.com/orders"));
@@ -22,7 +23,7 @@ fn polling(fields: Value) -> Document {
 }
 
 /// Returns what an answer with these items holds.
-fn found(ids: impl IntoIterator<Item = u32>, cursor: Value) -> Found {
+pub(crate) fn found(ids: impl IntoIterator<Item = u32>, cursor: Value) -> Found {
     let item = |(place, id): (usize, u32)| Item {
         place,
         id: id.to_string(),
@@ -34,19 +35,19 @@ fn found(ids: impl IntoIterator<Item = u32>, cursor: Value) -> Found {
     }
 }
 
-async fn claim(store: &Store) -> Option<ClaimedPoll> {
+pub(crate) async fn claim(store: &Store) -> Option<ClaimedPoll> {
     let mut claims = store.claim_polls(10).await.expect("it answers");
     assert!(claims.len() <= 1);
     claims.pop()
 }
 
-async fn due(world: &World) {
+pub(crate) async fn due(world: &World) {
     let moved = "update poll set next_at = now() where next_at is not null";
     assert_eq!(world.execute(moved).await, 1);
 }
 
 /// Polls once, and returns how many runs that started.
-async fn once(world: &World, found: Found) -> usize {
+pub(crate) async fn once(world: &World, found: Found) -> usize {
     due(world).await;
     let claim = claim(&world.store).await.expect("it is due");
     match world.store.polled(&claim, Ok(found)).await {
@@ -56,14 +57,23 @@ async fn once(world: &World, found: Found) -> usize {
 }
 
 /// Publishes an integration with other fields of its trigger.
-async fn publish_change(world: &World, integration: IntegrationId, fields: Value) {
+pub(crate) async fn publish_change(world: &World, integration: IntegrationId, fields: Value) {
+    let fields = fields.as_object().expect("fields").clone();
+    publish_trigger(world, integration, |trigger| trigger.config.extend(fields)).await;
+}
+
+/// Publishes an integration with another trigger.
+pub(crate) async fn publish_trigger(
+    world: &World,
+    integration: IntegrationId,
+    change: impl FnOnce(&mut Trigger),
+) {
     let (store, admin) = (&world.store, &world.admin);
     let draft = store.start_draft(admin, integration, "Next").await;
     let draft = draft.expect("an Admin may");
     let Draft { document, .. } = store.draft(admin, draft).await.expect("it is there");
     let mut trigger = document.trigger;
-    let fields = fields.as_object().expect("fields").clone();
-    trigger.config.extend(fields);
+    change(&mut trigger);
     let saved = store.save_draft(admin, draft, save_of(1, vec![Edit::SetTrigger { trigger }]));
     saved.await.expect("it fits");
     world.publish_draft(draft, 2).await;
@@ -184,7 +194,7 @@ async fn a_publish_keeps_what_is_known_and_refuses_the_answer_to_an_older_versio
     let late = store.polled(&under_way, Ok(found([1, 2, 3], json!(null))));
     assert!(matches!(late.await, Ok(Taken::Stale)));
     let next = claim(store).await.expect("it is due at once");
-    assert_eq!(next.poll.every_minutes, 30);
+    assert_eq!(next.poll.when, When::Every(30));
     let taken = store.polled(&next, Ok(found([1, 2, 3], json!(null)))).await;
     assert!(matches!(taken, Ok(Taken::Runs(runs)) if runs.len() == 1));
 
@@ -434,7 +444,7 @@ async fn a_claim_beside_a_publish_never_pairs_what_was_live_with_the_new_fence(
     };
     let (claimed, ()) = tokio::join!(claim(&world.store), publish);
     let claimed = claimed.expect("it is due");
-    assert_eq!(claimed.poll.every_minutes, 30);
+    assert_eq!(claimed.poll.when, When::Every(30));
     world.end().await;
 }
 

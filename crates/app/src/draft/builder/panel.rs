@@ -17,7 +17,7 @@ use crate::design::icon::Icon;
 use crate::design::markdown::MarkdownEditor;
 use crate::design::more::More;
 use crate::design::schema_form::SchemaForm;
-use crate::integration::schedule::NextFires;
+use crate::integration::schedule::{NextFires, POLLS};
 use crate::presence::{self, FormCompany};
 
 /// How fields that every step has are marked, for others to see who is in them; no field of a
@@ -60,6 +60,8 @@ fn trigger(builder: Builder) -> impl IntoView {
     let editor = builder.editor;
     provide_context(FormCompany::of(expect_context(), None));
     let kind = Memo::new(move |_| editor.trigger().kind);
+    let polls_at_times =
+        Memo::new(move |_| kind.get() == "poll" && trigger_text(builder, "when").get() == "cron");
     let choose = move |event| {
         let kind: String = event_target_value(&event);
         let config = catalog::trigger(&kind)
@@ -94,6 +96,13 @@ fn trigger(builder: Builder) -> impl IntoView {
             })}
             {move || (kind.get() == "schedule").then(|| view! {
                 <NextFires cron=trigger_text(builder, "cron") time_zone=trigger_text(builder, "time_zone") />
+            })}
+            {move || polls_at_times.get().then(|| view! {
+                <NextFires
+                    cron=trigger_text(builder, "cron")
+                    time_zone=trigger_text(builder, "time_zone")
+                    title=POLLS
+                />
             })}
             {settings(builder)}
         </fieldset>

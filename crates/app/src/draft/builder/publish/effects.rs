@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::design::icon::Icon;
 use crate::integration::schedule::NextFires;
+use crate::poll::standing;
 
 /// Draws what will happen, a line each.
 pub(super) fn list(plan: &PublishPlan, draft: &Document) -> AnyView {
@@ -33,9 +34,15 @@ pub(super) fn list(plan: &PublishPlan, draft: &Document) -> AnyView {
         let (cron, zone) = (text(draft, "cron"), text(draft, "time_zone"));
         view! { <NextFires cron=cron time_zone=zone /> }
     });
+    let poll = Poll::of(draft);
+    let was = live.and_then(Poll::of).map(|poll| poll.when);
+    let polls = poll
+        .filter(|poll| was.as_ref() != Some(&poll.when))
+        .and_then(|poll| standing::coming(&poll));
     view! {
         <ul class="icon-list">{lines}</ul>
         {fires}
+        {polls}
     }
     .into_any()
 }
@@ -143,19 +150,25 @@ fn poll_goes_on(live: Option<&Document>, draft: &Document) -> String {
     let (Some(before), Some(poll)) = (live.and_then(Poll::of), Poll::of(draft)) else {
         return String::new();
     };
-    match poll.after(&before) {
+    let goes = match poll.after(&before) {
         Goes::On => "Polling goes on where it is: what has started a run stays known. To begin anew, use “Start over” on the integration's page.".to_owned(),
         Goes::WithoutCursor => "The cursor is another one, so the old one is forgotten and the next poll asks from the start. What has started a run stays known; what is not known starts one.".to_owned(),
         Goes::Anew { .. } => format!("The list, or what its items are called, is another one, so polling begins anew. {}", first_poll(&poll)),
+    };
+    if poll.when == before.when {
+        return goes;
     }
+    format!("{goes} From then on it polls {}.", poll.when.says())
 }
 
 fn poll_begins(draft: &Document) -> String {
     let poll = Poll::of(draft);
-    let every = poll.as_ref().map_or(0, |poll| poll.every_minutes);
+    let when = poll
+        .as_ref()
+        .map_or_else(String::new, |poll| poll.when.says());
     let first = poll.as_ref().map_or("", first_poll);
     format!(
-        "Polling begins, every {every} minutes. {first} Where it polled the same list before, it goes on there."
+        "Polling begins, {when}. {first} Where it polled the same list before, it goes on there."
     )
 }
 
