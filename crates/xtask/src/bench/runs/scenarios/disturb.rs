@@ -1,5 +1,6 @@
 //! What breaks, and what presses.
 
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,6 +15,10 @@ const BACKENDS: Duration = Duration::from_millis(300);
 const KILLS: (usize, Duration) = (5, Duration::from_millis(500));
 /// Sessions that read.
 const READERS: u32 = 4;
+/// Connections that are left for those who come and go while most are taken, and how long taking them
+/// may take.
+const SPARE: u32 = 4;
+const TAKING: Duration = Duration::from_secs(1);
 /// How long other programs may take to do what they are started for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -59,27 +64,45 @@ pub(super) fn exhaust_connections(bed: &mut Bed<'_>) -> Outcome<SystemTime> {
     thread::sleep(LEAD);
     let script = bed.folder.join("hold.sql");
     std::fs::write(&script, HOLD).context(|| format!("writing {}", script.display()))?;
-    let mut holders = Vec::new();
+    let mut holders: Vec<Running> = Vec::new();
     let begun = Instant::now();
-    // Whoever asks how many are left needs one: once that is refused, there are none.
-    while let Some(left) = bed.database.connections_left() {
+    while let Some(left) = connections_left(bed) {
         if begun.elapsed() > PATIENCE {
             return Err(Failure::new("Not all connections could be taken."));
         }
-        holders.push(Running::start(
-            bed.database.pgbench(left).arg("--file").arg(&script),
-        )?);
-        let asked = Instant::now();
-        while asked.elapsed() < BACKENDS && bed.database.connections_left().is_some() {
+        // One that gets less than it wants takes none: the last are taken one by one.
+        let wanted = left.saturating_sub(SPARE).max(1);
+        let mut pgbench = bed.database.pgbench(wanted);
+        pgbench.arg("--file").arg(&script);
+        pgbench.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut holder = Running::start(&mut pgbench)?;
+        let (started, enough) = (Instant::now(), left - wanted.min(left));
+        while started.elapsed() < TAKING
+            && !holder.has_ended()
+            && bed
+                .database
+                .connections_left()
+                .is_some_and(|left| left > enough)
+        {
             thread::sleep(Duration::from_millis(20));
         }
+        holders.push(holder);
     }
     thread::sleep(BREAKING);
-    if bed.database.connections_left().is_some() {
+    if connections_left(bed).is_some() {
         return Err(Failure::new("The connections were not kept."));
     }
     drop(holders);
     Ok(SystemTime::now())
+}
+
+/// Returns how many connections are left: none when whoever asks is refused one, more than once, as
+/// others come and go.
+fn connections_left(bed: &Bed<'_>) -> Option<u32> {
+    (0..3).find_map(|_| {
+        thread::sleep(Duration::from_millis(50));
+        bed.database.connections_left()
+    })
 }
 
 /// Kills the server and starts it again.
@@ -125,7 +148,7 @@ pub(super) fn hold_snapshot(bed: &Bed<'_>) -> Outcome<Running> {
         .args(["--command", "select count(*) from run_queue"])
         // Sends nothing: the transaction stays open as long as this takes.
         .args(["--command", "\\! sleep 600"])
-        .stdout(std::process::Stdio::null());
+        .stdout(Stdio::null());
     let holding = Running::start(&mut psql)?;
     bed.database
         .await_sessions("idle in transaction", 1.0, PATIENCE)?;
@@ -140,7 +163,7 @@ pub(super) fn read(bed: &Bed<'_>) -> Outcome<Running> {
     pgbench
         .args(["--time", "600", "--file"])
         .arg(&script)
-        .stdout(std::process::Stdio::null());
+        .stdout(Stdio::null());
     let reading = Running::start(&mut pgbench)?;
     let sessions = f64::from(READERS);
     bed.database
