@@ -284,3 +284,16 @@ fn cpu_ms(server: &Server) -> Outcome<f64> {
     };
     Ok((user + system) * 1000.0 / ticks)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::first_id_of;
+
+    #[test]
+    fn the_smallest_id_of_an_instant_begins_with_its_milliseconds() {
+        let instant = SystemTime::UNIX_EPOCH + Duration::from_millis(0x0001_9aca_5c00);
+        assert_eq!(first_id_of(instant), "00019aca-5c00-7000-8000-000000000000");
+    }
+}
