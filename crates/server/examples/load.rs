@@ -162,14 +162,26 @@ impl Target {
     }
 }
 
+/// Opens so many connections at once; returns when all are open.
+async fn open_all(target: &Rc<Target>, connections: usize) -> Result<Vec<Connection>, Failure> {
+    let opening: Vec<_> = (0..connections.clamp(1, CONNECTIONS))
+        .map(|_| tokio::task::spawn_local(Connection::open(Rc::clone(target))))
+        .collect();
+    let mut open = Vec::new();
+    for connection in opening {
+        open.push(connection.await??);
+    }
+    Ok(open)
+}
+
 /// Calls over each connection again as soon as the answer is there.
 async fn flood(target: Target, connections: usize, time: Duration) -> Result<Report, Failure> {
     let target = Rc::new(target);
+    let connections = open_all(&target, connections).await?;
     let begun = Instant::now();
     let end = begun + time;
     let mut callers = Vec::new();
-    for _ in 0..connections.clamp(1, CONNECTIONS) {
-        let mut connection = Connection::open(Rc::clone(&target)).await?;
+    for mut connection in connections {
         callers.push(tokio::task::spawn_local(async move {
             let mut tally = Tally::default();
             let mut now = Instant::now();
@@ -194,10 +206,7 @@ async fn pace(target: Target, rate: f64, time: Duration) -> Result<Report, Failu
         return Err("the rate is from 0.1 to 100000 a second".into());
     }
     let target = Rc::new(target);
-    let mut connections = Vec::new();
-    for _ in 0..PACING {
-        connections.push(Connection::open(Rc::clone(&target)).await?);
-    }
+    let connections = open_all(&target, PACING).await?;
     let begun = Instant::now();
     let next = Rc::new(Cell::new(0_u32));
     let mut callers = Vec::new();
@@ -225,11 +234,11 @@ async fn pace(target: Target, rate: f64, time: Duration) -> Result<Report, Failu
 /// Calls so often, over each connection again as soon as the answer is there.
 async fn calls(target: Target, count: usize, connections: usize) -> Result<Report, Failure> {
     let target = Rc::new(target);
+    let connections = open_all(&target, connections).await?;
     let left = Rc::new(Cell::new(count));
     let begun = Instant::now();
     let mut callers = Vec::new();
-    for _ in 0..connections.clamp(1, CONNECTIONS) {
-        let mut connection = Connection::open(Rc::clone(&target)).await?;
+    for mut connection in connections {
         let left = Rc::clone(&left);
         callers.push(tokio::task::spawn_local(async move {
             let mut tally = Tally::default();
