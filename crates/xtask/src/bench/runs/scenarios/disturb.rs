@@ -40,7 +40,8 @@ pub(super) fn restart_postgres(bed: &mut Bed<'_>) -> Outcome<SystemTime> {
     Ok(SystemTime::now())
 }
 
-/// Ends all connections of others to the database, again and again.
+/// Ends all connections of Sluice to the database, again and again. Those of Postgres itself, such as
+/// its vacuum's, are not ours to end.
 pub(super) fn kill_backends(bed: &mut Bed<'_>) -> Outcome<SystemTime> {
     thread::sleep(LEAD);
     let begun = Instant::now();
@@ -48,7 +49,8 @@ pub(super) fn kill_backends(bed: &mut Bed<'_>) -> Outcome<SystemTime> {
     while begun.elapsed() < BREAKING {
         ended += bed.database.number(
             "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
-             where datname = current_database() and pid <> pg_backend_pid()",
+             where datname = current_database() and usename = current_user
+                and pid <> pg_backend_pid()",
         )?;
         thread::sleep(BACKENDS);
     }
