@@ -174,11 +174,14 @@ impl Database {
     /// milliseconds.
     pub(super) fn recovery_ms(&self, over: SystemTime) -> Outcome<f64> {
         let first = first_id_of(over);
-        self.number(&format!(
+        let text = self.query(&format!(
             "select extract(epoch from min(finished_at)) * 1000 - {} from run
              where run_id >= '{first}'",
             unix_ms(over)
-        ))
+        ))?;
+        text.parse().map_err(|_| {
+            Failure::new("The load was over before anything new could come after what broke.")
+        })
     }
 
     /// Fails unless the runs that a file names, one a line, are so many, each there and ended well,

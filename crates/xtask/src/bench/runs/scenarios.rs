@@ -18,14 +18,15 @@ use crate::arguments::Arguments;
 use crate::bench::Bench;
 use crate::bench::figure::{Figure, median};
 use crate::bench::server::Server;
-use crate::command::{Failure, Outcome, progress};
+use crate::command::{Failure, Outcome, Running, progress};
 use crate::launch::{self, Scratch};
 
 const ROUNDS: usize = 3;
 /// How long an undisturbed flood takes, and one under pressure.
 const FLOOD: Duration = Duration::from_secs(4);
-/// How long a flood takes in which something breaks: until it is whole again, and a little longer.
-const CHAOS: Duration = Duration::from_secs(10);
+/// How long a flood takes in which something breaks, and one in which all connections are taken, which
+/// takes a while: until it is whole again, and a little longer.
+const CHAOS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(16));
 /// How long what goes on for a flood's length is kept up in one that breaks things.
 const BREAKING: Duration = Duration::from_secs(4);
 /// How long a load goes on before something breaks.
@@ -42,12 +43,12 @@ const RECOVERY: f64 = 3_000.0;
 /// Breaks something while a load goes on; returns when it was over.
 type Break = fn(&mut Bed<'_>) -> Outcome<SystemTime>;
 /// Begins to press; what it returns presses until it goes.
-type Press = fn(&Bed<'_>) -> Outcome<crate::command::Running>;
+type Press = fn(&Bed<'_>) -> Outcome<Running>;
 
 /// What is done to the system.
 enum Kind {
-    /// The rate after it is held against the one before it.
-    Chaos(Break),
+    /// The rate after it is held against the one before it. A load goes on so long meanwhile.
+    Chaos(Break, Duration),
     /// The rate meanwhile is held against the one before it.
     Pressure(Press),
     /// The end of a long load is held against its beginning.
@@ -60,23 +61,27 @@ const SCENARIOS: [(&str, f64, Kind); 9] = [
     (
         "postgres_restart",
         LEFT.0,
-        Kind::Chaos(disturb::restart_postgres),
+        Kind::Chaos(disturb::restart_postgres, CHAOS.0),
     ),
     (
         "pg_backend_kill",
         LEFT.0,
-        Kind::Chaos(disturb::kill_backends),
+        Kind::Chaos(disturb::kill_backends, CHAOS.0),
     ),
     (
         "pool_exhaustion",
         LEFT.0,
-        Kind::Chaos(disturb::exhaust_connections),
+        Kind::Chaos(disturb::exhaust_connections, CHAOS.1),
     ),
-    ("crash_recovery", LEFT.0, Kind::Chaos(disturb::kill_once)),
+    (
+        "crash_recovery",
+        LEFT.0,
+        Kind::Chaos(disturb::kill_once, CHAOS.0),
+    ),
     (
         "repeated_kills",
         LEFT.0,
-        Kind::Chaos(disturb::kill_repeatedly),
+        Kind::Chaos(disturb::kill_repeatedly, CHAOS.0),
     ),
     ("idle_in_tx", LEFT.1, Kind::Pressure(disturb::hold_snapshot)),
     ("sustained_high_load", LEFT.0, Kind::Sustained),
@@ -173,9 +178,9 @@ impl<'a> Bed<'a> {
     /// Returns the undisturbed rate and the one that is held against it.
     fn round(&mut self, kind: &Kind, recoveries: &mut Vec<f64>) -> Outcome<(f64, f64)> {
         match kind {
-            Kind::Chaos(break_it) => {
+            Kind::Chaos(break_it, time) => {
                 let before = self.rate()?;
-                let (_, over) = self.storm(Load::Flood(CONCURRENCY, CHAOS), break_it)?;
+                let (_, over) = self.storm(Load::Flood(CONCURRENCY, *time), break_it)?;
                 let took = self.database.recovery_ms(over)?;
                 progress(format_args!(
                     "Something new was finished after {took:.0} ms"

@@ -20,7 +20,7 @@ const READERS: u32 = 4;
 const SPARE: u32 = 4;
 const TAKING: Duration = Duration::from_secs(1);
 /// How long other programs may take to do what they are started for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Takes a connection, and keeps it.
 const HOLD: &str = "select 1;\n\\sleep 600 s\n";
