@@ -30,8 +30,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) project: &'a Project,
     /// The compiler that everything is built with.
     pub(crate) toolchain: &'a Toolchain,
-    /// The release build of the server; the page is built as well. Not there for a group of
-    /// [`ALONE`].
+    /// The release build of the server; the page is built as well, but for [`PAGELESS`]. Not there
+    /// for a group of [`ALONE`].
     pub(crate) program: PathBuf,
 }
 
@@ -82,8 +82,13 @@ const GROUPS: &[(&str, &str, Measure)] = &[
     ),
     (
         "runs",
-        "runs a second, how long they take, what they cost, also as the rest grows; --full, --peer URL --flow NAME",
+        "runs a second, how long they take, what they cost, also as the rest grows; --full, --part NAME, --peer URL --flow NAME",
         runs::measure,
+    ),
+    (
+        "scenarios",
+        "what is left of the rate when Postgres, connections and processes break, and under pressure; NAME…",
+        runs::scenarios::measure,
     ),
     (
         "secrets",
@@ -99,6 +104,9 @@ const GROUPS: &[(&str, &str, Measure)] = &[
 
 /// Groups that need no server: what they measure they build themselves.
 const ALONE: [&str; 1] = ["openapi"];
+
+/// Groups that look at no page, which takes longest to build.
+const PAGELESS: [&str; 2] = ["runs", "scenarios"];
 
 /// Builds for release and takes the figures of the group that is named first.
 pub(crate) fn run(project: &Project, mut arguments: Arguments) -> Outcome {
@@ -116,6 +124,8 @@ pub(crate) fn run(project: &Project, mut arguments: Arguments) -> Outcome {
     let toolchain = setup::for_test(project)?;
     let program = if ALONE.contains(name) {
         PathBuf::new()
+    } else if PAGELESS.contains(name) {
+        launch::server(project, &toolchain, Profile::Release)?
     } else {
         launch::build(project, &toolchain, Profile::Release)?
     };

@@ -144,6 +144,12 @@ impl Running {
         self.child.try_wait().is_ok_and(|status| status.is_some())
     }
 
+    /// Ends the child and what it started at once, without asking.
+    pub(crate) fn kill(mut self) {
+        signal_group("-KILL", self.child.id());
+        let _ = self.child.wait();
+    }
+
     /// Waits for the end; true if it was a good one.
     pub(crate) fn wait(mut self) -> Outcome<bool> {
         let status = self

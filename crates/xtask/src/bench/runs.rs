@@ -4,12 +4,15 @@
 //! inserts by `pgbench`, is taken in turn with it. What counts is read from the runs in the
 //! database: an answered event without a finished run fails the bench.
 
+mod fanout;
 mod flow;
 mod growth;
 mod load;
 mod postgres;
+mod processes;
+pub(super) mod scenarios;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use crate::arguments::Arguments;
 use crate::bench::Bench;
@@ -19,33 +22,47 @@ use crate::command::{Context, Failure, Outcome, answer, progress};
 use crate::launch::{self, Scratch};
 use flow::{ANSWER, Flow, ORDER, Published};
 use load::{Generator, Load, Seen};
-use postgres::Database;
+use postgres::{Database, Finished};
 
+/// What can be taken alone.
+const PARTS: [&str; 4] = ["rate", "fanout", "growth", "processes"];
 const ROUNDS: usize = 5;
 /// Connections, and clients of the baseline.
 const CONCURRENCY: usize = 64;
 const FLOOD: Duration = Duration::from_secs(4);
 const PACED: Duration = Duration::from_secs(4);
-/// Runs that are not finished so long after the load are stuck.
-const STUCK: Duration = Duration::from_secs(60);
 
-/// Prints `runs_per_s` and what belongs to it; with `--peer`, what can be seen of another system.
+/// Prints `runs_per_s` and what belongs to it, or one part of that; with `--peer`, what can be seen of
+/// another system.
 pub(crate) fn measure(bench: &Bench<'_>, mut arguments: Arguments) -> Outcome {
     let peer = arguments.value("--peer")?;
     let flow = arguments.value("--flow")?;
     let full = arguments.flag("--full");
+    let part = arguments.value("--part")?;
     arguments.finish()?;
     let generator = Generator::build(bench)?;
     match (peer, flow) {
         (Some(url), flow) => measure_peer(&generator, &url, flow.as_deref()),
-        (None, None) => measure_own(bench, &generator, full),
+        (None, None) => measure_own(bench, &generator, full, part.as_deref()),
         (None, Some(_)) => Err(Failure::new(
             "--flow says what the webhook of a --peer does; give its URL as well.",
         )),
     }
 }
 
-fn measure_own(bench: &Bench<'_>, generator: &Generator, full: bool) -> Outcome {
+fn measure_own(
+    bench: &Bench<'_>,
+    generator: &Generator,
+    full: bool,
+    part: Option<&str>,
+) -> Outcome {
+    if let Some(part) = part.filter(|part| !PARTS.contains(part)) {
+        return Err(Failure::new(format!(
+            "`{part}` is no --part of it. These are: {}.",
+            PARTS.join(", ")
+        )));
+    }
+    let wanted = |name: &str| part.is_none_or(|part| part == name);
     let scratch = Scratch::new("bench-runs")?;
     let postgres = launch::Postgres::start(&bench.program, &scratch.path().join("data"))?;
     let mut database = Database::new(&postgres.url)?;
@@ -61,10 +78,22 @@ fn measure_own(bench: &Bench<'_>, generator: &Generator, full: bool) -> Outcome 
     database.baseline(CONCURRENCY, FLOOD / 2)?;
     place.flood(&order)?;
     place.flood(&answer)?;
-    let saturated = place.saturate(&order)?;
-    let rate = saturated / 2.0;
-    place.pace(&order, &answer, rate)?;
-    growth::measure(&place, &mut page, &order, scratch.path(), full)
+    if wanted("rate") {
+        let saturated = place.saturate(&order)?;
+        place.pace(&order, &answer, saturated / 2.0)?;
+    }
+    if wanted("fanout") {
+        fanout::measure(&place, &mut page, full)?;
+    }
+    if wanted("growth") {
+        growth::measure(&place, &mut page, &order, scratch.path(), full)?;
+    }
+    if wanted("processes") {
+        // It would take part.
+        drop(server);
+        processes::measure(bench, generator, &database, &postgres.url, &order)?;
+    }
+    Ok(())
 }
 
 /// What a round needs.
@@ -72,15 +101,6 @@ struct Place<'a> {
     generator: &'a Generator,
     database: &'a Database,
     server: &'a Server,
-}
-
-/// Runs of one round, as the database has them.
-struct Finished {
-    runs: f64,
-    /// From the first that came to the last that ended.
-    seconds: f64,
-    p50_ms: f64,
-    p99_ms: f64,
 }
 
 impl Place<'_> {
@@ -148,52 +168,44 @@ impl Place<'_> {
         Ok(())
     }
 
+    /// Returns the runs a second of a flow, by the baseline taken in turn with it.
+    fn relative(&self, flow: &Published) -> Outcome<f64> {
+        self.flood(flow)?;
+        let mut ratios = Vec::new();
+        for round in 1..=ROUNDS {
+            let baseline = self.database.baseline(CONCURRENCY, FLOOD)?;
+            let finished = self.flood(flow)?;
+            let rate = finished.runs / finished.seconds;
+            progress(format_args!(
+                "Round {round} of {ROUNDS}: {rate:.0} runs/s, {baseline:.0} inserts/s"
+            ));
+            ratios.push(rate / baseline);
+        }
+        Ok(median(ratios))
+    }
+
     fn flood(&self, flow: &Published) -> Outcome<Finished> {
         Ok(self.round(flow, Load::Flood(CONCURRENCY, FLOOD))?.1)
     }
 
     /// Puts a load on a flow and waits until all its runs are finished.
     fn round(&self, flow: &Published, load: Load) -> Outcome<(Seen, Finished)> {
-        let first = first_id_of_now();
+        let first = first_id_of(SystemTime::now());
         let seen = self
             .generator
-            .run(self.server.address, &flow.path, flow.body, load)?;
-        let begun = Instant::now();
-        while self.database.number("select count(*) from run_queue")? > 0.0 {
-            if begun.elapsed() > STUCK {
-                return Err(Failure::new("Some runs do not finish."));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let row = self.database.query(&format!(
-            "select count(*), count(*) filter (where state = 'succeeded'),
-                extract(epoch from max(finished_at) - min(created_at)),
-                percentile_disc(0.5) within group (order by took),
-                percentile_disc(0.99) within group (order by took)
-             from run, lateral (
-                select extract(epoch from finished_at - created_at) * 1000 as took
-             ) as of_run
-             where run_id >= '{first}'"
-        ))?;
-        let numbers: Vec<f64> = row.split('|').flat_map(str::parse).collect();
-        let [runs, succeeded, seconds, p50_ms, p99_ms] = numbers[..] else {
-            return Err(Failure::new(format!("No runs came of the load: `{row}`.")));
-        };
-        if runs < seen.answered || succeeded < runs {
+            .run(self.server.address, &flow.path, flow.body, load, None)?
+            .whole()?;
+        self.database.settle()?;
+        let finished = self.database.finished_since(&first)?;
+        if finished.runs < seen.answered || finished.succeeded < finished.runs {
             return Err(Failure::new(format!(
-                "{} events were accepted, {runs} runs came of them, {succeeded} succeeded.",
-                seen.answered
+                "{} events were accepted, {} runs came of them, {} succeeded.",
+                seen.answered, finished.runs, finished.succeeded
             )));
         }
         if seen.refused > 0.0 {
             progress(format_args!("{} events were refused", seen.refused));
         }
-        let finished = Finished {
-            runs,
-            seconds,
-            p50_ms,
-            p99_ms,
-        };
         Ok((seen, finished))
     }
 }
@@ -211,7 +223,11 @@ fn measure_peer(generator: &Generator, url: &str, name: Option<&str>) -> Outcome
         )));
     };
     let (address, path) = load::loopback(url)?;
-    let call = |load| generator.run(address, &path, flow.body, load);
+    let call = |load| {
+        generator
+            .run(address, &path, flow.body, load, None)?
+            .whole()
+    };
     let flood = Load::Flood(CONCURRENCY, FLOOD);
     progress("Warming up");
     call(flood)?;
@@ -235,12 +251,18 @@ fn measure_peer(generator: &Generator, url: &str, name: Option<&str>) -> Outcome
     Ok(())
 }
 
-/// Returns the smallest id that a run may have that begins now: ids begin with the milliseconds.
-fn first_id_of_now() -> String {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let ms = since.map_or(0, |since| since.as_millis());
-    let hex = format!("{ms:012x}");
+/// Returns the smallest id that a run may have that begins then: ids begin with the milliseconds.
+fn first_id_of(instant: SystemTime) -> String {
+    let hex = format!("{:012x}", unix_ms(instant));
     format!("{}-{}-7000-8000-000000000000", &hex[..8], &hex[8..12])
+}
+
+/// Returns the milliseconds since 1970.
+fn unix_ms(instant: SystemTime) -> u64 {
+    let since = instant.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// Processor time of the server until now, in milliseconds.
@@ -261,4 +283,17 @@ fn cpu_ms(server: &Server) -> Outcome<f64> {
         return Err(Failure::new(format!("{path} is not understood.")));
     };
     Ok((user + system) * 1000.0 / ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::first_id_of;
+
+    #[test]
+    fn the_smallest_id_of_an_instant_begins_with_its_milliseconds() {
+        let instant = SystemTime::UNIX_EPOCH + Duration::from_millis(0x0001_9aca_5c00);
+        assert_eq!(first_id_of(instant), "00019aca-5c00-7000-8000-000000000000");
+    }
 }

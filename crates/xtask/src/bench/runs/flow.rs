@@ -57,28 +57,7 @@ pub(super) fn publish(server: SocketAddr, database: &Database) -> Outcome<(Page,
         "set_up",
         r#"{"organization":"Bench","name":"Bench","email":"bench@bench.example","password":"only-on-loopback-here"}"#,
     )?;
-    let mut one = |flow: &Flow| {
-        let draft = page.call(
-            "create_integration",
-            &format!(r#"{{"name":"{}","document":{}}}"#, flow.name, flow.document),
-        )?;
-        page.call(
-            "publish",
-            &format!(r#"{{"id":{draft},"revision":1,"note":"For the bench","reason":"Nobody else is here"}}"#),
-        )?;
-        let row = database.query(&format!(
-            "select integration_id, webhook_token from integration where name = '{}'",
-            flow.name
-        ))?;
-        let (integration, token) = row
-            .split_once('|')
-            .ok_or_else(|| Failure::new(format!("The flow {} is not there.", flow.name)))?;
-        Ok(Published {
-            integration: integration.to_owned(),
-            path: format!("/hooks/{token}"),
-            body: flow.body,
-        })
-    };
+    let mut one = |flow: &Flow| page.publish(database, flow.name, flow.document, flow.body);
     let published = [one(&ORDER)?, one(&ANSWER)?];
     Ok((page, published))
 }
@@ -90,12 +69,46 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// Publishes a new integration.
+    pub(super) fn publish(
+        &mut self,
+        database: &Database,
+        name: &str,
+        document: &str,
+        body: &'static str,
+    ) -> Outcome<Published> {
+        let draft = self.call(
+            "create_integration",
+            &format!(r#"{{"name":"{name}","document":{document}}}"#),
+        )?;
+        self.call(
+            "publish",
+            &format!(r#"{{"id":{draft},"revision":1,"note":"For the bench","reason":"Nobody else is here"}}"#),
+        )?;
+        let row = database.query(&format!(
+            "select integration_id, webhook_token from integration where name = '{name}'"
+        ))?;
+        let (integration, token) = row
+            .split_once('|')
+            .ok_or_else(|| Failure::new(format!("The flow {name} is not there.")))?;
+        Ok(Published {
+            integration: integration.to_owned(),
+            path: format!("/hooks/{token}"),
+            body,
+        })
+    }
+
     /// Calls a server function with JSON; returns the JSON of its answer.
     pub(super) fn call(&mut self, function: &str, body: &str) -> Outcome<String> {
-        let doing = || format!("calling {function}");
+        self.post(&format!("/api/{function}"), body)
+    }
+
+    /// Posts JSON to a path; returns the JSON of its answer.
+    pub(super) fn post(&mut self, path: &str, body: &str) -> Outcome<String> {
+        let doing = || format!("calling {path}");
         let body = body.trim();
         let request = format!(
-            "POST /api/{function} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncookie: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncookie: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             self.server,
             self.cookie,
             body.len()
@@ -108,8 +121,8 @@ impl Page {
             })
             .context(doing)?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-        if !head.starts_with("HTTP/1.1 200") {
-            return Err(Failure::new(format!("{function} was refused: {answer}")));
+        if !head.starts_with("HTTP/1.1 2") {
+            return Err(Failure::new(format!("{path} was refused: {answer}")));
         }
         let cookie = head
             .lines()

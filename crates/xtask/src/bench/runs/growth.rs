@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::Place;
 use super::flow::{Page, Published};
-use super::{CONCURRENCY, FLOOD, Place, ROUNDS};
 use crate::bench::figure::{Figure, median};
 use crate::command::{Context, Outcome, progress};
 
@@ -127,24 +127,6 @@ pub(super) fn measure(
         .baseline(list)
         .print();
     Ok(())
-}
-
-impl Place<'_> {
-    /// Returns the runs a second of a flow, by the baseline taken in turn with it.
-    fn relative(&self, flow: &Published) -> Outcome<f64> {
-        self.flood(flow)?;
-        let mut ratios = Vec::new();
-        for round in 1..=ROUNDS {
-            let baseline = self.database.baseline(CONCURRENCY, FLOOD)?;
-            let finished = self.flood(flow)?;
-            let rate = finished.runs / finished.seconds;
-            progress(format_args!(
-                "Round {round} of {ROUNDS}: {rate:.0} runs/s, {baseline:.0} inserts/s"
-            ));
-            ratios.push(rate / baseline);
-        }
-        Ok(median(ratios))
-    }
 }
 
 /// Makes copies from one number to another.

@@ -1,12 +1,13 @@
 //! The load generator, `crates/server/examples/load.rs`, and what it saw.
 
+use std::io::BufRead;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::bench::Bench;
-use crate::command::{Failure, Outcome, run, run_reading};
+use crate::command::{Failure, Outcome, Running, run, run_reading};
 
 /// What is put on a webhook.
 #[derive(Clone, Copy)]
@@ -23,10 +24,25 @@ pub(super) struct Seen {
     pub(super) answered: f64,
     /// Other answers.
     pub(super) refused: f64,
+    /// Calls that ended without an answer.
+    broken: f64,
     /// From the first request to the last answer.
     pub(super) seconds: f64,
     /// How long the answers took; at a steady rate counted from when the request was due.
     pub(super) p99_ms: f64,
+}
+
+impl Seen {
+    /// Fails if a call had no answer.
+    pub(super) fn whole(self) -> Outcome<Self> {
+        if self.broken > 0.0 {
+            return Err(Failure::new(format!(
+                "{} calls ended without an answer.",
+                self.broken
+            )));
+        }
+        Ok(self)
+    }
 }
 
 /// The program.
@@ -45,13 +61,15 @@ impl Generator {
         Ok(Self(bench.project.target.join("release/examples/load")))
     }
 
-    /// Puts a load on a webhook of this machine.
+    /// Puts a load on a webhook of this machine. The runs that the answers name are written into the
+    /// file, where one is given.
     pub(super) fn run(
         &self,
         address: SocketAddr,
         path: &str,
         body: &str,
         load: Load,
+        runs: Option<&Path>,
     ) -> Outcome<Seen> {
         let (kind, time, number) = match load {
             Load::Flood(connections, time) => ("flood", time, connections.to_string()),
@@ -60,9 +78,42 @@ impl Generator {
         let mut command = Command::new(&self.0);
         command
             .args([kind, &address.to_string(), path, body])
-            .args([time.as_secs_f64().to_string(), number]);
+            .args([time.as_secs_f64().to_string(), number])
+            .args(runs);
+        Self::report(&mut command)
+    }
+
+    /// Calls a server of this machine so often, over so many connections.
+    pub(super) fn calls(
+        &self,
+        address: SocketAddr,
+        count: usize,
+        connections: usize,
+    ) -> Outcome<Seen> {
+        let mut command = Command::new(&self.0);
+        command
+            .args(["calls", &address.to_string()])
+            .args([count.to_string(), connections.to_string()]);
+        Self::report(&mut command)
+    }
+
+    /// Starts the bare server, which ends when what is returned goes.
+    pub(super) fn serve(&self) -> Outcome<(Running, SocketAddr)> {
+        let mut command = Command::new(&self.0);
+        command
+            .args(["serve", "127.0.0.1:0"])
+            .stdout(Stdio::piped());
+        let mut running = Running::start(&mut command)?;
+        let said = running.output().and_then(|output| output.lines().next());
+        let address = said.and_then(|line| line.ok()?.parse().ok());
+        let address = address.ok_or_else(|| Failure::new("The bare server did not start."))?;
+        Ok((running, address))
+    }
+
+    /// Runs it and reads what it saw.
+    fn report(command: &mut Command) -> Outcome<Seen> {
         let mut report = String::new();
-        if !run_reading(&mut command, |line| line.clone_into(&mut report))? {
+        if !run_reading(command, |line| line.clone_into(&mut report))? {
             return Err(Failure::new(
                 "The load generator failed; its own words are above.",
             ));
@@ -77,6 +128,7 @@ impl Generator {
         Ok(Seen {
             answered: field("answered")?,
             refused: field("refused")?,
+            broken: field("broken")?,
             seconds: field("seconds")?,
             p99_ms: field("p99_ms")?,
         })

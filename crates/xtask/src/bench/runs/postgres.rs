@@ -2,12 +2,27 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
+use super::{first_id_of, unix_ms};
 use crate::command::{Context, Failure, Outcome, answer, find};
+
+/// Runs that are not finished so long after the load are stuck.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// A single row, about as large as the smallest event.
 const INSERT: &str = "insert into baseline (payload) values ('0123456789012345678901234567890123456789012345678901234567890123456789');\n";
+
+/// Runs of one load, as the database has them.
+pub(super) struct Finished {
+    pub(super) runs: f64,
+    /// Those that ended well.
+    pub(super) succeeded: f64,
+    /// From the first that came to the last that ended.
+    pub(super) seconds: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+}
 
 /// The Postgres that is measured.
 pub(super) struct Database {
@@ -78,12 +93,159 @@ impl Database {
     }
 
     fn query_at(&self, url: &str, query: &str) -> Outcome<String> {
+        let mut psql = self.psql_at(url);
+        psql.args(["--command", query]);
+        answer(&mut psql).ok_or_else(|| Failure::new(format!("psql refused `{query}`.")))
+    }
+
+    /// Returns `psql` on the database, to be told what to do.
+    pub(super) fn psql(&self) -> Command {
+        self.psql_at(&self.url)
+    }
+
+    fn psql_at(&self, url: &str) -> Command {
         let mut psql = Command::new(&self.psql);
         psql.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"])
-            .args(["--dbname", url, "--command", query])
+            .args(["--dbname", url])
             // Row-level security shows all organizations to the machinery only.
             .env("PGOPTIONS", "-c sluice.scope=system");
-        answer(&mut psql).ok_or_else(|| Failure::new(format!("psql refused `{query}`.")))
+        psql
+    }
+
+    /// Returns `pgbench` with so many sessions on the database, to be told what they do.
+    pub(super) fn pgbench(&self, sessions: u32) -> Command {
+        let mut pgbench = Command::new(&self.pgbench);
+        pgbench
+            .args(["--no-vacuum", "--client", &sessions.to_string()])
+            .arg(&self.url)
+            .env("PGOPTIONS", "-c sluice.scope=system");
+        pgbench
+    }
+
+    /// Waits until no run is left in the queue.
+    pub(super) fn settle(&self) -> Outcome {
+        let begun = Instant::now();
+        while self.number("select count(*) from run_queue")? > 0.0 {
+            if begun.elapsed() > STUCK {
+                return Err(Failure::new("Some runs do not finish."));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Returns what became of the runs from an id on.
+    pub(super) fn finished_since(&self, first: &str) -> Outcome<Finished> {
+        let row = self.query(&format!(
+            "select count(*), count(*) filter (where state = 'succeeded'),
+                extract(epoch from max(finished_at) - min(created_at)),
+                percentile_disc(0.5) within group (order by took),
+                percentile_disc(0.99) within group (order by took)
+             from run, lateral (
+                select extract(epoch from finished_at - created_at) * 1000 as took
+             ) as of_run
+             where run_id >= '{first}'"
+        ))?;
+        let numbers: Vec<f64> = row.split('|').flat_map(str::parse).collect();
+        let [runs, succeeded, seconds, p50_ms, p99_ms] = numbers[..] else {
+            return Err(Failure::new(format!("No runs came of the load: `{row}`.")));
+        };
+        Ok(Finished {
+            runs,
+            succeeded,
+            seconds,
+            p50_ms,
+            p99_ms,
+        })
+    }
+
+    /// Returns how many runs, of those from an id on, were finished a second for some time.
+    pub(super) fn rate_from(&self, first: &str, begin: SystemTime, time: Duration) -> Outcome<f64> {
+        let from = unix_ms(begin) as f64 / 1000.0;
+        let to = from + time.as_secs_f64();
+        let runs = self.number(&format!(
+            "select count(*) from run where run_id >= '{first}'
+             and finished_at >= to_timestamp({from:.3}) and finished_at < to_timestamp({to:.3})"
+        ))?;
+        Ok(runs / time.as_secs_f64())
+    }
+
+    /// Returns how long after an instant the first run was finished that had come after it, in
+    /// milliseconds.
+    pub(super) fn recovery_ms(&self, over: SystemTime) -> Outcome<f64> {
+        let first = first_id_of(over);
+        let text = self.query(&format!(
+            "select extract(epoch from min(finished_at)) * 1000 - {} from run
+             where run_id >= '{first}'",
+            unix_ms(over)
+        ))?;
+        text.parse().map_err(|_| {
+            Failure::new("The load was over before anything new could come after what broke.")
+        })
+    }
+
+    /// Fails unless the runs that a file names, one a line, are so many, each there and ended well,
+    /// and no event of a run from an id on has another run.
+    pub(super) fn must_have(&self, file: &Path, answered: f64, first: &str) -> Outcome {
+        let mut psql = self.psql();
+        psql.args(["--command", "create temporary table answered (run text)"])
+            .args([
+                "--command",
+                &format!("\\copy answered from '{}'", file.display()),
+            ])
+            .args([
+                "--command",
+                &format!(
+                "with since as (select run_id, event_id, state from run where run_id >= '{first}')
+                 select count(distinct answered.run), count(distinct since.run_id),
+                    count(distinct since.run_id) filter (where state = 'succeeded'),
+                    (select count(*) - count(distinct event_id) from since)
+                 from answered left join since on since.run_id::text = answered.run"
+            ),
+            ]);
+        let row = answer(&mut psql)
+            .ok_or_else(|| Failure::new("psql could not compare the runs with the answers."))?;
+        let numbers: Vec<f64> = row.split('|').flat_map(str::parse).collect();
+        match numbers[..] {
+            [named, there, succeeded, double]
+                if named == answered && there == named && succeeded == there && double == 0.0 =>
+            {
+                Ok(())
+            }
+            [named, there, succeeded, double] => Err(Failure::new(format!(
+                "{answered} events were accepted and {named} runs named; {there} of these are there, {succeeded} succeeded; {double} events have more than one run."
+            ))),
+            _ => Err(Failure::new(format!(
+                "The runs cannot be compared with the answers: `{row}`."
+            ))),
+        }
+    }
+
+    /// Returns how many connections Postgres has left for us; `None` when it refuses one.
+    pub(super) fn connections_left(&self) -> Option<u32> {
+        // The reserved ones are named differently in different versions. Ours is free again after.
+        let query = "select (select setting::int from pg_settings where name = 'max_connections')
+                - (select sum(setting::int) from pg_settings where name in
+                    ('superuser_reserved_connections', 'reserved_connections'))
+                - (select count(*) - 1 from pg_stat_activity where usename is not null)";
+        let left = self.query(query).ok()?;
+        Some(left.parse::<u32>().unwrap_or(0).max(1))
+    }
+
+    /// Waits until so many sessions are in a state.
+    pub(super) fn await_sessions(&self, state: &str, count: f64, limit: Duration) -> Outcome {
+        let begun = Instant::now();
+        let query = format!(
+            "select count(*) from pg_stat_activity where state = '{state}'
+             and application_name in ('psql', 'pgbench')"
+        );
+        while self.number(&query)? < count {
+            if begun.elapsed() > limit {
+                return Err(Failure::new(format!("No {count} sessions were {state}.")));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,90 @@
+//! How fast one run gets through very many items, each with a call of its own.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::flow::Page;
+use super::{Place, first_id_of};
+use crate::bench::figure::{Figure, median};
+use crate::command::{Failure, Outcome, progress};
+
+const ROUNDS: usize = 3;
+/// Items of the loop, and without `--full`.
+const ITEMS: (usize, usize) = (100_000, 20_000);
+/// Rounds of the loop beside each other, as its document says, and connections of the baseline.
+const AT_ONCE: usize = 50;
+/// How many times as many calls the baseline makes, as it is through with them so soon.
+const BARE: usize = 5;
+/// A run that takes longer is stuck.
+const STUCK: Duration = Duration::from_secs(900);
+const DOCUMENT: &str = include_str!("fanout_flow.json");
+
+/// Prints `fanout_items_per_s` beside the same calls by a bare client, and `fanout_rss_mb`: what the
+/// server's memory grows by meanwhile.
+pub(super) fn measure(place: &Place<'_>, page: &mut Page, full: bool) -> Outcome {
+    let items = if full { ITEMS.0 } else { ITEMS.1 };
+    // Ends with this function.
+    let (_bare, address) = place.generator.serve()?;
+    page.call("set_network", r#"{"allowed":["127.0.0.0/8"]}"#)?;
+    let document = DOCUMENT
+        .replace("COUNT", &items.to_string())
+        .replace("ADDRESS", &address.to_string());
+    let flow = page.publish(place.database, "fanout", &document, "{}")?;
+    // What is kept between runs, such as connections, is not what a run costs.
+    fan_out(place, page, &flow.path, items)?;
+    let (mut rates, mut baselines, mut grown) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        let baseline = bare(place, address, items)?;
+        let (rate, megabytes) = fan_out(place, page, &flow.path, items)?;
+        progress(format_args!(
+            "Round {round} of {ROUNDS}: {rate:.0} items/s, {baseline:.0} bare calls/s, {megabytes:.1} MB more"
+        ));
+        rates.push(rate);
+        baselines.push(baseline);
+        grown.push(megabytes);
+    }
+    Figure::new("fanout_items_per_s", median(rates), "1/s")
+        .baseline(median(baselines))
+        .goal(0.5)
+        .print();
+    Figure::new("fanout_rss_mb", median(grown), "MB").print();
+    Ok(())
+}
+
+/// Returns the calls a second of a client that does nothing else.
+fn bare(place: &Place<'_>, address: SocketAddr, items: usize) -> Outcome<f64> {
+    let calls = items * BARE;
+    let seen = place.generator.calls(address, calls, AT_ONCE)?.whole()?;
+    if seen.answered < calls as f64 {
+        return Err(Failure::new("The bare server did not answer each call."));
+    }
+    Ok(seen.answered / seen.seconds)
+}
+
+/// Runs the flow once; returns its items a second, and by how many MB the server grew at most.
+fn fan_out(place: &Place<'_>, page: &mut Page, path: &str, items: usize) -> Outcome<(f64, f64)> {
+    let first = first_id_of(SystemTime::now());
+    let before = place.server.resident_mb()?;
+    let mut most = before;
+    page.post(path, "{}")?;
+    let begun = Instant::now();
+    let ended = format!("select count(finished_at) from run where run_id >= '{first}'");
+    while place.database.number(&ended)? < 1.0 {
+        if begun.elapsed() > STUCK {
+            return Err(Failure::new("The loop does not come to its end."));
+        }
+        most = most.max(place.server.resident_mb()?);
+        thread::sleep(Duration::from_millis(100));
+    }
+    let row = place.database.query(&format!(
+        "select state, extract(epoch from finished_at - started_at), coalesce(error, '')
+         from run where run_id >= '{first}'"
+    ))?;
+    let seconds = row
+        .strip_prefix("succeeded|")
+        .and_then(|rest| rest.split('|').next()?.parse::<f64>().ok())
+        .ok_or_else(|| Failure::new(format!("The loop did not succeed: `{row}`.")))?;
+    let items = items as f64;
+    Ok((items / seconds, most - before))
+}
