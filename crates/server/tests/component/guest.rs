@@ -54,19 +54,6 @@ pub(crate) fn good() -> Vec<u8> {
 /// Gives `{"a":1}`.
 pub(crate) const GOOD: &str = "(call $gives (i32.const 1) (i32.const 64) (i32.const 7))";
 
-/// Returns one that asks for what its only field, `url`, says, and gives the body of the answer.
-pub(crate) fn asks_for_its_input() -> Vec<u8> {
-    // The input is {"url":"…"}.
-    with(
-        "(data (i32.const 1024) \"GET\")",
-        "(call $send (i32.const 1024) (i32.const 3)
-           (i32.add (local.get 2) (i32.const 8)) (i32.sub (local.get 3) (i32.const 10))
-           (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
-           (i32.const 512))
-         (call $gives (i32.const 1) (i32.load (i32.const 524)) (i32.load (i32.const 528)))",
-    )
-}
-
 /// Returns a module, with what it imports and exports written into it.
 pub(crate) fn embedded(text: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));

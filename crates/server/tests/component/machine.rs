@@ -1,7 +1,5 @@
 //! What a component gets, and what is made of what it gives.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +8,7 @@ use domain::{Timestamp, code};
 use engine::port::{Answered, Ending, Inspector, Job, SigningKey};
 use serde_json::{Value, json};
 
-use crate::guest::{GOOD, asks_for_its_input, embedded, good, guest, of_memory, with};
+use crate::guest::{GOOD, embedded, good, guest, of_memory, with};
 use crate::{asks, job, machines, refusal, run, run_job};
 
 #[tokio::test]
@@ -226,19 +224,5 @@ async fn what_time_it_is_passes_with_the_answers_only() {
         worked.end,
         Ending::Done(json!(0)),
         "one second later it is 1"
-    );
-}
-
-/// The browser tests import a module that they cannot build. `SLUICE_GOLDEN=write` writes it anew.
-#[test]
-fn the_module_of_the_browser_tests_is_the_one_that_asks_for_its_input() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../end2end/fixtures/component.wasm");
-    let module = asks_for_its_input();
-    if std::env::var("SLUICE_GOLDEN").is_ok_and(|golden| golden == "write") {
-        fs::write(&file, &module).expect("it can be written");
-    }
-    assert!(
-        fs::read(&file).expect("it is there") == module,
-        "write it anew"
     );
 }

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::app::TestApp;
 use crate::document::document;
-use crate::guest::{asks_for_its_input, good};
+use crate::guest::{good, with};
 use crate::guest_crate::module_of;
 
 const KEY: &str = "AKIDEXAMPLE";
@@ -35,6 +35,19 @@ pub(crate) fn connector(key: &str, hosts: &Value) -> Value {
             "input": { "type": "object", "properties": { "url": { "type": "string" } } },
         }],
     })
+}
+
+/// Returns one that asks for what its only field, `url`, says, and gives the body of the answer.
+pub(crate) fn asks_for_its_input() -> Vec<u8> {
+    // The input is {"url":"…"}.
+    with(
+        "(data (i32.const 1024) \"GET\")",
+        "(call $send (i32.const 1024) (i32.const 3)
+           (i32.add (local.get 2) (i32.const 8)) (i32.sub (local.get 3) (i32.const 10))
+           (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+           (i32.const 512))
+         (call $gives (i32.const 1) (i32.load (i32.const 524)) (i32.load (i32.const 528)))",
+    )
 }
 
 /// What an import is called with.

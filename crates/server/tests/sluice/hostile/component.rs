@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use super::reach::{forms, is_refused};
 use super::{Canary, Tally, error_of, for_each, tried};
 use crate::app::TestApp;
-use crate::component::{as_connector_steps, connector, declared, import, source};
-use crate::guest::{asks_for_its_input, good};
+use crate::component::{
+    as_connector_steps, asks_for_its_input, connector, declared, import, source,
+};
+use crate::guest::good;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_spelling_of_a_private_address_is_reached_by_a_component() {
