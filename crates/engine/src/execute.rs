@@ -12,6 +12,7 @@ mod part;
 mod record;
 mod run;
 mod strand;
+mod waiting;
 mod watch;
 
 use std::sync::{Arc, Mutex};

@@ -7,8 +7,8 @@ use domain::poll::{Found, Poll, When};
 use serde_json::Value;
 
 use crate::port::{Call, Clients, Credentials, Failure, Network, Outside, Request, Retry};
-use crate::step::http::client::send_in_turn;
 use crate::schedule::next_fires;
+use crate::step::http::client::send_in_turn;
 
 /// Why there is no answer that could be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]

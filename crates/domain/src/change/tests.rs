@@ -2,6 +2,7 @@
 //! reads them, are in `tests/changes`.
 
 mod notes;
+mod servers;
 mod values;
 
 use proptest::prelude::*;

@@ -43,7 +43,7 @@ pub(super) fn document(steps: &[(Option<u128>, Step)]) -> Document {
     document
 }
 
-fn told(before: &Document, after: &Document) -> Vec<String> {
+pub(super) fn told(before: &Document, after: &Document) -> Vec<String> {
     let changes = Changes::between(before, after);
     notes(before, after, &changes)
         .iter()
@@ -532,97 +532,5 @@ fn another_connection_is_told_with_the_host_that_gets_its_credentials() {
         ),
     ] {
         assert_eq!(told(&with(was), &with(is)), expected, "{was:?} {is:?}");
-    }
-}
-
-#[test]
-fn whoever_gets_an_email_is_told_as_the_host_of_a_request_is() {
-    let mail = |to: &str, bcc: &str| {
-        let config = json!({ "to": to, "bcc": bcc, "subject": "Order {{ trigger.body.id }}" });
-        document(&[(None, step(1, "email.send", "Tell", config))])
-    };
-    let none = document(&[]);
-    let one = mail("Ada@example.com", "");
-    let table = [
-        (
-            &none,
-            &one,
-            "A new e-mail to ada@example.com: “Tell” sends it, with `trigger.body.id`.",
-        ),
-        (
-            &one,
-            &mail("ada@example.com", "audit@example.com"),
-            "“Tell” sends its e-mail also to audit@example.com, with `trigger.body.id`.",
-        ),
-        (
-            &mail("ada@example.com, bob@example.com", ""),
-            &one,
-            "“Tell” sends its e-mail to bob@example.com no more.",
-        ),
-        (
-            &one,
-            &mail("bob@example.com", ""),
-            "“Tell” sends its e-mail to bob@example.com instead of ada@example.com, with `trigger.body.id`.",
-        ),
-        (
-            &one,
-            &none,
-            "A write is gone: “Tell” sent an e-mail to ada@example.com.",
-        ),
-        (
-            &none,
-            &mail("аda@example.com, {{ trigger.body.all | join(', ') }}", ""),
-            "A new e-mail to an address made from `{{ trigger.body.all | join(', ') }}` and аda@example.com (with letters beyond a to z): “Tell” sends it, with `trigger.body.all` and `trigger.body.id`.",
-        ),
-    ];
-    for (before, after, expected) in table {
-        let told = told(before, after);
-        assert_eq!(told, [expected]);
-    }
-    // In another order, or from one field into another, nobody else gets it.
-    let both = mail("ada@example.com,bob@example.com", "");
-    let same = told(&both, &mail(" bob@example.com", "ADA@example.com"));
-    assert_eq!(same, [""; 0]);
-}
-
-#[test]
-fn what_a_query_may_do_and_which_statement_it_runs_is_told() {
-    let query = |connection: u128, access: &str, sql: &str| {
-        let connection = Uuid::from_u128(connection).to_string();
-        let config = json!({ "connection": connection, "access": access, "sql": sql });
-        document(&[(None, step(1, "postgres.query", "Save", config))])
-    };
-    let none = document(&[]);
-    let reads = query(7, "read", "select 1");
-    let writes = query(7, "write", "select 1");
-    let table = [
-        (
-            &none,
-            &reads,
-            vec!["A database is used for the first time: “Save” sends a query that only reads."],
-        ),
-        (&reads, &query(7, "read", "select 2"), Vec::new()),
-        (
-            &reads,
-            &writes,
-            vec![
-                "A read became a write: “Save” sends a query that may write to a database, instead of a query that only reads.",
-            ],
-        ),
-        (
-            &writes,
-            &query(7, "write", "delete from orders"),
-            vec!["“Save” runs another SQL statement, which may write to a database."],
-        ),
-        (
-            &writes,
-            &query(8, "write", "select 1"),
-            vec![
-                "“Save” sends a query that may write to another database than before, not used until now.",
-            ],
-        ),
-    ];
-    for (before, after, expected) in table {
-        assert_eq!(told(before, after), expected);
     }
 }
