@@ -36,11 +36,11 @@ test("the lanes of a parallel step all run, and what they gave is found under th
   await builder.card("Log").click();
   await expect(builder.page.getByText("first of 3").first()).toBeVisible();
 
-  // A lane that is called something else now is told of where it was used.
   await builder.card("Parallel").click();
+  await expectAccessible(builder.page, "a parallel step in the builder");
+  // A lane that is called something else now is told of where it was used.
   await builder.panel.getByRole("textbox", { name: "Name of the lane" }).first().fill("Lane 2");
   await expect(builder.panel).toContainText("Another lane is called `Lane 2`, too.");
-  await expectAccessible(builder.page, "a parallel step in the builder");
   await builder.card("Log").click();
   await expect(builder.field("Message")).toHaveAccessibleDescription(/has no `Customer`/);
 });

@@ -15,6 +15,7 @@ mod strand;
 mod waiting;
 mod watch;
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use domain::Timestamp;
@@ -250,6 +251,8 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             trace: task.trace.as_ref(),
             records: Records::new(task.history),
             appending: tokio::sync::Mutex::default(),
+            computing: tokio::sync::Mutex::default(),
+            strands: AtomicUsize::new(0),
             given: Mutex::new(Given {
                 returned: task.returned,
                 on_answer,

@@ -6,9 +6,8 @@ use domain::Timestamp;
 use domain::poll::{Found, Poll, When};
 use serde_json::Value;
 
-use crate::port::{Call, Clients, Credentials, Failure, Network, Outside, Request, Retry};
+use crate::port::{Call, Clients, Credentials, Failure, Network, NotNow, Outside, Request, Retry};
 use crate::schedule::next_fires;
-use crate::step::http::client::send_in_turn;
 
 /// Why there is no answer that could be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +19,8 @@ pub struct Unanswered {
     /// The token that it did not take, by its [`Credentials::issue`]: with another one it may
     /// answer.
     pub refused: Option<i64>,
+    /// Nothing was asked, because it is the turn of others at that host: that is no failure.
+    pub waits: bool,
 }
 
 impl Unanswered {
@@ -29,6 +30,7 @@ impl Unanswered {
             message: message.into(),
             after: None,
             refused: None,
+            waits: false,
         }
     }
 }
@@ -54,7 +56,19 @@ pub async fn ask(
         ));
     }
     let issue = call.issue();
-    let output = send_in_turn(outside, network, &Request::Http(call), now).await;
+    let request = Request::Http(call);
+    let turn = match outside.turn(network, &request, now, now).await {
+        Ok(turn) => turn,
+        Err(NotNow::Later { message, wait }) => {
+            return Err(Unanswered {
+                after: Some(wait),
+                waits: true,
+                ..Unanswered::saying(message)
+            });
+        }
+        Err(NotNow::Down(failure)) => return Err(unanswered(failure, issue)),
+    };
+    let output = outside.send(network, &request, turn, now).await;
     let output = output.map_err(|failure| unanswered(failure, issue))?;
     let found = poll.read(output.get("body").unwrap_or(&Value::Null), cursor);
     found.map_err(|refusal| Unanswered::saying(refusal.to_string()))
@@ -120,6 +134,7 @@ fn unanswered(failure: Failure, issue: Option<i64>) -> Unanswered {
         message,
         after,
         refused,
+        waits: false,
     }
 }
 

@@ -25,6 +25,9 @@ pub use machine::{Machine, Unfit};
 /// How long a component may take whatever it does.
 const TIME_LIMIT: Duration = Duration::from_secs(TIME_SECONDS);
 
+/// How long all examples of a connector may take that is imported.
+const EXAMPLES_LIMIT: Duration = Duration::from_secs(60);
+
 /// Runs components of a process, so many at once that each has a processor. Cheap to clone; clones
 /// share everything.
 #[derive(Clone, Debug)]
@@ -74,9 +77,18 @@ impl Machines {
 
     /// Runs a component; `module` is needed where it is not ready. Dropping the future ends it.
     pub async fn run(&self, job: Job, module: Option<Bytes>) -> Worked {
+        let worked = self.run_if_ready(job, module).await;
+        worked.unwrap_or_else(|_| broke_for_now("The component is not ready just now."))
+    }
+
+    /// Runs a component; gives the job back when it is not ready and there is no module.
+    async fn run_if_ready(&self, job: Job, module: Option<Bytes>) -> Result<Worked, Job> {
         let Ok(_place) = self.inner.places.acquire().await else {
-            return broke_for_now("The server ends.");
+            return Ok(broke_for_now("The server ends."));
         };
+        if module.is_none() && !self.has(&job.component) {
+            return Err(job);
+        }
         // Compiling is no part of what the component takes.
         if let Some(module) = module.filter(|_| !self.has(&job.component)) {
             let (machines, hash) = (self.clone(), job.component.clone());
@@ -84,26 +96,34 @@ impl Machines {
                 tokio::task::spawn_blocking(move || machines.inner.machine.compile(&hash, &module));
             match compiled.await {
                 Ok(Ok(())) => {}
-                Ok(Err(unfit)) => return broke(&unfit.to_string()),
-                Err(error) => return brought_down(&error),
+                Ok(Err(unfit)) => return Ok(broke(&unfit.to_string())),
+                Err(error) => return Ok(brought_down(&error)),
             }
         }
+        let worked = self.within_time(move |machine, over| machine.run(job, over));
+        Ok(worked.await.unwrap_or_else(|error| brought_down(&error)))
+    }
+
+    /// Does something with a component, which is told to end when its time is over or nobody waits
+    /// for it any more.
+    async fn within_time<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Machine, Arc<AtomicBool>) -> T + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
         let over = Arc::new(AtomicBool::new(false));
         let _end = End {
             over: Arc::clone(&over),
             machines: self.clone(),
         };
         let (machines, flag) = (self.clone(), Arc::clone(&over));
-        let mut working =
-            tokio::task::spawn_blocking(move || machines.inner.machine.run(job, flag));
-        let worked = match tokio::time::timeout(self.inner.time_limit, &mut working).await {
+        let mut working = tokio::task::spawn_blocking(move || work(&machines.inner.machine, flag));
+        match tokio::time::timeout(self.inner.time_limit, &mut working).await {
             Ok(worked) => worked,
             Err(_) => {
                 self.stop(&over);
                 working.await
             }
-        };
-        worked.unwrap_or_else(|error| brought_down(&error))
+        }
     }
 
     fn stop(&self, over: &AtomicBool) {
@@ -132,19 +152,26 @@ impl Inspector for Machines {
                 let most = MODULE_BYTES / (1024 * 1024);
                 return Err(wrong(format!("It has more than {most} MiB.")));
             }
-            let (machines, bytes) = (self.clone(), module.clone());
-            let prepared =
-                tokio::task::spawn_blocking(move || machines.inner.machine.prepare(&bytes));
+            let Ok(place) = self.inner.places.acquire().await else {
+                return Err(wrong("The server ends.".to_owned()));
+            };
+            let bytes = module.clone();
+            let prepared = self.within_time(move |machine, over| machine.prepare(&bytes, over));
             match prepared.await {
                 Ok(Ok(())) => {}
                 Ok(Err(unfit)) => return Err(wrong(unfit.to_string())),
                 Err(_) => return Err(wrong("It could not be looked at.".to_owned())),
             }
+            drop(place);
             let faults =
                 engine::example::broken(&connector, |job| self.run(job, Some(module.clone())));
-            match faults.await {
-                faults if faults.is_empty() => Ok(()),
-                faults => Err(faults),
+            match tokio::time::timeout(EXAMPLES_LIMIT, faults).await {
+                Ok(faults) if faults.is_empty() => Ok(()),
+                Ok(faults) => Err(faults),
+                Err(_) => Err(wrong(format!(
+                    "Its examples take longer than {} s together. Leave some out.",
+                    EXAMPLES_LIMIT.as_secs()
+                ))),
             }
         })
     }
@@ -158,27 +185,36 @@ pub struct Kept {
 }
 
 impl Components for Kept {
-    fn run(&self, job: Job) -> Working<'_> {
+    fn run(&self, mut job: Job) -> Working<'_> {
         Box::pin(async move {
-            // Also what is ready is asked for: another organization's is not to be run.
-            let wants_bytes = !self.machines.has(&job.component);
-            let found = self
-                .store
-                .component_of_run(job.run, &job.component, wants_bytes);
-            let module = match found.await {
-                Ok(Some(module)) => module,
-                Ok(None) => {
-                    return broke(
-                        "The component of this step is not there. An Admin imports its connector with the module again.",
-                    );
+            let mut wants_bytes = !self.machines.has(&job.component);
+            loop {
+                // Also what is ready is asked for: another organization's is not to be run.
+                let found = self
+                    .store
+                    .component_of_run(job.run, &job.component, wants_bytes);
+                let module = match found.await {
+                    Ok(Some(module)) => module,
+                    Ok(None) => {
+                        return broke(
+                            "The component of this step is not there. An Admin imports its connector with the module again.",
+                        );
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a component could not be read");
+                        return broke_for_now(
+                            "The component of this step could not be read just now.",
+                        );
+                    }
+                };
+                let module = (!module.is_empty()).then_some(module);
+                match self.machines.run_if_ready(job, module).await {
+                    Ok(worked) => return worked,
+                    // It was ready, and others took its place while this one waited for its own.
+                    Err(again) => job = again,
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "a component could not be read");
-                    return broke_for_now("The component of this step could not be read just now.");
-                }
-            };
-            let ready = (!module.is_empty()).then_some(module);
-            self.machines.run(job, ready).await
+                wants_bytes = true;
+            }
         })
     }
 }

@@ -351,7 +351,10 @@ fn shown(preview: &Preview) -> AnyView {
         <div class="connector-preview">
             <h3>{preview.title.clone()} " " <span class="quiet-text">{preview.version.clone()}</span></h3>
             <p>"Requests go to " <code>{preview.base.clone()}</code></p>
-            {preview.component.as_ref().map(one::component)}
+            {preview
+                .component
+                .as_ref()
+                .map(|logic| one::component(logic, view! { <h4>"Logic"</h4> }.into_any()))}
             {changes}
             {is_new.then(|| listed(&format!("Actions ({count})"), &titles))}
             {notes}

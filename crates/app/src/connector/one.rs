@@ -82,7 +82,7 @@ fn drawn(content: Content) -> AnyView {
             <dt>"Imported from"</dt>
             <dd>{summary.source} ", " <Ago at=summary.imported_at /></dd>
         </dl>
-        {content.component.as_ref().map(component)}
+        {content.component.as_ref().map(|logic| component(logic, view! { <h2>"Logic"</h2> }.into_any()))}
         <section>
             <h2>"Connection"</h2>
             {auth(&content.auth)}
@@ -94,7 +94,7 @@ fn drawn(content: Content) -> AnyView {
 }
 
 /// Draws what is to be known of a component: that there is logic, which, and what it reaches.
-pub(super) fn component(component: &Component) -> AnyView {
+pub(super) fn component(component: &Component, heading: AnyView) -> AnyView {
     let hosts: Vec<AnyView> = component
         .hosts
         .iter()
@@ -102,7 +102,7 @@ pub(super) fn component(component: &Component) -> AnyView {
         .collect();
     view! {
         <section class="connector-component" aria-label="Component">
-            <h2>"Logic"</h2>
+            {heading}
             <p>
                 "Actions are run by a component, which has no access to files, the network or secrets by itself. SHA-256: "
                 <code>{component.sha256.clone()}</code>

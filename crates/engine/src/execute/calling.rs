@@ -82,7 +82,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             known = Some(returned.run);
         }
         match called {
-            Ok(called) => self.begin_call(call, (called, known), input).await,
+            Ok(called) => {
+                // Beside others it may have waited for theirs: then all is recorded of it.
+                let is_noted = is_under_way && self.strand.is_some();
+                self.begin_call(call, (called, known), input, is_noted)
+                    .await
+            }
             Err(_) => {
                 let error = "No integration is chosen. Choose one.".to_owned();
                 self.end_call(&call, StepState::Failed, Value::Null, Some(error))
@@ -96,6 +101,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         mut call: Call<'p>,
         (called, known): (IntegrationId, Option<RunId>),
         input: Value,
+        is_noted: bool,
     ) -> Result<(), End> {
         let found = match self.directory {
             Some(directory) => directory.callee(self.lease.run, called, call.waits).await,
@@ -117,10 +123,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if let Err(error) = fits(&payload) {
             return self.end_call(&call, StepState::Failed, Value::Null, Some(error));
         }
-        let output = json!({UNDER_WAY: callee.name, "version": callee.version});
-        let mut waiting = call.record(StepState::Waiting, self.clock.now(), output, None);
-        waiting.finished_at = None;
-        self.records.effect(waiting);
+        if !is_noted {
+            let output = json!({UNDER_WAY: callee.name, "version": callee.version});
+            let mut waiting = call.record(StepState::Waiting, self.clock.now(), output, None);
+            waiting.finished_at = None;
+            self.records.effect(waiting);
+        }
         Err(End::Calling(Box::new(Calling {
             path: call.path.to_string(),
             callee,

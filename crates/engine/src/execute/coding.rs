@@ -48,6 +48,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 .map_or(started_at, |record| record.started_at),
             input: Value::Object(config),
             attempts: earlier.map_or(1, |record| record.attempts + 1),
+            was_parked: false,
         };
         let ran = self.ran(&mut effect, &script).await?;
         let console = ran.console.into_iter().map(without_nul).collect();
@@ -91,7 +92,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             if self.records.may_append_beside(now) {
                 self.append().await?;
             }
-            let ran = match self.watch.unless(sandbox.run(script.clone())).await {
+            let run = async {
+                // Strands of one run do not stand in line before other runs.
+                let _turn = self.computing.lock().await;
+                sandbox.run(script.clone()).await
+            };
+            let ran = match self.watch.unless(run).await {
                 Ok(ran) => ran,
                 Err(interrupt) => return Err(self.interrupt_code(effect, interrupt)),
             };

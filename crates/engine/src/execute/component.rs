@@ -217,7 +217,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             if self.records.may_append_beside(self.clock.now()) {
                 self.append().await?;
             }
-            let worked = match self.watch.unless(components.run(job.clone())).await {
+            let run = async {
+                // Strands of one run do not stand in line before other runs.
+                let _turn = self.computing.lock().await;
+                components.run(job.clone()).await
+            };
+            let worked = match self.watch.unless(run).await {
                 Ok(worked) => worked,
                 Err(interrupt) => return Err(self.interrupt_component(work, interrupt)),
             };

@@ -8,6 +8,9 @@
 //! it is durable before another write begins, before an answer leaves, and before anything is
 //! waited for. While a read is under way, earlier results are appended beside it.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use domain::canonical::sha256;
@@ -39,6 +42,8 @@ pub(super) struct Effect<'n> {
     pub(super) input: Value,
     /// Counts the attempt that is made, or was made last.
     pub(super) attempts: u32,
+    /// The first attempt waited for its turn without a worker.
+    pub(super) was_parked: bool,
 }
 
 /// What came of a request.
@@ -192,6 +197,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if let Some(finished_at) = record.finished_at
             && record.attempts == 1
             && self.resumed_at.is_none_or(|at| record.started_at >= at)
+            // Beside others it took no time of its own.
+            && self.strand.is_none()
         {
             self.watch
                 .count(Duration::from_millis(finished_at.since(record.started_at)));
@@ -228,7 +235,13 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         loop {
             let sent = match self.authorize(&mut effect.input, request, refused).await? {
                 Ok(connection) => match self.turn(effect, request).await? {
-                    Ok(turn) => self.attempt(effect, request, turn, connection).await?,
+                    Ok(turn) => {
+                        // Until its turn came, it did not work.
+                        if std::mem::take(&mut effect.was_parked) {
+                            effect.started_at = self.clock.now();
+                        }
+                        self.attempt(effect, request, turn, connection).await?
+                    }
                     Err(failure) => Err(failure),
                 },
                 // Nothing was sent.
@@ -265,8 +278,18 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         request: &Request,
     ) -> Result<Result<Turn, Failure>, End> {
         let (since, now) = (effect.started_at, self.clock.now());
-        let turn = self.outside.turn(self.network, request, since, now);
-        let (message, wait) = match self.watch.unless(turn).await {
+        let mut turn = pin!(self.outside.turn(self.network, request, since, now));
+        let came = match poll_fn(|context| Poll::Ready(turn.as_mut().poll(context))).await {
+            Poll::Ready(came) => Ok(came),
+            Poll::Pending => {
+                // What a write did must not wait for another host.
+                if self.records.has_write() {
+                    self.append().await?;
+                }
+                self.watch.unless(turn).await
+            }
+        };
+        let (message, wait) = match came {
             Ok(Ok(turn)) => return Ok(Ok(turn)),
             Ok(Err(NotNow::Down(failure))) => return Ok(Err(failure)),
             Ok(Err(NotNow::Later { message, wait })) => (message, wait),
@@ -434,6 +457,8 @@ impl<'n> Effect<'n> {
                 .map_or(started_at, |record| record.started_at),
             input: shown(Value::Object(config)),
             attempts: earlier.map_or(1, |record| record.attempts + u32::from(!was_begun)),
+            was_parked: earlier
+                .is_some_and(|record| record.state == StepState::Waiting && record.attempts == 0),
         }
     }
 

@@ -24,6 +24,9 @@ const VALUE_BYTES: usize = 1024 * 1024;
 const ALL_BYTES: usize = 8 * 1024 * 1024;
 /// Records and bytes that are kept before they are appended on their own.
 const KEPT: (usize, usize) = (1_000, 2 * 1024 * 1024);
+/// Bytes of records after which no more are appended in the same write: strands that end together
+/// may have more than one write can hold.
+const AT_ONCE_BYTES: usize = 16 * 1024 * 1024;
 /// How many milliseconds the result of an effect may wait for company before it is appended on
 /// its own.
 const PATIENCE_MS: u64 = 5;
@@ -114,6 +117,12 @@ impl Records {
     /// Takes out all that is kept, to be appended.
     pub(super) fn take(&self) -> Vec<StepRecord> {
         self.locked().take()
+    }
+
+    /// Takes out the oldest of what is kept, as much as is appended at once; says whether that is
+    /// all.
+    pub(super) fn take_some(&self) -> (Vec<StepRecord>, bool) {
+        self.locked().take_some()
     }
 
     /// Notes whether what was taken out is on its way.
@@ -223,6 +232,24 @@ impl Recorder {
             || self
                 .result_since
                 .is_some_and(|since| now.since(since) >= PATIENCE_MS)
+    }
+
+    fn take_some(&mut self) -> (Vec<StepRecord>, bool) {
+        if self.kept_bytes <= AT_ONCE_BYTES {
+            return (self.take(), true);
+        }
+        let mut bytes = 0;
+        let some = self.kept.iter().take_while(|record| {
+            let fits = bytes < AT_ONCE_BYTES;
+            bytes += measure(&record.input).0 + measure(&record.output).0;
+            fits
+        });
+        let rest = self.kept.split_off(some.count());
+        if rest.is_empty() {
+            return (self.take(), true);
+        }
+        self.kept_bytes = self.kept_bytes.saturating_sub(bytes);
+        (std::mem::replace(&mut self.kept, rest), false)
     }
 
     fn take(&mut self) -> Vec<StepRecord> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::document::OnError;
@@ -29,7 +30,7 @@ use crate::step::request::Request;
 use crate::trace::Trace;
 
 /// Steps after which other runs get their turn on this thread.
-const TURN: usize = 64;
+pub(super) const TURN: usize = 64;
 /// An execution as a whole: what all of its strands have in common.
 pub(super) struct Whole<'p, C, J, O> {
     pub(super) clock: &'p C,
@@ -49,6 +50,10 @@ pub(super) struct Whole<'p, C, J, O> {
     /// One append is under way at a time, so that what is durable was so in the order in which it
     /// happened; what comes meanwhile shares the next.
     pub(super) appending: tokio::sync::Mutex<()>,
+    /// One strand runs code or a component at a time.
+    pub(super) computing: tokio::sync::Mutex<()>,
+    /// Strands that were begun and have not ended.
+    pub(super) strands: AtomicUsize,
     pub(super) given: Mutex<Given>,
 }
 
@@ -75,14 +80,19 @@ impl<C: Clock, J: Journal, O: Outside> Whole<'_, C, J, O> {
     /// Makes all that is recorded so far durable.
     pub(super) async fn append(&self) -> Result<(), End> {
         let _turn = self.appending.lock().await;
-        let records = self.records.take();
-        if records.is_empty() {
-            return Ok(());
+        loop {
+            let (records, are_all) = self.records.take_some();
+            if records.is_empty() {
+                return Ok(());
+            }
+            self.records.set_appending(true);
+            let appended = self.journal.append(self.lease, records).await;
+            self.records.set_appending(false);
+            appended.map_err(|_| End::Lost)?;
+            if are_all {
+                return Ok(());
+            }
         }
-        self.records.set_appending(true);
-        let appended = self.journal.append(self.lease, records).await;
-        self.records.set_appending(false);
-        appended.map_err(|_| End::Lost)
     }
 }
 

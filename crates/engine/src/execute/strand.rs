@@ -14,7 +14,7 @@
 //! run opens both again, the failed step and the container.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use domain::Timestamp;
 use domain::run::{StepRecord, StepState};
@@ -28,7 +28,7 @@ use super::End;
 use super::catching::Thrown;
 use super::frame::{Frame, Looping};
 use super::part::Part;
-use super::run::Run;
+use super::run::{Run, TURN};
 use super::watch::Watch;
 use crate::port::{Calling, Clock, Journal, Outside};
 use crate::program::{Arm, Node};
@@ -160,6 +160,26 @@ impl Halt {
     }
 }
 
+/// Strands that a run has at once, of all containers in each other. Each of these goes on with one
+/// strand at least.
+const STRANDS: usize = 100;
+
+/// Counts a strand for as long as there is one.
+struct Place<'w>(&'w AtomicUsize);
+
+impl<'w> Place<'w> {
+    fn of(strands: &'w AtomicUsize) -> Self {
+        strands.fetch_add(1, Ordering::Relaxed);
+        Self(strands)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// How a strand ended.
 struct Ended {
     number: usize,
@@ -229,19 +249,27 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         } else {
             strands.at_once()
         };
-        let (mut ends, mut parked) = (Ends::default(), 0);
+        let (mut ends, mut parked, mut ended_so_far) = (Ends::default(), 0, 0_usize);
+        // A strand goes on with the watch of the one whose place it takes.
+        let mut watches: Vec<Watch> = Vec::new();
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() + parked < most
+                && (running.len() + parked == 0 || self.strands.load(Ordering::Relaxed) < STRANDS)
                 && !halt.is_given()
                 && let Some((number, begins)) = strands.next()
             {
-                running.push(self.strand(begins, &halt).finished(number));
+                let watch = watches.pop().unwrap_or_else(|| self.watch.clone());
+                running.push(self.strand(begins, watch, &halt).finished(number));
             }
             let Some(ended) = running.next().await else {
                 break;
             };
-            self.watch.join(&ended.watch);
+            watches.push(ended.watch);
+            ended_so_far += 1;
+            if ended_so_far.is_multiple_of(TURN) {
+                tokio::task::yield_now().await;
+            }
             if ended.end.is_ok() && self.part.join(&ended.part) {
                 return Ok(());
             }
@@ -261,6 +289,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             }
         }
         drop(running);
+        watches.iter().for_each(|watch| self.watch.join(watch));
         if let Some(end) = ends.of_run {
             if let End::InDoubt(error) = &end {
                 self.note_end(&strands, StepState::InDoubt, Value::Null, error);
@@ -291,7 +320,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     /// Returns a strand of this one.
-    fn strand(&self, begins: Begins<'p>, halt: &Arc<Halt>) -> Run<'p, C, J, O> {
+    fn strand(&self, begins: Begins<'p>, watch: Watch, halt: &Arc<Halt>) -> Run<'p, C, J, O> {
         let mut rounds = self.rounds.clone();
         if let Some(round) = begins.round {
             self.records.begin_round();
@@ -299,7 +328,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         }
         Run {
             whole: self.whole,
-            watch: self.watch.clone(),
+            watch,
             frames: vec![Frame::new(begins.list, begins.scope)],
             part: self.part.of_strand(),
             rounds,
@@ -315,7 +344,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     /// Runs this strand until it can go no further. The type is written out, because strands may
     /// have strands of their own.
     fn finished(mut self, number: usize) -> BoxFuture<'p, Ended> {
+        let place = Place::of(&self.whole.strands);
         Box::pin(async move {
+            let _place = place;
             let mut end = self.interpret().await;
             // Nobody may come by for long who would append what a write of this strand did.
             if !matches!(end, Err(End::Lost))

@@ -100,7 +100,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             .map_or(started_at, |record| record.started_at);
         let until = Timestamp(began.0.saturating_add(waited_ms));
         if self.clock.now() < until {
-            self.record_wait(node, began, config, until, StepState::Waiting);
+            if recorded.is_none_or(|record| record.state != StepState::Waiting) {
+                self.record_wait(node, began, config, until, StepState::Waiting);
+            }
             return Err(End::Waiting(until));
         }
         let output = json!({"waited_ms": waited_ms});

@@ -24,6 +24,8 @@ const ORGANIZATIONS: usize = 1_024;
 const HOSTS: usize = 256;
 /// Most changes that wait to be taken; of more, the hosts that come last by name are left out.
 const CHANGES: usize = 1_024;
+/// Longest name of a host that is kept.
+const NAME_BYTES: usize = 300;
 
 /// A host by name and port.
 type Name = (String, u16);
@@ -238,6 +240,10 @@ impl Drop for Place {
 
 impl Changes {
     fn note(&self, owner: OrganizationId, change: HostChange) {
+        // No host has a longer name, and one that cannot be kept must not take others with it.
+        if change.name().0.len() > NAME_BYTES {
+            return;
+        }
         let mut kept = locked(&self.kept);
         kept.insert((owner, change.name()), change);
         while kept.len() > CHANGES {

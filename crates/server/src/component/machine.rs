@@ -36,6 +36,8 @@ pub struct Unfit(String);
 pub struct Machine {
     parts: OnceLock<std::result::Result<Parts, String>>,
     kept: Mutex<Vec<(String, InstancePre<State>)>>,
+    /// One is compiled at a time: that takes processors and memory which runs need.
+    compiling: Mutex<()>,
 }
 
 struct Parts {
@@ -72,14 +74,18 @@ impl Machine {
         }
     }
 
-    /// Compiles a component, and starts it to see whether it is one.
+    /// Compiles a component, and starts it to see whether it is one. Blocks.
     ///
     /// # Errors
     /// When it imports what there is not, exports another `run`, or does not start.
-    pub fn prepare(&self, module: &[u8]) -> std::result::Result<(), Unfit> {
+    pub(super) fn prepare(
+        &self,
+        module: &[u8],
+        over: Arc<AtomicBool>,
+    ) -> std::result::Result<(), Unfit> {
         let ready = self.ready(&sha256(module), Some(module))?;
         let job = Job::default();
-        let mut store = self.store(job, Arc::default())?;
+        let mut store = self.store(job, over)?;
         let begun = begin(&ready, &mut store);
         begun.map(drop).map_err(|error| {
             let why = match store.data().stop.clone() {
@@ -124,6 +130,11 @@ impl Machine {
                 asked,
                 has_signed: state.has_signed,
             },
+            // A busy machine is no fault of the component.
+            (Some(Stop::Over), _) => Ending::Broke(Broke {
+                message: ended(Stop::Over).unwrap_or_default(),
+                may_retry: true,
+            }),
             (Some(stop), _) => failed(ended(stop).unwrap_or_default()),
             (None, Ok(Ok(output))) => match read(&output) {
                 Ok(output) => Ending::Done(output),
@@ -172,6 +183,14 @@ impl Machine {
             ));
         };
         let parts = self.parts()?;
+        let _turn = self
+            .compiling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Whoever had the turn before may have compiled the same.
+        if let Some(ready) = self.find(hash) {
+            return Ok(ready);
+        }
         // What reads modules was not made for those that someone forged.
         let compiled = catch_unwind(AssertUnwindSafe(|| parts.compile(module)));
         let ready = compiled

@@ -173,12 +173,19 @@ async fn what_is_no_component_or_does_not_start_is_not_imported() {
         GOOD,
     );
     let huge = of_memory("2000", "", GOOD);
+    let locals = format!("(func (local{}))", " i64".repeat(6_000));
     for (module, part) in [
         (b"hello".to_vec(), "no WebAssembly"),
         (b"\0asm".to_vec(), "no WebAssembly"),
         (b"\0asm\x01\0\0\0".to_vec(), "does not export `run"),
         (b"\0asm\x0d\0\x01\0".to_vec(), "does not export `run"),
         (b"\0asm\xff\xff\xff\xff".to_vec(), "component"),
+        // Each may be instantiated a thousand times, and those in it as well.
+        (
+            b"\0asm\x0d\0\x01\0\x04\x08\0asm\x0d\0\x01\0".to_vec(),
+            "a component within a component",
+        ),
+        (with(&locals, GOOD), "more than 5000 variables"),
         (endless, "cannot be started. The component did more"),
         (
             huge,

@@ -82,6 +82,10 @@ impl Store {
                 let ended = alert::polls::end(&mut tx, claim.integration).await?;
                 (Taken::Runs(runs), ended)
             }
+            Err(unanswered) if unanswered.waits => {
+                wait(&mut tx, claim, now, &unanswered).await?;
+                (Taken::Failed, false)
+            }
             Err(unanswered) => {
                 let failures = number(row.failures)?;
                 let failure = Failure {
@@ -261,6 +265,25 @@ pub(super) struct Failure {
     pub(super) now: Timestamp,
     /// When the next one is due, unless the other side asks for later.
     pub(super) next: Timestamp,
+}
+
+/// Comes back when it may be the poll's turn at its host. What is known of it stays as it is.
+async fn wait(
+    tx: &mut Tx,
+    claim: &ClaimedPoll,
+    now: Timestamp,
+    unanswered: &Unanswered,
+) -> Result<()> {
+    let after = unanswered.after.unwrap_or_default().min(LONGEST);
+    let ms = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "update poll set lease_until = null, next_at = $2 where integration_id = $1",
+        claim.integration.0,
+        timestamp::write(Timestamp(now.0.saturating_add(ms))),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Notes why there is no answer, and when it is polled again; tells whoever is to know when that is

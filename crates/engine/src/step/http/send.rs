@@ -77,8 +77,15 @@ impl Call {
             headers: self.headers.clone(),
             body: self.body.clone(),
         };
-        for _ in 0..=HOPS {
-            let response = hop.send(ways.client).await?;
+        // What answered with a redirect may have done what it was asked for: what goes wrong from
+        // there on does not say that nothing was done.
+        let done = |failure: Failure| Failure {
+            is_open: failure.is_open || !self.method.is_safe(),
+            ..failure
+        };
+        for at in 0..=HOPS {
+            let sent = hop.send(ways.client).await;
+            let response = if at == 0 { sent? } else { sent.map_err(done)? };
             let Some(next) = self.redirect(&hop.url, &response)? else {
                 let read = response::read(response, now, self.is_raw).await;
                 return self.judge(&hop.url, read);
@@ -91,7 +98,7 @@ impl Call {
                 // The place at one host is not kept while another is waited for.
                 *turn = Turn::free();
                 let next = ways.clients.turn_at(ways.network, at, now, now).await;
-                *turn = next.map_err(|not_now| not_now.failure())?;
+                *turn = next.map_err(|not_now| done(not_now.failure()))?;
             }
         }
         Err(Failure::never(format!(
