@@ -50,22 +50,22 @@ impl Database {
     }
 
     pub(crate) async fn drop(self) {
-        execute(
-            &self.server,
-            &format!("drop database {} with (force)", self.name),
-        )
-        .await;
+        let sql = format!("drop database {} with (force)", self.name);
+        // Postgres cleans up in it by itself now and then, and nobody may end that.
+        let dropped = async || try_to(&self.server, &sql).await.ok();
+        eventually("the database is dropped", Duration::from_secs(20), dropped).await;
     }
 }
 
 async fn execute(url: &str, sql: &str) {
-    let mut connection = PgConnection::connect(url)
-        .await
-        .expect("DATABASE_URL answers");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
-        .execute(&mut connection)
-        .await
-        .expect("the role of DATABASE_URL may create databases");
+    let executed = try_to(url, sql).await;
+    executed.expect("the role of DATABASE_URL may create databases");
+}
+
+async fn try_to(url: &str, sql: &str) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect(url).await?;
+    let executed = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
+    executed.execute(&mut connection).await.map(drop)
 }
 
 /// A server with an organization that has one member of each role, and a second organization.

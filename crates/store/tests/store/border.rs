@@ -43,6 +43,7 @@ async fn fill(world: &World) {
     let (_, draft) = world.draft_of(document).await;
     world.save(draft, 1).await.expect("it fits");
     fill_merge(world).await;
+    fill_component(world).await;
     let path = store
         .draft(admin, draft)
         .await
@@ -114,6 +115,18 @@ async fn fill_merge(world: &World) {
     saved.expect("it fits");
     let brought = store.bring_in(admin, one, 1, (other, 2), Vec::new()).await;
     brought.expect("nothing is in conflict");
+}
+
+/// Puts a component there as an import does that was checked.
+async fn fill_component(world: &World) {
+    let insert = "insert into component (organization_id, hash, bytes, imported_by)
+        values ($1, repeat('0', 64), '\\x00', $2)";
+    sqlx::query(insert)
+        .bind(world.admin.organization.0)
+        .bind(world.admin.account.0)
+        .execute(&world.sql)
+        .await
+        .expect("the organization and the account are there");
 }
 
 /// Polls an integration, so that an item is known.

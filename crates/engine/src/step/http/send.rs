@@ -77,15 +77,8 @@ impl Call {
             headers: self.headers.clone(),
             body: self.body.clone(),
         };
-        // What answered with a redirect may have done what it was asked for: what goes wrong from
-        // there on does not say that nothing was done.
-        let done = |failure: Failure| Failure {
-            is_open: failure.is_open || !self.method.is_safe(),
-            ..failure
-        };
-        for at in 0..=HOPS {
-            let sent = hop.send(ways.client).await;
-            let response = if at == 0 { sent? } else { sent.map_err(done)? };
+        for _ in 0..=HOPS {
+            let response = hop.send(ways.client).await?;
             let Some(next) = self.redirect(&hop.url, &response)? else {
                 let read = response::read(response, now, self.is_raw).await;
                 return self.judge(&hop.url, read);
@@ -98,7 +91,15 @@ impl Call {
                 // The place at one host is not kept while another is waited for.
                 *turn = Turn::free();
                 let next = ways.clients.turn_at(ways.network, at, now, now).await;
-                *turn = next.map_err(|not_now| done(not_now.failure()))?;
+                *turn = next.map_err(|not_now| {
+                    let failure = not_now.failure();
+                    Failure {
+                        // “See the result there” says that the write was done: to wait for the
+                        // other host's turn must not send it again.
+                        is_open: failure.is_open || hop.method != self.method,
+                        ..failure
+                    }
+                })?;
             }
         }
         Err(Failure::never(format!(
