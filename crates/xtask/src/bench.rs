@@ -11,6 +11,7 @@ mod figure;
 mod hostile;
 mod matrix;
 mod openapi;
+mod report;
 mod runs;
 mod secrets;
 mod server;

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::arguments::Arguments;
 use crate::bench::figure::Figure;
-use crate::bench::{Bench, browser};
+use crate::bench::{Bench, browser, report};
 use crate::command::{Context, Failure, Outcome, progress, run};
 use crate::launch::{Postgres, Scratch};
 
@@ -40,24 +40,11 @@ pub(crate) fn measure(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
     let report = scratch.path().join("report");
     let postgres = Postgres::start(&bench.program, &scratch.path().join("data"))?;
     progress("The hostile suite");
-    let mut test = bench.toolchain.cargo();
-    test.args(["test", "--release", "--no-fail-fast", "--package"])
-        .arg(&bench.project.leptos.bin_package)
-        .args([
-            "--test",
-            "sluice",
-            "--test",
-            "code",
-            "--test",
-            "component",
-            "--",
-        ])
-        .args(["hostile::", "escape::no_way_out_reaches_a_canary"])
-        .env("SLUICE_HOSTILE_REPORT", &report)
-        .env("DATABASE_URL", &postgres.url)
-        .env("SQLX_OFFLINE", "true")
-        .stdout(std::io::stderr())
-        .current_dir(&bench.project.root);
+    let mut test = report::tests(bench, &postgres, ("SLUICE_HOSTILE_REPORT", &report));
+    for suite in ["sluice", "code", "component"] {
+        test.args(["--test", suite]);
+    }
+    test.args(["--", "hostile::", "escape::no_way_out_reaches_a_canary"]);
     // What got through is among the figures.
     let tested = run(&mut test);
     progress("Stored payloads in a browser");

@@ -4,8 +4,7 @@
 use std::fs;
 
 use crate::arguments::Arguments;
-use crate::bench::Bench;
-use crate::bench::figure::Figure;
+use crate::bench::{Bench, report};
 use crate::command::{Context, Failure, Outcome, progress, run};
 use crate::launch::{Postgres, Scratch};
 
@@ -26,36 +25,20 @@ pub(crate) fn measure(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
     let report = scratch.path().join("report");
     let postgres = Postgres::start(&bench.program, &scratch.path().join("data"))?;
     progress("The permission matrix");
-    let mut test = bench.toolchain.cargo();
-    test.args(["test", "--release", "--no-fail-fast", "--package"])
-        .arg(&bench.project.leptos.bin_package)
-        .args(["--test", "sluice", "--", "permission::"])
-        .env("SLUICE_MATRIX_REPORT", &report)
-        .env("DATABASE_URL", &postgres.url)
-        .env("SQLX_OFFLINE", "true")
-        .stdout(std::io::stderr())
-        .current_dir(&bench.project.root);
+    let mut test = report::tests(bench, &postgres, ("SLUICE_MATRIX_REPORT", &report));
+    test.args(["--test", "sluice", "--", "permission::"]);
     // What was allowed is among the figures.
     let tested = run(&mut test);
     let report = fs::read_to_string(&report).context(|| "reading what was found".to_owned())?;
     for (name, goal) in FIGURES {
-        let figure = Figure::new(name, sum(&report, name)?, "1");
-        match goal {
-            Some(goal) => figure.goal(goal).print(),
-            None => figure.print(),
-        }
+        report::print(name, sum(&report, name)?, goal);
     }
     tested
 }
 
 /// Sums a number of all reports.
 fn sum(report: &str, name: &str) -> Outcome<f64> {
-    let values: Vec<f64> = report
-        .split_whitespace()
-        .filter_map(|word| word.split_once('='))
-        .filter(|(of, _)| *of == name)
-        .filter_map(|(_, value)| value.parse().ok())
-        .collect();
+    let values = report::numbers(report, name);
     match values.len() {
         REPORTS => Ok(values.iter().sum()),
         some => Err(Failure::new(format!(

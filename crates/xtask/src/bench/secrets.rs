@@ -3,8 +3,7 @@
 use std::fs;
 
 use crate::arguments::Arguments;
-use crate::bench::figure::Figure;
-use crate::bench::{Bench, browser};
+use crate::bench::{Bench, browser, report};
 use crate::command::{Context, Failure, Outcome, progress, run};
 use crate::launch::{Postgres, Scratch};
 
@@ -32,38 +31,22 @@ pub(crate) fn measure(bench: &Bench<'_>, arguments: Arguments) -> Outcome {
     let report = scratch.path().join("report");
     let postgres = Postgres::start(&bench.program, &scratch.path().join("data"))?;
     progress("Planted secrets");
-    let mut test = bench.toolchain.cargo();
-    test.args(["test", "--release", "--no-fail-fast", "--package"])
-        .arg(&bench.project.leptos.bin_package)
-        .args(["--test", "sluice", "--"])
+    let mut test = report::tests(bench, &postgres, ("SLUICE_SECRETS_REPORT", &report));
+    test.args(["--test", "sluice", "--"])
         .args(["connection::a_planted_secret", "rotate_key::many_secrets"])
-        .env("SLUICE_SECRETS_REPORT", &report)
-        .env("SLUICE_SECRETS_ROTATED", ROTATED)
-        .env("DATABASE_URL", &postgres.url)
-        .env("SQLX_OFFLINE", "true")
-        .stdout(std::io::stderr())
-        .current_dir(&bench.project.root);
+        .env("SLUICE_SECRETS_ROTATED", ROTATED);
     // What was found is among the figures.
     let tested = run(&mut test);
     progress("Planted secrets in a browser");
     let told = browser::story(bench, "secrets", ("SLUICE_SECRETS_REPORT", &report));
     let report = fs::read_to_string(&report).context(|| "reading what was found".to_owned())?;
     for (name, goal) in FIGURES {
-        let values: Vec<f64> = report
-            .split_whitespace()
-            .filter_map(|word| word.split_once('='))
-            .filter(|(of, _)| *of == name)
-            .filter_map(|(_, value)| value.parse().ok())
-            .collect();
+        let values = report::numbers(&report, name);
         let reports = if SEARCHED.contains(&name) { 2 } else { 1 };
         if values.len() < reports {
             return Err(Failure::new(format!("Not all tests reported {name}.")));
         }
-        let figure = Figure::new(name, values.iter().sum(), "1");
-        match goal {
-            Some(goal) => figure.goal(goal).print(),
-            None => figure.print(),
-        }
+        report::print(name, values.iter().sum(), goal);
     }
     tested.and(told)
 }
