@@ -1,6 +1,6 @@
 //! What expressions can see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, Serde, Value};
@@ -16,21 +16,30 @@ pub struct Scope {
     round: Option<(Value, usize)>,
 }
 
+/// Outputs by slug. What a round of a loop adds lies above what there was before the loop, which
+/// is shared by all rounds, however much it is.
 #[derive(Clone, Debug, Default)]
-struct Steps(BTreeMap<String, Value>);
+struct Steps {
+    own: BTreeMap<String, Value>,
+    before: Option<Arc<Steps>>,
+}
+
+impl Steps {
+    /// The layers, from what was added last.
+    fn layers(&self) -> impl Iterator<Item = &Steps> {
+        std::iter::successors(Some(self), |steps| steps.before.as_deref())
+    }
+}
 
 impl Object for Steps {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.0.get(key.as_str()?).cloned()
+        let slug = key.as_str()?;
+        self.layers().find_map(|steps| steps.own.get(slug)).cloned()
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(
-            self.0
-                .keys()
-                .map(|slug| Value::from(slug.as_str()))
-                .collect(),
-        )
+        let slugs: BTreeSet<_> = self.layers().flat_map(|steps| steps.own.keys()).collect();
+        Enumerator::Values(slugs.into_iter().map(|slug| slug.as_str().into()).collect())
     }
 }
 
@@ -64,19 +73,25 @@ impl Scope {
     /// Adds (or replaces) the output of a step.
     pub fn set_step(&mut self, slug: &str, output: &serde_json::Value) {
         Arc::make_mut(&mut self.steps)
-            .0
+            .own
             .insert(slug.to_owned(), import(output));
     }
 
     /// Returns a scope for one round of the loop with that slug: `item`, `index` (from 0) and
     /// `steps.<slug>.item` and `.index` are set.
     pub fn round(&self, slug: &str, item: &serde_json::Value, index: usize) -> Self {
-        let mut scope = self.in_round(item, index);
-        let output = BTreeMap::from([("item", import(item)), ("index", Value::from(index))]);
-        Arc::make_mut(&mut scope.steps)
-            .0
-            .insert(slug.to_owned(), Value::from(output));
-        scope
+        let item = import(item);
+        let output = BTreeMap::from([("item", item.clone()), ("index", Value::from(index))]);
+        let steps = Steps {
+            own: BTreeMap::from([(slug.to_owned(), Value::from(output))]),
+            before: Some(self.steps.clone()),
+        };
+        Self {
+            trigger: self.trigger.clone(),
+            run: self.run.clone(),
+            steps: Arc::new(steps),
+            round: Some((item, index)),
+        }
     }
 
     /// Returns a scope in which `item` and `index` (from 0) are set, whatever the loop is called.
