@@ -135,7 +135,7 @@ pub fn read(text: &str) -> Result<Clip, Refusal> {
     if text.len() > 2 * limit::DOCUMENT_BYTES {
         return Err(Refusal::TooLarge);
     }
-    if payload::depth(text.as_bytes()) > JSON_DEPTH {
+    if payload::is_deeper(text.as_bytes(), JSON_DEPTH) {
         return Err(Refusal::NotSteps);
     }
     let clip: Value = serde_json::from_str(text).map_err(|_| Refusal::NotSteps)?;

@@ -455,7 +455,7 @@ impl Connector {
             return Err(whole(format!("A connector has at most {most} MiB.")));
         }
         // Its depth is judged before it is parsed, so that hostile nesting costs no stack.
-        if payload::depth(text.as_bytes()) > limit::JSON_DEPTH {
+        if payload::is_deeper(text.as_bytes(), limit::JSON_DEPTH) {
             let message = format!("It is nested deeper than {} levels.", limit::JSON_DEPTH);
             return Err(whole(message));
         }

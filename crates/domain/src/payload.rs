@@ -30,7 +30,7 @@ pub fn parse_json(bytes: &[u8]) -> Result<Value, JsonRefusal> {
     if bytes.len() > limit::PAYLOAD_BYTES {
         return Err(JsonRefusal::TooLarge(bytes.len()));
     }
-    if depth(bytes) > limit::JSON_DEPTH {
+    if is_deeper(bytes, limit::JSON_DEPTH) {
         return Err(JsonRefusal::TooDeep);
     }
     serde_json::from_slice(bytes).map_err(|error| JsonRefusal::Syntax(explain(&error, bytes)))
@@ -41,7 +41,7 @@ pub fn parse_json(bytes: &[u8]) -> Result<Value, JsonRefusal> {
 /// # Errors
 /// When it is too deep, or not JSON.
 pub fn read_json(text: &str) -> Result<Value, JsonRefusal> {
-    if depth(text.as_bytes()) > limit::JSON_DEPTH {
+    if is_deeper(text.as_bytes(), limit::JSON_DEPTH) {
         return Err(JsonRefusal::TooDeep);
     }
     serde_json::from_str(text)
@@ -53,7 +53,7 @@ pub fn read_json(text: &str) -> Result<Value, JsonRefusal> {
 /// # Errors
 /// When it is too deep, or not JSON.
 pub(crate) fn check_json(text: &str) -> Result<(), JsonRefusal> {
-    if depth(text.as_bytes()) > limit::JSON_DEPTH {
+    if is_deeper(text.as_bytes(), limit::JSON_DEPTH) {
         return Err(JsonRefusal::TooDeep);
     }
     serde_json::from_str::<Looked>(text)
@@ -157,8 +157,15 @@ fn explain(error: &serde_json::Error, bytes: &[u8]) -> String {
     format!("{what} {place}.")
 }
 
-/// Returns how deep the arrays and objects of a JSON text are nested, without parsing it.
-pub fn depth(bytes: &[u8]) -> usize {
+/// Returns whether the arrays and objects of a JSON text are nested deeper than `limit` levels,
+/// without parsing it.
+pub fn is_deeper(bytes: &[u8], limit: usize) -> bool {
+    // Most texts have few brackets, and those are counted many at a time.
+    let brackets = bytes.iter().filter(|byte| matches!(byte, b'[' | b'{'));
+    brackets.count() > limit && depth(bytes) > limit
+}
+
+fn depth(bytes: &[u8]) -> usize {
     let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
     for byte in bytes {
         match byte {

@@ -246,7 +246,7 @@ async fn checked(request: Request) -> Result<Request, Response> {
             return Err(refuse(StatusCode::BAD_REQUEST, "broken", message));
         }
     };
-    if payload::depth(&bytes) > DEPTH {
+    if payload::is_deeper(&bytes, DEPTH) {
         let message = payload::JsonRefusal::TooDeep.to_string();
         return Err(refuse(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -266,7 +266,7 @@ fn fits(handed: &Value) -> Result<(), String> {
             text.len()
         ));
     }
-    if payload::depth(text.as_bytes()) > limit::JSON_DEPTH {
+    if payload::is_deeper(text.as_bytes(), limit::JSON_DEPTH) {
         return Err(format!(
             "The input is nested deeper than {} levels. Make it flatter.",
             limit::JSON_DEPTH

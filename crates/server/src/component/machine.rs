@@ -308,7 +308,7 @@ fn read(output: &str) -> std::result::Result<Value, String> {
     if output.len() > VALUE_BYTES {
         return Err(too_large("output"));
     }
-    if payload::depth(output.as_bytes()) > limit::JSON_DEPTH {
+    if payload::is_deeper(output.as_bytes(), limit::JSON_DEPTH) {
         return Err(format!(
             "The component gave JSON that is nested deeper than {} levels. Make it flatter.",
             limit::JSON_DEPTH

@@ -17,7 +17,7 @@ pub(crate) fn payload(value: &Value) -> Result<String> {
     if text.len() > limit::PAYLOAD_BYTES {
         return Err(Refusal::PayloadTooLarge { bytes: text.len() }.into());
     }
-    if payload::depth(text.as_bytes()) > DEPTH {
+    if payload::is_deeper(text.as_bytes(), DEPTH) {
         return Err(Refusal::PayloadTooDeep.into());
     }
     Ok(text)
@@ -34,7 +34,7 @@ pub(crate) fn records(text: &str) -> Result<(), String> {
             "What the steps gave has more than {mib} MiB. Work in smaller parts."
         ));
     }
-    if payload::depth(text.as_bytes()) > DEPTH {
+    if payload::is_deeper(text.as_bytes(), DEPTH) {
         return Err(format!(
             "A step gave JSON that is nested deeper than {} levels. Make it flatter.",
             limit::JSON_DEPTH

@@ -38,7 +38,7 @@ pub fn read(text: &str) -> Result<Value, Unreadable> {
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with(['{', '[']) {
-        if payload::depth(text.as_bytes()) > limit::JSON_DEPTH {
+        if payload::is_deeper(text.as_bytes(), limit::JSON_DEPTH) {
             return Err(Unreadable::Deep);
         }
         // YAML takes nearly all JSON as well, but much more slowly; and its flow style looks alike.
