@@ -24,6 +24,7 @@ pub struct Program {
     pub(crate) time_limit: Duration,
     /// Calls start it, so that it gives a result.
     pub(crate) is_called: bool,
+    only_computes: bool,
     by_id: HashMap<StepId, usize>,
 }
 
@@ -78,6 +79,36 @@ pub(crate) enum Action {
     Stop,
 }
 
+impl Action {
+    /// Returns whether it neither touches nor waits for anything outside of the run.
+    fn only_computes(&self) -> bool {
+        match self {
+            Action::Respond
+            | Action::Set
+            | Action::Log
+            | Action::ReadCsv
+            | Action::WriteCsv
+            | Action::ReadJson
+            | Action::WriteJson
+            | Action::ReadXml
+            | Action::WriteXml
+            | Action::Filter
+            | Action::Branch(_)
+            | Action::Loop(_)
+            | Action::Try(..)
+            | Action::Parallel(_)
+            | Action::Stop => true,
+            Action::Http
+            | Action::Email
+            | Action::Query
+            | Action::Connector(_)
+            | Action::Call
+            | Action::Code
+            | Action::Delay => false,
+        }
+    }
+}
+
 /// One lane of a branch, or of a parallel step.
 #[derive(Debug)]
 pub(crate) struct Arm {
@@ -122,13 +153,22 @@ impl Program {
         };
         let is_called = compiler.is_called;
         let flow = compiler.list(&document.flow, 1, None, is_called)?;
+        let mut actions = compiler.nodes.iter().map(|node| &node.action);
         Ok(Self {
+            only_computes: actions.all(Action::only_computes),
             nodes: compiler.nodes,
             flow,
             time_limit: Duration::from_secs(document.settings.time_limit_seconds.max(1).into()),
             is_called,
             by_id: compiler.by_id,
         })
+    }
+
+    /// Returns whether no step of it touches or waits for anything outside: a run of it that is
+    /// forgotten before its end was told never was. What a Respond step answers is told by whoever
+    /// executes it.
+    pub fn only_computes(&self) -> bool {
+        self.only_computes
     }
 
     /// Returns the name of a step, as people gave it.

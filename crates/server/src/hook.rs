@@ -15,14 +15,18 @@ use engine::port::{Answer, Clock, SystemClock};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use store::{HookRoute, Incoming, Refusal};
+use uuid::Uuid;
 
 use self::signature::Forged;
 use crate::answer_desk::Reply;
 use crate::web::Web;
+use crate::worker::Beforehand;
 use crate::{answer, event};
 
 /// How long a caller waits for a Respond step.
 const WAIT: Duration = Duration::from_secs(30);
+/// Bytes of a body up to which its run may be computed before its event is kept.
+const SMALL: usize = 64 * 1024;
 /// How often a run that another process has is asked after.
 const ASK: Duration = Duration::from_millis(250);
 
@@ -60,11 +64,12 @@ pub(crate) async fn call(
         Ok(payload) => payload,
         Err(refusal) => return event::no_json(&refusal),
     };
+    let is_small = call.body.len() <= SMALL;
     // In a task of its own: a caller that hangs up must not take an event with it that is just
     // being kept, and handed to our worker.
-    let accepted = tokio::spawn(accept(web.clone(), route.clone(), payload)).await;
-    let (run, repeats) = match accepted {
-        Ok(Ok(accepted)) => accepted,
+    let accepted = tokio::spawn(accept(web.clone(), route.clone(), payload, is_small)).await;
+    let started = match accepted {
+        Ok(Ok(started)) => started,
         Ok(Err(store::Error::Refused(Refusal::Disabled))) => return unknown(&web, caller),
         Ok(Err(error)) => return failed(error),
         Err(ended) => match ended.try_into_panic() {
@@ -73,36 +78,67 @@ pub(crate) async fn call(
         },
     };
     if route.responds {
-        respond(&web, &route, run, repeats).await
+        respond(&web, &route, started).await
     } else {
-        answer::json(StatusCode::ACCEPTED, &json!({ "run": run }))
+        answer::json(StatusCode::ACCEPTED, &json!({ "run": started.run }))
     }
 }
 
-/// Makes an event durable, and hands its run to the worker of this process when that has room.
-/// Returns its run, and whether that was started by an earlier delivery of the same event.
+/// What an event started.
+struct Started {
+    run: RunId,
+    /// An earlier delivery of the same event started it.
+    repeats: bool,
+    /// What the caller gets, when that is known already.
+    reply: Option<Reply>,
+}
+
+/// Makes an event durable. When the worker of this process has room, it computes the run before
+/// that if it can, and else gets it when that is done.
 async fn accept(
     web: Arc<Web>,
     route: Arc<HookRoute>,
     payload: Value,
-) -> Result<(RunId, bool), store::Error> {
+    is_small: bool,
+) -> Result<Started, store::Error> {
     let place = web
         .worker
         .as_ref()
         .and_then(|worker| Some((worker, worker.reserve()?)));
-    let hand_to = place.as_ref().map(|(worker, _)| worker.id());
-    let delivery = route.delivery.read(&payload);
+    let beforehand = place.as_ref().filter(|_| is_small && route.enabled);
+    let beforehand = beforehand.and_then(|(worker, _)| {
+        let run = RunId(Uuid::now_v7());
+        worker.compute(route.claimed(run, SystemClock.now(), payload.clone()))
+    });
     let incoming = Incoming {
+        delivery: route.delivery.read(&payload),
         route,
         payload,
-        delivery,
-        hand_to,
+        hand_to: place.as_ref().map(|(worker, _)| worker.id()),
     };
-    let accepted = web.store.accept(incoming).await?;
+    let (accepted, told) = match beforehand {
+        Some(Beforehand {
+            computed,
+            reply,
+            untold,
+        }) => {
+            let accepted = web.store.accept_computed(incoming, computed).await?;
+            (accepted, Some((reply, untold)))
+        }
+        None => (web.store.accept(incoming).await?, None),
+    };
+    let (reply, untold) = told.filter(|_| accepted.is_computed).unwrap_or_default();
+    if let Some(untold) = untold {
+        untold.tell();
+    }
     if let (Some((worker, slot)), Some(claimed)) = (place, accepted.claimed) {
         worker.run(claimed, slot);
     }
-    Ok((accepted.run, accepted.repeats))
+    Ok(Started {
+        run: accepted.run,
+        repeats: accepted.repeats,
+        reply,
+    })
 }
 
 /// Answers a call that its sender did not sign, or not as the integration asks for.
@@ -169,9 +205,13 @@ fn again() -> Response {
 
 /// Waits for the run's Respond step and passes its answer on. A delivery that repeats another one
 /// gets the same answer, from the database: at the desk, that one may be waiting.
-async fn respond(web: &Web, route: &HookRoute, run: RunId, repeats: bool) -> Response {
+async fn respond(web: &Web, route: &HookRoute, started: Started) -> Response {
+    let run = started.run;
     let waited = async {
-        if repeats {
+        if started.reply.is_some() {
+            return started.reply;
+        }
+        if started.repeats {
             return elsewhere(web, route, run, Duration::ZERO).await;
         }
         let mut waiting = web.answers.wait(run);

@@ -125,11 +125,47 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    fn steps(&self, records: &[StepRecord]) -> Vec<SpanData> {
+    /// Returns what is to be told once it is durable that an execution ended so.
+    pub(crate) fn ended(&self, outcome: &Outcome) -> Untold {
+        let (state, records) = match outcome {
+            Outcome::Finished { state, records, .. } => (Some(*state), records.as_slice()),
+            Outcome::Answered { records, .. } => (Some(RunState::Succeeded), records.as_slice()),
+            Outcome::Waiting { records, .. } | Outcome::Calling { records, .. } => {
+                (None, records.as_slice())
+            }
+            Outcome::Lost => (None, [].as_slice()),
+        };
+        let mut untold = self.steps(records);
+        if let Some(state) = state {
+            let at = SystemClock.now();
+            let run = span::run(&self.trace, &self.about, state, self.began_at, at);
+            untold.spans.push(run);
+        }
+        untold
+    }
+
+    fn steps(&self, records: &[StepRecord]) -> Untold {
         let steps = records.iter();
-        steps
-            .filter_map(|record| span::step(&self.trace, &self.program, record))
-            .collect()
+        let spans = steps.filter_map(|record| span::step(&self.trace, &self.program, record));
+        Untold {
+            tracer: self.tracer.clone(),
+            spans: spans.collect(),
+        }
+    }
+}
+
+/// Spans of what is not durable yet.
+#[derive(Debug)]
+pub(crate) struct Untold {
+    tracer: Tracer,
+    spans: Vec<SpanData>,
+}
+
+impl Untold {
+    pub(crate) fn tell(self) {
+        for span in self.spans {
+            self.tracer.tell(span);
+        }
     }
 }
 
@@ -145,40 +181,21 @@ pub(crate) struct TracedJournal {
 impl TracedJournal {
     /// Writes how an execution ended; see [`PgJournal::finish`].
     pub(crate) async fn finish(&self, lease: Lease, outcome: Outcome) -> Result<(), Lost> {
-        let Some(traced) = &self.traced else {
-            return self.journal.finish(lease, outcome).await;
-        };
-        let (state, records) = match &outcome {
-            Outcome::Finished { state, records, .. } => (Some(*state), records.as_slice()),
-            Outcome::Answered { records, .. } => (Some(RunState::Succeeded), records.as_slice()),
-            Outcome::Waiting { records, .. } | Outcome::Calling { records, .. } => {
-                (None, records.as_slice())
-            }
-            Outcome::Lost => (None, [].as_slice()),
-        };
-        let mut spans = traced.steps(records);
-        if let Some(state) = state {
-            let at = SystemClock.now();
-            spans.push(span::run(
-                &traced.trace,
-                &traced.about,
-                state,
-                traced.began_at,
-                at,
-            ));
-        }
+        let ended = self.traced.as_ref().map(|traced| traced.ended(&outcome));
         self.journal.finish(lease, outcome).await?;
-        spans.into_iter().for_each(|span| traced.tracer.tell(span));
+        if let Some(ended) = ended {
+            ended.tell();
+        }
         Ok(())
     }
 }
 
 impl Journal for TracedJournal {
     async fn append(&self, lease: Lease, records: Vec<StepRecord>) -> Result<(), Lost> {
-        let spans = self.traced.as_ref().map(|traced| traced.steps(&records));
+        let untold = self.traced.as_ref().map(|traced| traced.steps(&records));
         self.journal.append(lease, records).await?;
-        if let (Some(traced), Some(spans)) = (&self.traced, spans) {
-            spans.into_iter().for_each(|span| traced.tracer.tell(span));
+        if let Some(untold) = untold {
+            untold.tell();
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! others are claimed from the queue in batches. A lease that is not ours any more stops its
 //! run at once; what it did is in the journal, and whoever has it now goes on from there.
 
+mod compute;
 mod host;
 mod poll;
 mod program;
@@ -29,7 +30,8 @@ use uuid::Uuid;
 
 use crate::answer_desk::{AnswerDesk, Reply};
 use crate::signal::Stop;
-use crate::trace::{TracedJournal, Tracer};
+use crate::trace::{Traced, TracedJournal, Tracer};
+pub(crate) use compute::Beforehand;
 use program::{Loaded, Programs};
 
 /// Most runs that are claimed at once.
@@ -267,19 +269,7 @@ impl Worker {
         canceled: watch::Receiver<bool>,
     ) -> Outcome {
         let run = claimed.lease.run;
-        let task = Task {
-            lease: claimed.lease,
-            program: loaded.program.clone(),
-            payload: claimed.payload,
-            created_at: claimed.created_at,
-            resumed_at: claimed.resumed_at,
-            is_test: claimed.is_test,
-            scope: claimed.scope,
-            history: claimed.history,
-            returned: claimed.returned,
-            network: claimed.network,
-            trace: journal.traced.as_ref().map(|traced| traced.trace.clone()),
-        };
+        let task = task(claimed, loaded, journal.traced.as_ref());
         let (sender, mut given) = oneshot::channel();
         let on_answer = responds.then_some(sender);
         let mut awaited = responds;
@@ -413,6 +403,22 @@ struct Place<'w> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.worker.locked().remove(&self.run);
+    }
+}
+
+fn task(claimed: ClaimedRun, loaded: &Loaded, traced: Option<&Traced>) -> Task {
+    Task {
+        lease: claimed.lease,
+        program: loaded.program.clone(),
+        payload: claimed.payload,
+        created_at: claimed.created_at,
+        resumed_at: claimed.resumed_at,
+        is_test: claimed.is_test,
+        scope: claimed.scope,
+        history: claimed.history,
+        returned: claimed.returned,
+        network: claimed.network,
+        trace: traced.map(|traced| traced.trace.clone()),
     }
 }
 

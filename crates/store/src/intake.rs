@@ -5,6 +5,7 @@
 //! bytes; more is refused, never taken and dropped. This is the seam at which another intake
 //! (a log in front of the same workers) would be put.
 
+mod computed;
 mod route;
 mod write;
 
@@ -19,9 +20,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::live::Teller;
+use crate::measure::Counters;
 use crate::run::check;
 use crate::{ClaimedRun, Refusal, Result, Store, WorkerId};
 
+pub use computed::Computed;
 pub(crate) use route::Routes;
 pub use route::{HookRoute, SigningKey};
 
@@ -53,6 +56,8 @@ pub struct Accepted {
     pub repeats: bool,
     /// The claim, when it was handed to a worker: not when the integration is throttled.
     pub claimed: Option<ClaimedRun>,
+    /// Whether it was kept as [`Computed`]: it is over.
+    pub is_computed: bool,
 }
 
 /// The way to the task that writes.
@@ -68,6 +73,8 @@ struct Kept {
     at: Timestamp,
     /// Whether its run belongs to the worker that it was to be handed to.
     is_handed: bool,
+    /// Whether its run was kept as it was computed.
+    is_computed: bool,
     /// The run of an earlier delivery of the same event; then this one started none.
     repeats: Option<RunId>,
 }
@@ -81,14 +88,35 @@ struct Event {
     payload: String,
     delivery: Option<String>,
     hand_to: Option<WorkerId>,
+    computed: Option<Computed>,
     done: oneshot::Sender<Result<Kept, String>>,
     _room: OwnedSemaphorePermit,
 }
 
+impl HookRoute {
+    /// Returns the first claim of a run that an event starts, before anything was recorded of it.
+    pub fn claimed(&self, run: RunId, created_at: Timestamp, payload: Value) -> ClaimedRun {
+        ClaimedRun {
+            lease: Lease { run, fence: 1 },
+            organization: self.organization,
+            integration: self.integration,
+            hash: self.hash.clone(),
+            payload,
+            created_at,
+            resumed_at: None,
+            is_test: false,
+            scope: TestScope::Whole,
+            history: Vec::new(),
+            returned: None,
+            network: self.network.clone(),
+        }
+    }
+}
+
 impl Intake {
-    pub(crate) fn start(system: PgPool, live: Teller) -> Self {
+    pub(crate) fn start(system: PgPool, live: Teller, counters: Arc<Counters>) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(write::all(receiver, system, live));
+        tokio::spawn(write::all(receiver, system, live, counters));
         Self {
             events: sender,
             room: Arc::new(Semaphore::new(WAITING_KIB)),
@@ -102,11 +130,13 @@ impl Intake {
         payload: String,
         delivery: Option<String>,
         hand_to: Option<WorkerId>,
+        computed: Option<Computed>,
     ) -> Result<(RunId, oneshot::Receiver<Result<Kept, String>>)> {
         let kib = u32::try_from(payload.len().div_ceil(1_024)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
         let room = room.map_err(|_| Refusal::Overloaded)?;
-        let run = RunId(Uuid::now_v7());
+        let run = computed.as_ref().map(|computed| computed.run);
+        let run = run.unwrap_or_else(|| RunId(Uuid::now_v7()));
         let (done, durable) = oneshot::channel();
         let event = Uuid::now_v7();
         let event = Event {
@@ -116,6 +146,7 @@ impl Intake {
             payload,
             delivery,
             hand_to,
+            computed,
             done,
             _room: room,
         };
@@ -135,6 +166,24 @@ impl Store {
     /// moment), or the database does not answer. Then nothing was accepted, unless the answer of
     /// the database was lost on the way.
     pub async fn accept(&self, incoming: Incoming) -> Result<Accepted> {
+        self.keep(incoming, None).await
+    }
+
+    /// Accepts an event whose run is over, should it be kept so: like [`Store::accept`]. It is kept
+    /// as any other, and its run executed then, when the integration is throttled (its runs have an
+    /// order) or failing (whoever was told so is told that it recovered).
+    ///
+    /// # Errors
+    /// As [`Store::accept`] has them; then the run never was.
+    pub async fn accept_computed(
+        &self,
+        incoming: Incoming,
+        computed: Computed,
+    ) -> Result<Accepted> {
+        self.keep(incoming, Some(computed)).await
+    }
+
+    async fn keep(&self, incoming: Incoming, computed: Option<Computed>) -> Result<Accepted> {
         let Incoming {
             route,
             payload,
@@ -145,34 +194,22 @@ impl Store {
             return Err(Refusal::Disabled.into());
         }
         let text = check::payload(&payload)?;
-        let on_the_way = self
-            .inner
-            .intake
-            .send(Arc::clone(&route), text, delivery, hand_to)?;
+        let on_the_way =
+            self.inner
+                .intake
+                .send(Arc::clone(&route), text, delivery, hand_to, computed)?;
         let (run, durable) = on_the_way;
         let closed = || sqlx::Error::PoolClosed;
         let kept = durable
             .await
             .map_err(|_| closed())?
             .map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
-        let claimed = kept.is_handed.then(|| ClaimedRun {
-            lease: Lease { run, fence: 1 },
-            organization: route.organization,
-            integration: route.integration,
-            hash: route.hash.clone(),
-            payload,
-            created_at: kept.at,
-            resumed_at: None,
-            is_test: false,
-            scope: TestScope::Whole,
-            history: Vec::new(),
-            returned: None,
-            network: route.network.clone(),
-        });
+        let claimed = kept.is_handed.then(|| route.claimed(run, kept.at, payload));
         Ok(Accepted {
             run: kept.repeats.unwrap_or(run),
             repeats: kept.repeats.is_some(),
             claimed,
+            is_computed: kept.is_computed,
         })
     }
 }

@@ -174,13 +174,21 @@ fn retries(records: &[StepRecord]) -> u64 {
         .sum()
 }
 
-/// Returns records as JSON here, on the run's own task, so that the writing task only joins texts.
-fn json(run: RunId, records: &[StepRecord]) -> Result<String, Lost> {
-    let texts: Result<Vec<_>, _> = records.iter().map(serde_json::to_string).collect();
-    texts.map(|texts| texts.join(",")).map_err(|error| {
-        tracing::error!(%run, %error, "records cannot be written as JSON");
-        Lost
-    })
+/// Returns records as JSON, with commas between them, here, on the run's own task, so that the
+/// writing task only joins texts.
+pub(crate) fn json(run: RunId, records: &[StepRecord]) -> Result<String, Lost> {
+    let mut bytes = Vec::new();
+    for record in records {
+        if !bytes.is_empty() {
+            bytes.push(b',');
+        }
+        if let Err(error) = serde_json::to_writer(&mut bytes, record) {
+            tracing::error!(%run, %error, "records cannot be written as JSON");
+            return Err(Lost);
+        }
+    }
+    // What it writes is always a text.
+    String::from_utf8(bytes).map_err(|_| Lost)
 }
 
 impl Store {

@@ -52,7 +52,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use alert::ClaimedAlert;
 pub use connector::read_connector;
 pub use error::{Error, Refusal};
-pub use intake::{Accepted, HookRoute, Incoming, SigningKey};
+pub use intake::{Accepted, Computed, HookRoute, Incoming, SigningKey};
 pub use journal::PgJournal;
 pub use live::Changed;
 pub use measure::{Backlog, COUNTED_INTEGRATIONS, Done, Histogram};
@@ -136,8 +136,9 @@ impl Store {
         let members = pool(half).connect_with(options).await?;
         let system = pool(half).connect_with(machinery).await?;
         let live = live::Live::start(system.clone()).await?;
-        let intake = intake::Intake::start(system.clone(), live.teller().clone());
         let counters = Arc::new(measure::Counters::default());
+        let intake =
+            intake::Intake::start(system.clone(), live.teller().clone(), Arc::clone(&counters));
         let journal =
             journal::PgJournal::start(system.clone(), live.teller().clone(), Arc::clone(&counters));
         Ok(Self {

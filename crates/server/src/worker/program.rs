@@ -50,6 +50,11 @@ impl Default for Programs {
 }
 
 impl Programs {
+    /// Returns a program that is kept.
+    pub(super) fn kept(&self, hash: &DocumentHash) -> Option<Arc<Loaded>> {
+        self.0.get(hash)
+    }
+
     /// Returns the program of a run.
     ///
     /// # Errors
@@ -59,7 +64,7 @@ impl Programs {
         store: &Store,
         claimed: &ClaimedRun,
     ) -> Result<Arc<Loaded>, Outcome> {
-        if let Some(loaded) = self.0.get(&claimed.hash) {
+        if let Some(loaded) = self.kept(&claimed.hash) {
             return Ok(loaded);
         }
         let document = match store.document(claimed.organization, &claimed.hash).await {

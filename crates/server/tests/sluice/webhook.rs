@@ -179,6 +179,66 @@ async fn a_respond_step_answers_the_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_only_computes_is_over_when_its_event_is_acknowledged() {
+    let app = TestApp::start().await;
+    let copy = json!({ "values": { "id": "{{ trigger.body.id }}", "at": "{{ run.started_at }}" } });
+    let (_, told) = app.publish(&webhook(&[("set", "Copy", copy)])).await;
+    let (_, answered) = app.publish(&responding(json!(201))).await;
+    for path in [told, answered] {
+        // The first is executed after its event was kept: its document has to be read.
+        let first = app.anonymous.post_json(&path, &json!({ "id": 0 })).await;
+        if first.status == 202 {
+            app.ended(&first.json()["run"], SOON).await;
+        }
+        for id in 1..20 {
+            let answer = app.anonymous.post_json(&path, &json!({ "id": id })).await;
+            let run = match answer.status {
+                202 => answer.json()["run"].clone(),
+                _ => {
+                    assert_eq!((answer.status, answer.json()), (201, json!({ "id": id })));
+                    assert_eq!(answer.header("x-order"), id.to_string());
+                    let listed = json!({ "integration": null, "state": null, "before": null });
+                    app.admin.must("runs", listed).await[0]["id"].clone()
+                }
+            };
+            // Not waited for: it is there.
+            let run = app.admin.must("read_run", json!({ "id": run })).await;
+            assert_eq!(run["summary"]["state"], "succeeded", "{run}");
+            assert_eq!(run["payload"]["body"], json!({ "id": id }));
+            assert_eq!(run["records"].as_array().map(Vec::len), Some(1), "{run}");
+        }
+    }
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_computes_for_long_or_fails_is_executed_like_any_other() {
+    let app = TestApp::start().await;
+    let items = json!({ "items": "{{ range(trigger.body.times) | list }}" });
+    let divide = json!({ "values": { "n": "{{ 1 // trigger.body.by }}" } });
+    let steps = [("loop", "Each", items), ("set", "Divide", divide)];
+    let mut document = document("webhook", &steps);
+    let inner = document.flow.pop().expect("there are two steps");
+    let each = document.steps.get_mut(&document.flow[0]);
+    each.expect("it is there").lanes[0].steps.push(inner);
+    let (_, path) = app.publish(&wire(&document)).await;
+    for _ in 0..3 {
+        for (times, by, state) in [
+            (2_000, 2, "succeeded"),
+            (2, 0, "failed"),
+            (2, 2, "succeeded"),
+        ] {
+            let body = json!({ "times": times, "by": by });
+            let answer = app.anonymous.post_json(&path, &body).await;
+            assert_eq!(answer.status, 202, "{}", answer.text);
+            let run = app.ended(&answer.json()["run"], SOON).await;
+            assert_eq!(run["summary"]["state"], state, "{run}");
+        }
+    }
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_answer_of_a_run_that_another_process_executes_comes_too() {
     let app = TestApp::with_role("web").await;
     let (_, path) = app.publish(&responding(json!(200))).await;

@@ -1,14 +1,17 @@
 //! The task that writes events and their runs.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
+use domain::run::RunState;
 use domain::{RunId, Timestamp};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 
-use super::{Event, Kept};
+use super::{Computed, Event, Kept};
 use crate::live::{Changed, Teller, What};
+use crate::measure::{Counters, Ended};
 use crate::own_connection::OwnConnection;
 use crate::queue::LEASE;
 use crate::writers::Writers;
@@ -20,7 +23,12 @@ const AT_ONCE: usize = 512;
 const AT_ONCE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Writes until nobody can send any more, and what was sent is written.
-pub(super) async fn all(mut events: mpsc::Receiver<Event>, system: PgPool, live: Teller) {
+pub(super) async fn all(
+    mut events: mpsc::Receiver<Event>,
+    system: PgPool,
+    live: Teller,
+    counters: Arc<Counters>,
+) {
     let mut writers = Writers::new(system);
     let mut waiting = VecDeque::with_capacity(AT_ONCE);
     let mut came = Vec::with_capacity(AT_ONCE);
@@ -29,8 +37,9 @@ pub(super) async fn all(mut events: mpsc::Receiver<Event>, system: PgPool, live:
         while writers.is_ready(waiting.len()) {
             let batch = take(&mut waiting);
             let live = live.clone();
+            let counters = Arc::clone(&counters);
             writers.begin(|mut connection| async move {
-                persist(batch, &mut connection, &live).await;
+                persist(batch, &mut connection, &live, &counters).await;
                 connection
             });
         }
@@ -58,36 +67,45 @@ fn take(waiting: &mut VecDeque<Event>) -> Vec<Event> {
     waiting.drain(..count).collect()
 }
 
-async fn persist(events: Vec<Event>, connection: &mut OwnConnection, live: &Teller) {
+async fn persist(
+    events: Vec<Event>,
+    connection: &mut OwnConnection,
+    live: &Teller,
+    counters: &Counters,
+) {
     let written = match connection.get().await {
         Ok(open) => once(&events, open).await,
         Err(error) => Err(error),
     };
     match written {
         Ok(written) => {
-            let is_handed = |event: &Event| {
-                event.hand_to.is_some()
-                    && !written.held.contains(&event.run)
-                    && !written.repeated.contains_key(&event.run)
-            };
-            let wants_nobody =
-                |event: &Event| is_handed(event) || written.repeated.contains_key(&event.run);
-            if !events.iter().all(wants_nobody) {
+            let kept: Vec<_> = events.iter().map(|event| written.of(event)).collect();
+            if !kept.iter().all(Kept::wants_nobody) {
                 live.wake_workers();
             }
-            for event in events {
-                let kept = Kept {
-                    at: written.at,
-                    is_handed: is_handed(&event),
-                    repeats: written.repeated.get(&event.run).copied(),
-                };
+            let computed = events
+                .iter()
+                .zip(&kept)
+                .filter(|(_, kept)| kept.is_computed);
+            let ended = computed.map(|(event, kept)| {
+                let began_at = event.computed.as_ref().map(|computed| computed.began_at);
+                Ended {
+                    integration: event.route.integration,
+                    state: RunState::Succeeded,
+                    latency_ms: began_at.map(|began_at| kept.at.since(began_at)),
+                }
+            });
+            counters.ended(&ended.collect::<Vec<_>>());
+            for (event, kept) in events.into_iter().zip(kept) {
                 tell(event, kept, live);
             }
         }
-        // One event that the database refuses must not take the others with it.
-        Err(error) if events.len() > 1 && error.as_database_error().is_some() => {
-            for event in events {
-                Box::pin(persist(vec![event], connection, live)).await;
+        // One event that the database refuses must not take the others with it, nor what was
+        // computed of it the event.
+        Err(error) if may_do_better(&events) && error.as_database_error().is_some() => {
+            for mut event in events {
+                event.computed = None;
+                Box::pin(persist(vec![event], connection, live, counters)).await;
             }
         }
         Err(error) => {
@@ -99,6 +117,11 @@ async fn persist(events: Vec<Event>, connection: &mut OwnConnection, live: &Tell
             }
         }
     }
+}
+
+/// Returns whether events may be kept one by one, as they came, when the database refuses them.
+fn may_do_better(events: &[Event]) -> bool {
+    events.len() > 1 || events.iter().any(|event| event.computed.is_some())
 }
 
 fn tell(event: Event, kept: Kept, live: &Teller) {
@@ -118,11 +141,38 @@ struct Written {
     held: HashSet<RunId>,
     /// The runs that were not started, each with that of an earlier delivery of the same event.
     repeated: HashMap<RunId, RunId>,
+    /// The runs that were kept as they were computed.
+    computed: HashSet<RunId>,
+}
+
+impl Written {
+    fn of(&self, event: &Event) -> Kept {
+        let repeats = self.repeated.get(&event.run).copied();
+        let is_computed = self.computed.contains(&event.run);
+        Kept {
+            at: self.at,
+            is_handed: event.hand_to.is_some()
+                && repeats.is_none()
+                && !is_computed
+                && !self.held.contains(&event.run),
+            is_computed,
+            repeats,
+        }
+    }
+}
+
+impl Kept {
+    /// Returns whether no other worker need look for its run.
+    fn wants_nobody(&self) -> bool {
+        self.is_handed || self.is_computed || self.repeats.is_some()
+    }
 }
 
 /// Writes events, their runs and their places in the queue; returns when that was. A run that is
 /// handed to a worker is claimed by it from the start, unless its integration is throttled. Others
-/// ring for any worker.
+/// ring for any worker. A run that was computed is written as it ended, without ever being in the
+/// queue; unless its integration is throttled, or failing: then it is handed over, as the end of
+/// each run of a failing integration is looked at by the journal.
 ///
 /// Of several deliveries of one event the first is written: see `deliver` in the migrations. It is
 /// called after the throttles were locked, so that nobody waits in a circle, and only when an event
@@ -160,12 +210,20 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
         .iter()
         .map(|event| event.delivery.as_ref().map(|_| event.route.delivery.key()))
         .collect();
+    let computed = || events.iter().map(|event| event.computed.as_ref());
+    let began: Vec<_> = computed()
+        .map(|computed| computed.map(|computed| timestamp::write(computed.began_at)))
+        .collect();
+    let records: Vec<_> = computed()
+        .map(|computed| computed.and_then(Computed::records))
+        .collect();
     let written = sqlx::query!(
         r#"with given as (
                select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[],
-                    $6::integer[], $7::text[], $8::uuid[], $10::text[])
+                    $6::integer[], $7::text[], $8::uuid[], $10::text[], $13::timestamptz[],
+                    $14::text[])
                     as given (event_id, run_id, organization_id, integration_id, hash,
-                        version_number, payload, worker, name)
+                        version_number, payload, worker, name, began_at, records)
            ), throttled as materialized (
                select throttled(array(
                    select distinct integration_id from given where worker is not null
@@ -175,8 +233,14 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                where $11 and (select count(*) from throttled) >= 0
            ), incoming as materialized (
                select event_id, run_id, organization_id, integration_id, hash, version_number,
-                    payload, name, case when throttled.integration_id is null then worker end as worker,
-                    worker is not null and throttled.integration_id is not null as is_held
+                    payload, name, records,
+                    case when throttled.integration_id is null then worker end as worker,
+                    worker is not null and throttled.integration_id is not null as is_held,
+                    case when throttled.integration_id is null and not exists (
+                        select from failing
+                        where failing.integration_id = given.integration_id and cause = 'runs'
+                            and since is not null
+                    ) then began_at end as began_at
                from given left join throttled using (integration_id)
                where run_id not in (select run_id from repeated)
            ), kept as (
@@ -186,17 +250,24 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                from incoming
            ), begun as (
                insert into run (run_id, organization_id, integration_id, event_id, hash, is_test,
-                    version_number, state, started_at)
+                    version_number, state, created_at, started_at, finished_at)
                select run_id, organization_id, integration_id, event_id, hash, false,
                     version_number,
-                    case when worker is null then 'queued' else 'running' end,
-                    case when worker is not null then now() end
+                    case when began_at is not null then 'succeeded'
+                        when worker is not null then 'running' else 'queued' end,
+                    coalesce(began_at, now()),
+                    case when worker is not null then coalesce(began_at, now()) end,
+                    case when began_at is not null then greatest(began_at, now()) end
                from incoming
+           ), recorded as (
+               insert into run_record (run_id, organization_id, records)
+               select run_id, organization_id, records::json from incoming
+               where began_at is not null and records is not null
            ), queued as (
                insert into run_queue (run_id, line_id, worker, fence, lease_until)
                select run_id, integration_id, worker, (worker is not null)::integer,
                     case when worker is not null then now() + make_interval(secs => $9) end
-               from incoming
+               from incoming where began_at is null
            ), rung as materialized (
                select pg_notify('run_queued', '') where exists (
                    select from incoming where worker is null
@@ -204,7 +275,8 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
            )
            select now() as "now!", array(select run_id from incoming where is_held) as "held!",
                 array(select run_id from repeated order by run_id) as "repeated!",
-                array(select first_id from repeated order by run_id) as "firsts!"
+                array(select first_id from repeated order by run_id) as "firsts!",
+                array(select run_id from incoming where began_at is not null) as "computed!"
            from (select count(*) from rung) as done"#,
         &ids,
         &runs,
@@ -218,6 +290,8 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
         &deliveries as &[Option<&str>],
         deliveries.iter().any(Option::is_some),
         &sources as &[Option<String>],
+        &began as &[Option<time::OffsetDateTime>],
+        &records as &[Option<&str>],
     )
     .fetch_one(connection)
     .await?;
@@ -230,5 +304,6 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
             .map(RunId)
             .zip(written.firsts.into_iter().map(RunId))
             .collect(),
+        computed: written.computed.into_iter().map(RunId).collect(),
     })
 }

@@ -7,6 +7,7 @@ mod border;
 mod callers;
 mod calling;
 mod changed;
+mod computed;
 mod connection;
 mod connector;
 mod consent;

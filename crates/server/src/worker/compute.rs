@@ -1,0 +1,78 @@
+//! Executes a run before its event is kept, when all of it is computing.
+//!
+//! Nothing outside may know of a run whose event is not durable. But a run that only computes is
+//! known by nobody until its end is told: it is executed at once, on the task that accepts its
+//! event, and both are written together. A run that turns out to be more than that is forgotten
+//! here, and executed as any other after its event was kept.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+
+use domain::run::{RunState, StepRecord};
+use engine::port::{Answer, Journal, Lease, Lost};
+use futures::FutureExt;
+use store::{ClaimedRun, Computed};
+use tokio::sync::{oneshot, watch};
+
+use super::{Worker, task};
+use crate::answer_desk::Reply;
+use crate::trace::Untold;
+
+/// How often a run may give way to others, each time after 64 steps, before it is too long to be
+/// computed while a caller waits.
+const TURNS: usize = 8;
+
+/// A run that was computed, and what is told of it when it is kept.
+#[derive(Debug)]
+pub(crate) struct Beforehand {
+    /// What is to be kept.
+    pub(crate) computed: Computed,
+    /// What its caller gets, if that one waits.
+    pub(crate) reply: Option<Reply>,
+    /// Its trace.
+    pub(crate) untold: Option<Untold>,
+}
+
+/// Keeps nothing. A run with so many records that some must be written before its end stops here.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Journal for Nowhere {
+    async fn append(&self, _: Lease, _: Vec<StepRecord>) -> Result<(), Lost> {
+        Err(Lost)
+    }
+}
+
+impl Worker {
+    /// Executes a run whose event is not kept yet; `None` when it does not come to a good end
+    /// right here, by computing alone.
+    pub(crate) fn compute(&self, claimed: ClaimedRun) -> Option<Beforehand> {
+        let loaded = self.programs.kept(&claimed.hash)?;
+        if !loaded.program.only_computes() {
+            return None;
+        }
+        let (run, began_at) = (claimed.lease.run, claimed.created_at);
+        let tracer = self.tracer.as_ref();
+        let traced = tracer.and_then(|tracer| tracer.begin(&claimed, &loaded.program));
+        let task = task(claimed, &loaded, traced.as_ref());
+        let (sender, answer) = oneshot::channel();
+        let on_answer = loaded.responds.then_some(sender);
+        let (_cancel, canceled) = watch::channel(false);
+        let execution = self.engine.execute(task, &Nowhere, on_answer, canceled);
+        let mut execution = pin!(AssertUnwindSafe(execution).catch_unwind());
+        let turns = (0..TURNS).map(|_| execution.as_mut().now_or_never());
+        // One that panics does so again, where that is told.
+        let outcome = turns.flatten().next()?.ok()?;
+        let computed = Computed::of(run, began_at, &outcome)?;
+        Some(Beforehand {
+            computed,
+            reply: loaded.responds.then(|| reply(answer)),
+            untold: traced.map(|traced| traced.ended(&outcome)),
+        })
+    }
+}
+
+fn reply(mut answer: oneshot::Receiver<Answer>) -> Reply {
+    let answer = answer.try_recv();
+    answer.map_or(Reply::Ended(RunState::Succeeded), Reply::Answer)
+}

@@ -1,0 +1,52 @@
+//! Runs that were executed before their event was kept.
+
+use domain::run::RunState;
+use domain::{RunId, Timestamp};
+use engine::Outcome;
+
+use crate::journal;
+use crate::run::check;
+
+/// A run that came to its end before its event was kept. Only a run that touches nothing outside
+/// may: should the event not be kept, nothing of it ever was. Event, run and records become
+/// durable together then, in one write where there would be two, and the run is never queued.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    pub(super) run: RunId,
+    /// When it began; what its expressions saw.
+    pub(super) began_at: Timestamp,
+    /// A JSON array; `None` without any records.
+    records: Option<String>,
+}
+
+impl Computed {
+    /// Returns what is kept of a run that ended so; `None` when it did not succeed, or its records
+    /// cannot be kept: then it is executed after its event was kept, and the journal writes of it
+    /// what there is to write.
+    pub fn of(run: RunId, began_at: Timestamp, outcome: &Outcome) -> Option<Self> {
+        let Outcome::Finished {
+            state: RunState::Succeeded,
+            records,
+            ..
+        } = outcome
+        else {
+            return None;
+        };
+        let records = if records.is_empty() {
+            None
+        } else {
+            let text = format!("[{}]", journal::json(run, records).ok()?);
+            check::records(&text).ok()?;
+            Some(text)
+        };
+        Some(Self {
+            run,
+            began_at,
+            records,
+        })
+    }
+
+    pub(super) fn records(&self) -> Option<&str> {
+        self.records.as_deref()
+    }
+}

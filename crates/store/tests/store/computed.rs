@@ -1,0 +1,174 @@
+//! Runs that were executed before their event was kept.
+
+use std::sync::Arc;
+
+use domain::run::RunState;
+use domain::{Document, RunId, Timestamp};
+use engine::Outcome;
+use serde_json::json;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use store::{Accepted, Computed, HookRoute, Incoming, Store, WorkerId};
+use uuid::Uuid;
+
+use crate::alert::{kinds, run, sent};
+use crate::journal::record;
+use crate::world::{World, clean};
+
+fn succeeded() -> Outcome {
+    Outcome::Finished {
+        state: RunState::Succeeded,
+        error: None,
+        records: vec![record(1, "one"), record(2, "two")],
+    }
+}
+
+fn computed(began_at: Timestamp) -> Computed {
+    let run = RunId(Uuid::now_v7());
+    Computed::of(run, began_at, &succeeded()).expect("it succeeded")
+}
+
+async fn accept(store: &Store, route: &Arc<HookRoute>, computed: Computed) -> Accepted {
+    let payload = json!({ "body": { "id": 7 } });
+    let incoming = Incoming {
+        route: route.clone(),
+        delivery: route.delivery.read(&payload),
+        payload,
+        hand_to: Some(WorkerId::random()),
+    };
+    let accepted = store.accept_computed(incoming, computed).await;
+    accepted.expect("there is room")
+}
+
+#[sqlx::test]
+async fn what_was_computed_is_kept_as_it_ended_and_is_never_queued(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let (_, route) = world.hook().await;
+    let began_at = Timestamp(store.now().await.expect("it answers").0 - 5);
+    let accepted = accept(store, &route, computed(began_at)).await;
+    assert!(accepted.is_computed && accepted.claimed.is_none() && !accepted.repeats);
+    let kept = store.run(admin, accepted.run).await.expect("it is there");
+    assert_eq!(kept.summary.state, RunState::Succeeded);
+    assert_eq!(kept.summary.created_at, began_at);
+    assert!(kept.summary.finished_at >= Some(began_at));
+    assert_eq!(kept.records, [record(1, "one"), record(2, "two")]);
+    assert_eq!(kept.payload, Some(json!({ "body": { "id": 7 } })));
+    for query in [
+        "select count(*) from event",
+        "select count(*) from run",
+        "select count(*) from run_record",
+    ] {
+        assert_eq!(world.count(query).await, 1, "{query}");
+    }
+    assert_eq!(world.count("select count(*) from run_queue").await, 0);
+    let done = store.done();
+    assert_eq!(
+        done.finished,
+        [(Some(route.integration), RunState::Succeeded, 1)]
+    );
+    assert_eq!(done.latency_ms.count, 1);
+    world.end().await;
+}
+
+#[test]
+fn only_a_success_is_kept_as_it_was_computed() {
+    let outcomes = [
+        Outcome::Finished {
+            state: RunState::Failed,
+            error: Some("it could not".to_owned()),
+            records: Vec::new(),
+        },
+        Outcome::Waiting {
+            until: Timestamp(0),
+            records: Vec::new(),
+        },
+        Outcome::Lost,
+    ];
+    for outcome in outcomes {
+        let kept = Computed::of(RunId(Uuid::now_v7()), Timestamp(0), &outcome);
+        assert!(kept.is_none(), "{outcome:?}");
+    }
+}
+
+#[sqlx::test]
+async fn runs_of_a_failing_integration_end_in_the_journal_so_that_its_recovery_is_told(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (_, route) = world.hook().await;
+    run(&world, &route, RunState::Failed).await;
+    assert_eq!(sent(&world.store).await.len(), 1);
+    let accepted = accept(&world.store, &route, computed(Timestamp(0))).await;
+    assert!(!accepted.is_computed);
+    let claimed = accepted.claimed.expect("it is executed here");
+    assert_eq!(claimed.lease.run, accepted.run);
+    let journal = world.store.journal();
+    let ended = journal.finish(claimed.lease, succeeded()).await;
+    ended.expect("nobody else has it");
+    let letters = sent(&world.store).await;
+    assert_eq!(kinds(&letters), [domain::alert::Kind::Recovered]);
+    let accepted = accept(&world.store, &route, computed(Timestamp(0))).await;
+    assert!(accepted.is_computed, "from then on as before");
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn runs_of_a_throttled_integration_wait_for_their_turn(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (integration, route) = world.hook().await;
+    let paused = world
+        .store
+        .set_paused(&world.admin, integration, true)
+        .await;
+    paused.expect("an Admin may");
+    let accepted = accept(&world.store, &route, computed(Timestamp(0))).await;
+    assert!(!accepted.is_computed && accepted.claimed.is_none());
+    let kept = world.store.run(&world.admin, accepted.run).await;
+    let kept = kept.expect("it is there");
+    assert_eq!(kept.summary.state, RunState::Queued);
+    assert!(kept.records.is_empty(), "nothing of it happened yet");
+    assert_ne!(kept.summary.created_at, Timestamp(0));
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn of_an_event_that_came_before_nothing_is_kept(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let mut named: Document = clean("webhook");
+    let config = &mut named.trigger.config;
+    config.insert("delivery_id".to_owned(), json!("body"));
+    config.insert("delivery_pointer".to_owned(), json!("/id"));
+    let route = world.route(world.publish(named).await).await;
+    let began_at = world.store.now().await.expect("it answers");
+    let first = accept(&world.store, &route, computed(began_at)).await;
+    let again = accept(&world.store, &route, computed(began_at)).await;
+    assert!(first.is_computed && !first.repeats);
+    assert!(again.repeats && !again.is_computed && again.claimed.is_none());
+    assert_eq!(again.run, first.run);
+    assert_eq!(world.count("select count(*) from run").await, 1);
+    assert_eq!(world.count("select count(*) from run_record").await, 1);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn an_event_is_kept_although_the_database_refuses_what_was_computed_of_it(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (_, route) = world.hook().await;
+    // Stands for whatever a database may refuse.
+    world
+        .execute("alter table run_record add check (records::text not like '%two%')")
+        .await;
+    let accepted = accept(&world.store, &route, computed(Timestamp(0))).await;
+    assert!(!accepted.is_computed && accepted.claimed.is_some());
+    world.end().await;
+}
