@@ -307,3 +307,22 @@ test("who is offline for half a minute goes on working, and nothing is lost when
   expect(messages).toEqual(["written offline", undefined, "written meanwhile", saved.steps[saved.flow[3]].config.message]);
   await expect.poll(() => theirs.revision()).toBe(await ours.revision());
 });
+
+test("what changes before a page listens is shown all the same", async ({ organization, signedIn }) => {
+  const { admin } = organization.as;
+  await create(admin, "There before", document("webhook", []));
+  const page = await signedIn("collaborator");
+  let listen = () => {};
+  const held = new Promise<void>((resolve) => {
+    listen = resolve;
+  });
+  await page.route("**/live", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto("/");
+  await expect(page.getByRole("link", { name: "There before" })).toBeVisible();
+  await create(admin, "Made meanwhile", document("webhook", []));
+  listen();
+  await expect(page.getByRole("link", { name: "Made meanwhile" })).toBeVisible();
+});

@@ -43,8 +43,8 @@ pub fn use_changes(handler: impl Fn(Changed) + 'static) {
     on_cleanup(move || CHANGES.with(|all| all.borrow_mut().retain(|(other, _)| *other != id)));
 }
 
-/// Calls `handler` when changes may have been missed (the connection was lost and is back, the
-/// session ended and is back), as long as the calling screen is shown.
+/// Calls `handler` when changes may have been missed (the connection is there, for the first time
+/// or again; the session ended and is back), as long as the calling screen is shown.
 pub fn use_refetch(handler: impl Fn() + 'static) {
     let id = next_id();
     REFETCHES.with(|all| all.borrow_mut().push((id, Rc::new(move |()| handler()))));
@@ -86,11 +86,12 @@ pub(crate) fn connect() {
     });
     let open = Closure::<dyn FnMut(Event)>::new(|_| {
         WAIT.set(WAIT_MS.0);
-        let was_lost = IS_LOST.with(|lost| lost.get_untracked());
-        if was_lost {
+        if IS_LOST.with(|lost| lost.get_untracked()) {
             IS_LOST.with(|lost| lost.set(false));
-            refetch();
         }
+        // Also the first time: what is shown was read before anyone listened, some of it before
+        // the page's own code was there.
+        refetch();
     });
     let error = Closure::<dyn FnMut(Event)>::new(|_| lost());
     source.set_onmessage(Some(message.as_ref().unchecked_ref()));
