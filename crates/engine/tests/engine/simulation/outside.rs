@@ -403,6 +403,7 @@ pub(super) fn answer(chance: &mut Chance, method: &str, is_calm: bool) -> Result
         answer: Value::Null,
         retry,
         is_open,
+        is_before_host: false,
     };
     let well = Ok(json!({"status": 200, "headers": {}, "body": {"n": chance.below(3)}}));
     if is_calm {
