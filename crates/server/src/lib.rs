@@ -31,6 +31,7 @@ mod guard;
 mod health;
 mod hook;
 mod master_key;
+mod outage;
 mod own_call;
 mod page;
 mod shell;
