@@ -34,4 +34,5 @@ mod master_key;
 mod outage;
 mod own_call;
 mod page;
+mod sandbox;
 mod shell;
