@@ -171,7 +171,8 @@ impl TokenRequest<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 let failure = explain(&url, &error);
-                let told = (failure.retry != Retry::Never).then_some(match failure.is_open {
+                let is_of_host = failure.retry != Retry::Never && !failure.is_before_host;
+                let told = is_of_host.then_some(match failure.is_open {
                     true => Told::Silent,
                     false => Told::Unreachable,
                 });

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::code;
+use crate::{code, component};
 
 /// What `sluice --help` prints.
 pub const HELP: &str = "\
@@ -73,6 +73,9 @@ pub enum Command {
     /// Run one piece of code, confined, for a server that started this process; see
     /// [`crate::code`]. Not for people, so the help does not name it.
     RunCode,
+    /// Try to compile one module, confined, for a server that started this process; see
+    /// [`crate::component`]. Not for people either.
+    TryComponent,
     /// Print the version.
     Version,
     /// Print the help.
@@ -156,6 +159,7 @@ impl Arguments {
                     read.files.push(word.into());
                 }
                 code::ARGUMENT if first => read.command = Command::RunCode,
+                component::ARGUMENT if first => read.command = Command::TryComponent,
                 "--version" | "-V" => read.command = Command::Version,
                 "--help" | "-h" | "help" => read.command = Command::Help,
                 "--listen" => read.listen = Some(value("--listen")?),

@@ -22,8 +22,11 @@ pub(crate) async fn call(
         Err(refusal) => return refusal,
     };
     match web.store.catch_event(&token, &payload).await {
-        Ok(true) => answer::json(StatusCode::ACCEPTED, &json!({ "caught": true })),
+        Ok(true) => {
+            web.outage.note_kept();
+            answer::json(StatusCode::ACCEPTED, &json!({ "caught": true }))
+        }
         Ok(false) => hook::unknown(&web, caller),
-        Err(error) => hook::failed(error),
+        Err(error) => hook::failed(&web, error),
     }
 }

@@ -2,17 +2,15 @@
 //! code, and gone after it.
 //!
 //! QuickJS is no border that is trusted: code that breaks out of it finds itself in a process
-//! without files, network, environment, other descriptors or other processes ([`confine`]), which
+//! without files, network, environment, other descriptors or other processes ([`crate::sandbox`]), which
 //! never ran anything before and never will again.
 
 mod child;
-mod confine;
 mod protocol;
 mod script;
 
-use std::io;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +18,9 @@ use domain::code::{CONSOLE_BYTES, CONSOLE_LINES, MEMORY, TIME_SECONDS, VALUE_BYT
 use domain::limit;
 use engine::port::{Broke, Ran, Running, Sandbox, Script};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
+use crate::sandbox::{Answer, Program, own_binary};
 pub use child::run_job;
 use protocol::{Came, Job, Reply};
 use script::cut;
@@ -33,8 +30,6 @@ pub const ARGUMENT: &str = "run-code";
 
 /// How long code may take.
 const TIME_LIMIT: Duration = Duration::from_secs(TIME_SECONDS);
-/// How much later than its time a process is ended that did not stop by itself.
-const LENIENCY: Duration = Duration::from_millis(700);
 /// Most that is read of an answer: a line with the console, in which a character may take six
 /// bytes, and a value.
 const ANSWER_BYTES: usize = 6 * (CONSOLE_BYTES + 100 * CONSOLE_LINES) + VALUE_BYTES + 20_000;
@@ -42,7 +37,7 @@ const ANSWER_BYTES: usize = 6 * (CONSOLE_BYTES + 100 * CONSOLE_LINES) + VALUE_BY
 /// Starts the processes in which code runs, so many at once that each has a processor.
 #[derive(Clone, Debug)]
 pub struct Processes {
-    program: PathBuf,
+    program: Program,
     places: Arc<Semaphore>,
     time_limit: Duration,
 }
@@ -51,7 +46,7 @@ impl Processes {
     /// Returns what runs code with `program`, a `sluice`, at most `at_once` pieces at a time.
     pub fn new(program: PathBuf, at_once: usize) -> Self {
         Self {
-            program,
+            program: Program::new(program, ARGUMENT),
             places: Arc::new(Semaphore::new(at_once)),
             time_limit: TIME_LIMIT,
         }
@@ -68,15 +63,8 @@ impl Processes {
 
     /// Returns what runs code with the binary of this process.
     pub fn of_this_binary() -> Self {
-        // Also when the file was replaced since, as by an upgrade.
-        let own = PathBuf::from("/proc/self/exe");
-        let program = if own.exists() {
-            own
-        } else {
-            std::env::current_exe().unwrap_or(own)
-        };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::new(program, processors)
+        Self::new(own_binary(), processors)
     }
 
     async fn run(&self, script: Script) -> Ran {
@@ -91,7 +79,8 @@ impl Processes {
         let Ok(_place) = self.places.acquire().await else {
             return broke_for_now("The server ends.");
         };
-        match self.exchange(&job).await {
+        let answer = self.program.ask(&job, self.time_limit, ANSWER_BYTES).await;
+        match answer {
             Ok(Answer::Whole(answer, status)) => read(&answer, status),
             Ok(Answer::TooLong) => broke(too_large()),
             Ok(Answer::TooLate) => broke(too_late()),
@@ -101,71 +90,12 @@ impl Processes {
             }
         }
     }
-
-    /// Starts a process, gives it the job, and returns what it answers. However this ends, also when
-    /// nobody waits for it any more, the process is over.
-    async fn exchange(&self, job: &[u8]) -> io::Result<Answer> {
-        let mut child = self.start()?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else {
-            return Err(io::Error::other("the process has no pipes"));
-        };
-        let write = async move {
-            // It may be over already, and then its answer says why.
-            let _ = stdin.write_all(job).await;
-            drop(stdin);
-        };
-        let read = async {
-            let mut answer = Vec::new();
-            let most = ANSWER_BYTES as u64 + 1;
-            stdout.take(most).read_to_end(&mut answer).await?;
-            io::Result::Ok(answer)
-        };
-        let both = async { tokio::join!(write, read).1 };
-        let answer = match tokio::time::timeout(self.time_limit + LENIENCY, both).await {
-            Ok(answer) => answer?,
-            Err(_) => {
-                child.kill().await?;
-                return Ok(Answer::TooLate);
-            }
-        };
-        if answer.len() > ANSWER_BYTES {
-            child.kill().await?;
-            return Ok(Answer::TooLong);
-        }
-        // It has nothing left to say, and nothing left to do.
-        match tokio::time::timeout(LENIENCY, child.wait()).await {
-            Ok(status) => Ok(Answer::Whole(answer, status?)),
-            Err(_) => {
-                child.kill().await?;
-                Ok(Answer::TooLate)
-            }
-        }
-    }
-
-    fn start(&self) -> io::Result<Child> {
-        Command::new(&self.program)
-            .arg(ARGUMENT)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-    }
 }
 
 impl Sandbox for Processes {
     fn run(&self, script: Script) -> Running<'_> {
         Box::pin(self.run(script))
     }
-}
-
-enum Answer {
-    Whole(Vec<u8>, ExitStatus),
-    TooLong,
-    TooLate,
 }
 
 /// Reads what a process answered. It may be anything.
@@ -199,9 +129,8 @@ fn read(answer: &[u8], status: ExitStatus) -> Ran {
 fn without_answer(status: ExitStatus) -> Ran {
     use std::os::unix::process::ExitStatusExt;
 
-    const XCPU: i32 = 24;
-    const ABORT: i32 = 6;
-    const SEGMENT: i32 = 11;
+    use crate::sandbox::{ABORT, SEGMENT, XCPU};
+
     match status.signal() {
         Some(XCPU) => broke(too_late()),
         Some(ABORT) => broke(too_much()),

@@ -8,7 +8,9 @@
 mod host;
 mod machine;
 mod module;
+mod probe;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,7 +22,10 @@ use engine::port::{Broke, Components, Ending, Inspecting, Inspector, Job, Worked
 use store::Store;
 use tokio::sync::Semaphore;
 
+use crate::sandbox::own_binary;
 pub use machine::{Machine, Unfit};
+use probe::Probe;
+pub use probe::{ARGUMENT, try_module};
 
 /// How long a component may take whatever it does.
 const TIME_LIMIT: Duration = Duration::from_secs(TIME_SECONDS);
@@ -38,28 +43,47 @@ pub struct Machines {
 #[derive(Debug)]
 struct Inner {
     machine: Machine,
+    probe: Probe,
     places: Semaphore,
     time_limit: Duration,
 }
 
-impl Default for Machines {
-    fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::new(processors, TIME_LIMIT)
-    }
-}
-
 impl Machines {
     /// Returns what runs at most `at_once` components at a time, and gives each run at most
-    /// [`TIME_SECONDS`], or less.
-    pub fn new(at_once: usize, time_limit: Duration) -> Self {
+    /// [`TIME_SECONDS`], or less. `program`, a `sluice`, tries modules before they are compiled.
+    pub fn new(program: PathBuf, at_once: usize, time_limit: Duration) -> Self {
+        Self::with(Probe::new(program), at_once, time_limit)
+    }
+
+    /// As [`Machines::new`], with less time for what tries modules.
+    pub fn trying_within(
+        program: PathBuf,
+        at_once: usize,
+        time_limit: Duration,
+        tried_within: Duration,
+    ) -> Self {
+        Self::with(
+            Probe::new(program).within(tried_within),
+            at_once,
+            time_limit,
+        )
+    }
+
+    fn with(probe: Probe, at_once: usize, time_limit: Duration) -> Self {
         Self {
             inner: Arc::new(Inner {
                 machine: Machine::default(),
+                probe,
                 places: Semaphore::new(at_once),
                 time_limit: time_limit.min(TIME_LIMIT),
             }),
         }
+    }
+
+    /// Returns what tries modules with this binary, and runs as many at once as there are processors.
+    pub fn of_this_binary() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::new(own_binary(), processors, TIME_LIMIT)
     }
 
     /// Returns what runs the components that a store keeps.
@@ -83,13 +107,20 @@ impl Machines {
 
     /// Runs a component; gives the job back when it is not ready and there is no module.
     async fn run_if_ready(&self, job: Job, module: Option<Bytes>) -> Result<Worked, Job> {
+        // Neither is part of what the component takes, and what is tried takes no place of others.
+        let tried = match &module {
+            Some(module) if !self.has(&job.component) => self.inner.probe.passes(module).await,
+            _ => Ok(()),
+        };
+        if let Err(Broke { message, may_retry }) = tried {
+            return Ok(ended(&message, may_retry));
+        }
         let Ok(_place) = self.inner.places.acquire().await else {
             return Ok(broke_for_now("The server ends."));
         };
         if module.is_none() && !self.has(&job.component) {
             return Err(job);
         }
-        // Compiling is no part of what the component takes.
         if let Some(module) = module.filter(|_| !self.has(&job.component)) {
             let (machines, hash) = (self.clone(), job.component.clone());
             let compiled =
@@ -151,6 +182,9 @@ impl Inspector for Machines {
             if module.len() > MODULE_BYTES {
                 let most = MODULE_BYTES / (1024 * 1024);
                 return Err(wrong(format!("It has more than {most} MiB.")));
+            }
+            if let Err(broke) = self.inner.probe.passes(&module).await {
+                return Err(wrong(broke.message));
             }
             let Ok(place) = self.inner.places.acquire().await else {
                 return Err(wrong("The server ends.".to_owned()));

@@ -114,10 +114,10 @@ fn with_module(connector: Connector, file: &Path) -> Result<Connector, Vec<Strin
     }
     let connector = connector.with_module(hash);
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .map_err(|error| vec![error.to_string()])?;
-    let machines = Machines::default();
+    let machines = Machines::of_this_binary();
     let looked = runtime.block_on(machines.inspect(connector.clone(), Bytes::from(module)));
     looked.map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok(connector)

@@ -40,7 +40,7 @@ pub(crate) async fn call(
     let route = match web.store.hook_route(&token).await {
         Ok(Some(route)) if route.enabled => route,
         Ok(_) => return unknown(&web, caller),
-        Err(error) => return failed(error),
+        Err(error) => return failed(&web, error),
     };
     if route.method != "any" && route.method != request.method().as_str() {
         return answer::wrong_method(&route.method);
@@ -71,12 +71,13 @@ pub(crate) async fn call(
     let started = match accepted {
         Ok(Ok(started)) => started,
         Ok(Err(store::Error::Refused(Refusal::Disabled))) => return unknown(&web, caller),
-        Ok(Err(error)) => return failed(error),
+        Ok(Err(error)) => return failed(&web, error),
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => return again(),
         },
     };
+    web.outage.note_kept();
     if route.responds {
         respond(&web, &route, started).await
     } else {
@@ -172,7 +173,7 @@ fn attempted(web: &Web, caller: IpAddr, give: impl FnOnce() -> Response) -> Resp
 }
 
 /// Answers for what could not be done. Nothing was accepted then.
-pub(crate) fn failed(error: store::Error) -> Response {
+pub(crate) fn failed(web: &Web, error: store::Error) -> Response {
     match error {
         store::Error::Refused(Refusal::Overloaded) => answer::later(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -187,7 +188,7 @@ pub(crate) fn failed(error: store::Error) -> Response {
         ),
         store::Error::NotFound => answer::not_found(),
         store::Error::Unavailable(cause) => {
-            tracing::error!(error = %cause, "an event could not be accepted");
+            web.outage.note_refused(&cause);
             again()
         }
     }

@@ -31,6 +31,8 @@ mod guard;
 mod health;
 mod hook;
 mod master_key;
+mod outage;
 mod own_call;
 mod page;
+mod sandbox;
 mod shell;

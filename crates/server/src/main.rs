@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use server::arguments::{Arguments, Command, HELP};
 use server::code;
+use server::component;
 use server::config::Config;
 use server::postgres::Postgres;
 use server::serve::{self, Failure};
@@ -31,6 +32,7 @@ fn run() -> Result<ExitCode, Failure> {
     match arguments.command {
         // Before anything else begins: no thread, no log, no configuration.
         Command::RunCode => return Ok(code::run_job()),
+        Command::TryComponent => return Ok(component::try_module()),
         Command::Help => {
             write!(std::io::stdout(), "{HELP}")?;
             return Ok(ExitCode::SUCCESS);

@@ -183,7 +183,7 @@ async fn serve(
     let (tracer, sending) = tracing.unzip();
     let (over, all_told) = oneshot::channel();
     let sending = sending.map(|sending: Sending| tokio::spawn(sending.work(all_told)));
-    let machines = Machines::default();
+    let machines = Machines::of_this_binary();
     store.inspect_by(Arc::new(machines.clone()));
     let worker = config.role.is_worker().then(|| {
         Worker::new(

@@ -13,6 +13,7 @@ use crate::answer_desk::AnswerDesk;
 use crate::config::Config;
 use crate::listen::Peer;
 use crate::live::Sessions;
+use crate::outage::Outage;
 use crate::rate::Rate;
 use crate::signal::Stop;
 use crate::site::Site;
@@ -39,6 +40,8 @@ pub struct Web {
     pub answers: Arc<AnswerDesk>,
     /// Who is signed in, asked often by open pages.
     pub sessions: Sessions,
+    /// What the log tells of events that could not be kept.
+    pub(crate) outage: Outage,
     trust_proxy: bool,
     is_set_up: AtomicBool,
     sign_in: Rate,
@@ -66,6 +69,7 @@ impl Web {
             stop,
             worker,
             answers,
+            outage: Outage::default(),
             trust_proxy: config.trust_proxy,
             is_set_up: AtomicBool::new(false),
             sign_in: Rate::new(20, Duration::from_secs(6)),

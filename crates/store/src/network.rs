@@ -1,5 +1,6 @@
 //! What the integrations of an organization may reach and how, and which hosts are down.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::OrganizationId;
@@ -21,6 +22,8 @@ const RANGES: usize = 100;
 const SHOWN: i64 = 100;
 /// Most hosts that a process hears of at once.
 const HEARD: i64 = 10_000;
+/// Most hosts that are kept of one organization; those that were heard of longest ago go first.
+const KEPT: i64 = 256;
 /// How long after its next probe was due a host that nobody asked for is forgotten, in seconds.
 const FORGOTTEN_SECONDS: f64 = 24.0 * 60.0 * 60.0;
 
@@ -104,7 +107,9 @@ impl Store {
     pub async fn keep_hosts(&self, changes: Vec<(OrganizationId, HostChange)>) -> Result<()> {
         let mut tx = self.inner.system.begin().await?;
         let mut told = Vec::new();
+        let mut down = BTreeSet::new();
         for (organization, change) in changes {
+            let is_down = matches!(change, HostChange::Down(_));
             let is_new = match change {
                 HostChange::Down(down) => {
                     // Its organization may be gone. Of two processes, the one that found out first
@@ -145,7 +150,23 @@ impl Store {
             if is_new && !told.contains(&changed(organization)) {
                 told.push(changed(organization));
             }
+            down.extend(is_down.then_some(organization.0));
         }
+        sqlx::query!(
+            "delete from host_down where (organization_id, host, port) in (
+                 select organization_id, host, port from (
+                     select organization_id, host, port, row_number() over (
+                         partition by organization_id order by until desc, since desc, host, port
+                     ) as place
+                     from host_down where organization_id = any($1)
+                 ) numbered
+                 where place > $2
+             )",
+            &down.into_iter().collect::<Vec<_>>(),
+            KEPT,
+        )
+        .execute(&mut *tx)
+        .await?;
         self.commit(tx, told).await
     }
 

@@ -49,6 +49,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             input: Value::Object(config),
             attempts: earlier.map_or(1, |record| record.attempts + 1),
             was_parked: false,
+            asked: None,
+            is_open: false,
         };
         let ran = self.ran(&mut effect, &script).await?;
         let console = ran.console.into_iter().map(without_nul).collect();

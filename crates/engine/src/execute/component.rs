@@ -6,6 +6,10 @@
 //! repeats no request that has its answer, and whoever resumes the run begins the component anew
 //! without anything outside noticing. Time stands still for it between two answers, and is recorded
 //! with them.
+//!
+//! A write that was begun, and has no answer, may have arrived. The component is asked for it with
+//! the very time that it had then; if it asks for something else all the same, that is not sent: the
+//! step is in doubt.
 
 use std::sync::Arc;
 
@@ -32,6 +36,13 @@ use crate::step::http::{Credentials, Failure, Retry};
 use crate::step::request::Request;
 use crate::step::{component, text};
 
+/// What is said of a write that may have arrived.
+const BEGUN: &str =
+    "A request that the component asked for was begun, and no answer to it is recorded.";
+/// What to do about it.
+const THEN: &str =
+    "Check in the other system, then resume the run: the component asks anew, as the time is then.";
+
 /// A component step on its way.
 struct Work<'n> {
     effect: Effect<'n>,
@@ -40,6 +51,14 @@ struct Work<'n> {
     input: Value,
     answered: Arc<Vec<Answered>>,
     answered_bytes: usize,
+    /// What is recorded of the write that is asked for again, as it may have arrived before.
+    begun: Option<StepRecord>,
+}
+
+/// A write that a component asked for: what it asked, and what time it was for it then.
+struct Begun {
+    digest: String,
+    at: Timestamp,
 }
 
 /// What came of one request of a component.
@@ -85,6 +104,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             input,
             answered: Arc::default(),
             answered_bytes: 0,
+            begun: None,
         };
         let mut console = Vec::new();
         let came = self.work(&mut work, &mut console).await?;
@@ -132,34 +152,25 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 Earlier::Over(record) => return Ok(ended(record)),
                 Earlier::Begins(earlier) => earlier,
             };
-            let credentials = match self.credentials(work).await? {
-                Ok(credentials) => credentials,
-                Err(failure) => return Ok(Came::Failed(failure)),
+            let begun = earlier.as_ref().and_then(begun);
+            work.begun = earlier.clone().filter(|_| begun.is_some());
+            let now = match &begun {
+                Some(begun) => begun.at,
+                None => self.clock.now(),
             };
-            let now = self.clock.now();
-            let job = work.job(self.lease.run, now, credentials.as_ref());
-            let worked = self.worked(work, job).await?;
-            *console = worked.console;
-            let (asked, has_signed) = match worked.end {
-                Ending::Done(output) => return Ok(Came::Output(clean(output))),
-                Ending::Broke(Broke { message, .. }) => return Ok(failed(message)),
-                Ending::Asks { asked, has_signed } => (asked, has_signed),
-            };
-            if work.answered.len() >= REQUESTS {
-                return Ok(failed(format!(
-                    "The component asks for more than {REQUESTS} requests. Do less in one step, such as fewer pages."
-                )));
-            }
-            let fields = component::fields(
-                work.declared,
-                &work.config,
-                credentials.as_ref(),
-                &asked,
-                has_signed,
-            );
-            let fields = match fields {
-                Ok(fields) => fields,
-                Err(error) => return Ok(failed(error)),
+            let asks = self.asks(work, now, console).await?;
+            let (asked, fields) = match (asks, begun) {
+                (Ok((asked, _)), Some(begun)) if asked.digest() != begun.digest => {
+                    return Ok(self.doubt_begun(work, "asks for another one."));
+                }
+                (Err(Came::Output(_)), Some(_)) => {
+                    return Ok(self.doubt_begun(work, "asks for none."));
+                }
+                (Err(Came::Failed(failure)), Some(_)) => {
+                    return Ok(self.doubt_begun(work, &format!("fails: {}", failure.message)));
+                }
+                (Err(came), _) => return Ok(came),
+                (Ok(asks), _) => asks,
             };
             match self.ask(work, path, earlier, &asked, (now, fields)).await? {
                 Step::Ends(came) => return Ok(came),
@@ -172,6 +183,68 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                     }
                 }
             }
+        }
+    }
+
+    /// Runs a component until it asks for what has no answer yet, and returns that with the fields
+    /// of the request; how the step ends, if it asks for none or for what it may not.
+    async fn asks(
+        &mut self,
+        work: &mut Work<'p>,
+        now: Timestamp,
+        console: &mut Vec<ConsoleLine>,
+    ) -> Result<Result<(Asked, Map<String, Value>), Came>, End> {
+        let credentials = match self.credentials(work).await? {
+            Ok(credentials) => credentials,
+            Err(failure) => return Ok(Err(Came::Failed(failure))),
+        };
+        let job = work.job(self.lease.run, now, credentials.as_ref());
+        let worked = self.worked(work, job).await?;
+        *console = worked.console;
+        let (asked, has_signed) = match worked.end {
+            Ending::Done(output) => return Ok(Err(Came::Output(clean(output)))),
+            Ending::Broke(Broke { message, .. }) => return Ok(Err(failed(message))),
+            Ending::Asks { asked, has_signed } => (asked, has_signed),
+        };
+        if work.answered.len() >= REQUESTS {
+            return Ok(Err(failed(format!(
+                "The component asks for more than {REQUESTS} requests. Do less in one step, such as fewer pages."
+            ))));
+        }
+        let fields = component::fields(
+            work.declared,
+            &work.config,
+            credentials.as_ref(),
+            &asked,
+            has_signed,
+        );
+        Ok(match fields {
+            Ok(fields) => Ok((asked, fields)),
+            Err(error) => Err(failed(error)),
+        })
+    }
+
+    /// Records that it is not known whether a write arrived that the component does not ask for any
+    /// more.
+    fn doubt_begun(&mut self, work: &Work<'_>, but: &str) -> Came {
+        let but = but.replace('\0', "\u{fffd}");
+        let error = format!(
+            "{BEGUN} Run anew, the component {but} Whether the first request arrived is not known, and no other was sent. {THEN}"
+        );
+        self.record_doubt(work, &error);
+        Came::InDoubt(error)
+    }
+
+    /// Records that it is not known whether the write that was begun arrived.
+    fn record_doubt(&mut self, work: &Work<'_>, error: &str) {
+        if let Some(begun) = &work.begun {
+            self.records.effect(StepRecord {
+                state: StepState::InDoubt,
+                finished_at: Some(self.clock.now()),
+                output: Value::Null,
+                error: Some(error.to_owned()),
+                ..begun.clone()
+            });
         }
     }
 
@@ -269,7 +342,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 ))));
             }
         };
-        let mut effect = Effect::of(work.effect.node, path, now, fields, earlier.as_ref());
+        let (node, begins) = (work.effect.node, self.clock.now());
+        let mut effect = Effect::of(node, path, begins, fields, earlier.as_ref());
+        let note = json!({"digest": asked.digest(), "at": now.0});
+        effect.asked = (!request.is_safe()).then(|| note.clone());
+        effect.is_open = work.begun.is_some();
         let was_begun = earlier.is_some_and(|record| record.state == StepState::Started);
         let came = self
             .exchange(&mut effect, &mut request, &key, was_begun)
@@ -300,10 +377,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         let mut output = answered.answer.clone();
         if let Value::Object(output) = &mut output {
-            output.insert(
-                "asked".to_owned(),
-                json!({"digest": answered.digest, "at": now.0}),
-            );
+            output.insert("asked".to_owned(), note);
         }
         self.records
             .effect(effect.record(StepState::Succeeded, at, output, None));
@@ -320,13 +394,29 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Interrupt::Canceled => "The run was canceled",
             Interrupt::OutOfTime => "The run's time was over",
         };
-        self.records.effect(work.effect.record(
-            StepState::Failed,
-            self.clock.now(),
-            StepRecord::interrupted(),
-            Some(format!("{why} before the component was done.")),
-        ));
-        self.interrupted(interrupt)
+        let error = format!("{why} before the component was done.");
+        if work.begun.is_none() {
+            let (now, output) = (self.clock.now(), StepRecord::interrupted());
+            let record = work
+                .effect
+                .record(StepState::Failed, now, output, Some(error));
+            self.records.effect(record);
+            return self.interrupted(interrupt);
+        }
+        let error = format!("{error} {BEGUN} Whether the request arrived is not known. {THEN}");
+        self.record_doubt(work, &error);
+        let (now, output) = (self.clock.now(), Value::Null);
+        let record = work
+            .effect
+            .record(StepState::InDoubt, now, output, Some(error.clone()));
+        self.records.effect(record);
+        match self.interrupted(interrupt) {
+            End::Failed(_) => End::InDoubt(format!(
+                "Step `{}` is in doubt. {error}",
+                work.effect.node.name
+            )),
+            end => end,
+        }
     }
 }
 
@@ -364,12 +454,23 @@ impl Work<'_> {
 
 /// Reads what was recorded of a request and its answer.
 fn recorded(record: &StepRecord) -> Option<Answered> {
+    let Begun { digest, at } = begun(record)?;
     let mut answer = record.output.as_object()?.clone();
-    let asked = answer.shift_remove("asked")?;
+    answer.shift_remove("asked");
     Some(Answered {
+        digest,
+        at,
+        answer: Value::Object(answer),
+    })
+}
+
+/// Reads what was recorded of the question: of a write with its beginning and as long as it may have
+/// arrived without an answer, and of every request with its answer.
+fn begun(record: &StepRecord) -> Option<Begun> {
+    let asked = record.output.get("asked")?;
+    Some(Begun {
         digest: asked.get("digest")?.as_str()?.to_owned(),
         at: Timestamp(asked.get("at")?.as_i64()?),
-        answer: Value::Object(answer),
     })
 }
 

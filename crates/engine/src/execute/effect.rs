@@ -44,6 +44,11 @@ pub(super) struct Effect<'n> {
     pub(super) attempts: u32,
     /// The first attempt waited for its turn without a worker.
     pub(super) was_parked: bool,
+    /// What a component asked for, and when, if that is a write: kept with its beginning, so that
+    /// the component is asked for the very same when that broke off.
+    pub(super) asked: Option<Value>,
+    /// An attempt may have arrived, and none of its answers is known.
+    pub(super) is_open: bool,
 }
 
 /// What came of a request.
@@ -257,6 +262,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 refused = request.issue();
                 continue;
             }
+            effect.is_open |= failure.is_open;
             if failure.retry == Retry::Never
                 || effect.attempts > u32::from(effect.node.policy.retries)
                 || failure.is_open && !request.is_idempotent()
@@ -308,7 +314,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let mut waiting = effect.record(
             StepState::Waiting,
             effect.started_at,
-            json!({"until": rfc3339(until)}),
+            effect.waits(until),
             Some(message),
         );
         waiting.finished_at = None;
@@ -345,10 +351,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
 
     /// Makes durable what must be before a request leaves.
     async fn begin_attempt(&mut self, effect: &Effect<'_>, request: &Request) -> Result<(), End> {
-        // What may be repeated anyway (GET, HEAD, PUT, DELETE) needs no record of its beginning.
-        if !request.is_idempotent() {
-            let mut intent =
-                effect.record(StepState::Started, effect.started_at, Value::Null, None);
+        // What may be repeated anyway (GET, HEAD, PUT, DELETE) needs no record of its beginning,
+        // unless what is repeated could be another.
+        if !request.is_idempotent() || effect.asked.is_some() {
+            let output = effect.asked.as_ref().map_or(Value::Null, begun);
+            let mut intent = effect.record(StepState::Started, effect.started_at, output, None);
             intent.finished_at = None;
             self.records.effect(intent);
             self.append().await
@@ -373,9 +380,12 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if is_long || !is_idempotent {
             // This attempt has its answer: after a crash nothing is in doubt.
             let error = failure.replace('\0', "\u{fffd}");
-            let output = json!({"until": rfc3339(until)});
-            let mut waiting =
-                effect.record(StepState::Waiting, effect.started_at, output, Some(error));
+            let mut waiting = effect.record(
+                StepState::Waiting,
+                effect.started_at,
+                effect.waits(until),
+                Some(error),
+            );
             waiting.finished_at = None;
             self.records.effect(waiting);
         }
@@ -459,7 +469,19 @@ impl<'n> Effect<'n> {
             attempts: earlier.map_or(1, |record| record.attempts + u32::from(!was_begun)),
             was_parked: earlier
                 .is_some_and(|record| record.state == StepState::Waiting && record.attempts == 0),
+            asked: None,
+            is_open: false,
         }
+    }
+
+    /// Returns what a record says that waits for the next attempt.
+    fn waits(&self, until: Timestamp) -> Value {
+        let mut output = match &self.asked {
+            Some(asked) if self.is_open => begun(asked),
+            _ => json!({}),
+        };
+        output["until"] = rfc3339(until).into();
+        output
     }
 
     pub(super) fn record(
@@ -478,6 +500,12 @@ impl<'n> Effect<'n> {
             ..record
         }
     }
+}
+
+/// Returns what a record says of a write that a component asked for, as long as it may have arrived
+/// without an answer.
+fn begun(asked: &Value) -> Value {
+    json!({"asked": asked})
 }
 
 /// Returns when a request that waits is tried again.

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use url::Host;
 
-use super::proxy::connect;
+use super::proxy::{NoWay, connect};
 use super::{Form, Guard, Refusal, resolve};
 
 /// Most addresses of one name that are tried.
@@ -37,6 +36,18 @@ pub(crate) enum Unreached {
         /// Where it was looked for.
         port: u16,
         /// What the system said.
+        why: String,
+    },
+    /// The proxy does not let it through: that says nothing of the server.
+    #[error(
+        "The proxy that this server sends everything through did not let it through to `{host}` on port {port}: {why}. Nothing was sent there; whoever runs this server checks the proxy."
+    )]
+    Proxy {
+        /// What was to be reached.
+        host: String,
+        /// And where.
+        port: u16,
+        /// What the proxy or the system said.
         why: String,
     },
 }
@@ -71,23 +82,26 @@ pub(crate) async fn dial(
             vec![SocketAddr::new(ip.into(), 0)]
         }
     };
-    let mut why = "it has no address".to_owned();
+    let mut last = NoWay::There("it has no address".to_owned());
     for address in addresses.into_iter().take(ADDRESSES) {
         let address = SocketAddr::new(address.ip(), port);
-        match timeout(PATIENCE, connect(guard.proxy.as_deref(), address)).await {
-            Ok(Ok(stream)) => {
+        match connect(guard.proxy.as_deref(), address, PATIENCE).await {
+            Ok(stream) => {
                 // Short questions and answers: none waits to be joined with the next.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
-            Ok(Err(error)) => why = error.to_string(),
-            Err(_) => "it does not answer".clone_into(&mut why),
+            Err(no_way) => last = no_way,
+        }
+        // There is no other way to the other addresses.
+        if let NoWay::Unreached(_) = last {
+            break;
         }
     }
-    Err(Unreached::Down {
-        host: host.to_owned(),
-        port,
-        why,
+    let host = host.to_owned();
+    Err(match last {
+        NoWay::There(why) => Unreached::Down { host, port, why },
+        NoWay::Unreached(why) | NoWay::Refused(why) => Unreached::Proxy { host, port, why },
     })
 }
 

@@ -131,6 +131,8 @@ pub(super) struct Host {
     /// When the next request may leave, by the rate.
     next: Moment,
     rests_until: Moment,
+    /// How long that can be at most.
+    rest: Duration,
     breaker: Breaker,
     line: BTreeMap<Ticket, Arc<Notify>>,
     /// When the last of those that were sent away is to come back.
@@ -145,6 +147,7 @@ impl Host {
             under_way: 0,
             next: now,
             rests_until: now,
+            rest: Duration::ZERO,
             breaker: Breaker::Closed { failures: 0 },
             line: BTreeMap::new(),
             returns: now,
@@ -163,6 +166,7 @@ impl Host {
 
     /// Lets a request go, if it has not to wait for anything or anyone.
     pub(super) fn ask(&mut self, ticket: Ticket, share: Share, now: Moment) -> Turned {
+        self.keep_to(share, now);
         if let Breaker::Open {
             until, is_probed, ..
         } = &mut self.breaker
@@ -183,8 +187,7 @@ impl Host {
         let before = self.line.range(..ticket).count();
         if before == 0 {
             let at = self.rests_until.max(match share.apart {
-                // Never further away than this, unless the clock was set back.
-                Some(apart) => self.next.min(now + apart),
+                Some(_) => self.next,
                 None => now,
             });
             let is_full = share.at_once.is_some_and(|most| self.under_way >= most);
@@ -205,6 +208,23 @@ impl Host {
             return Turned::Later(self.come_back(PATIENCE, share, now));
         }
         Turned::Wait(None)
+    }
+
+    /// Lets nothing be further away than it ever is: the clock may have been set back meanwhile.
+    fn keep_to(&mut self, share: Share, now: Moment) {
+        if let Breaker::Open { until, pause, .. } = &mut self.breaker {
+            *until = (*until).min(now + *pause);
+        }
+        self.rests_until = self.rests_until.min(now + self.rest);
+        if self.rests_until <= now {
+            self.rest = Duration::ZERO;
+        }
+        if self.returns > now + LONGEST_REST {
+            self.returns = now;
+        }
+        if let Some(apart) = share.apart {
+            self.next = self.next.min(now + apart);
+        }
     }
 
     fn go(&mut self, share: Share, now: Moment) {
@@ -261,7 +281,9 @@ impl Host {
     /// Hears how a request went.
     pub(super) fn tell(&mut self, told: Told, is_probe: bool, now: Moment) -> Option<Changed> {
         if let Told::Rest(asked) = told {
-            self.rests_until = self.rests_until.max(now + asked.min(LONGEST_REST));
+            let asked = asked.min(LONGEST_REST);
+            let until = self.rests_until.min(now + self.rest).max(now + asked);
+            (self.rests_until, self.rest) = (until, until - now);
             self.call_all();
         }
         match (&mut self.breaker, told) {
@@ -327,17 +349,19 @@ impl Host {
 
     /// Takes for down what another process does.
     pub(super) fn learn_down(&mut self, until: Moment, failures: u32, now: Moment) {
+        // The other one's clock may have been ahead.
+        let until = until.min(now + LONGEST_PAUSE);
+        let left = until.saturating_sub(now).max(FIRST_PAUSE);
         match &mut self.breaker {
-            Breaker::Closed { .. } => {
-                let pause = until.saturating_sub(now).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-                self.open(until, pause, failures);
-            }
+            Breaker::Closed { .. } => self.open(until, left, failures),
             Breaker::Open {
                 until: known,
+                pause,
                 failures: counted,
                 ..
             } => {
-                *known = (*known).max(until);
+                *known = (*known).min(now + *pause).max(until);
+                *pause = (*pause).max(left);
                 *counted = (*counted).max(failures);
             }
         }

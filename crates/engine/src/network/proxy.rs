@@ -8,17 +8,20 @@
 pub(crate) mod client;
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
 use url::{Host, Url};
 
 /// Most that a proxy says before what it carries, in bytes.
 const HEAD: usize = 8 * 1024;
+/// What is said of who does not answer in time.
+const SILENT: &str = "it does not answer";
 
 /// A proxy. What proves to it who asks is in no `Debug`, and so in no log.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,10 +74,23 @@ impl Proxy {
     ///
     /// # Errors
     /// When the proxy is not reached, or does not connect.
-    async fn way(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        let reached = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let mut stream =
-            reached.map_err(|error| io::Error::new(error.kind(), format!("the proxy: {error}")))?;
+    async fn way(&self, to: SocketAddr, patience: Duration) -> Result<TcpStream, NoWay> {
+        let until = Instant::now() + patience;
+        let reached = timeout_at(until, TcpStream::connect((self.host.as_str(), self.port))).await;
+        let mut stream = match reached {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(NoWay::Unreached(error.to_string())),
+            Err(_) => return Err(NoWay::Unreached(SILENT.to_owned())),
+        };
+        match timeout_at(until, self.ask(&mut stream, to)).await {
+            Ok(asked) => asked.map(|()| stream),
+            // It tries to connect there, and nothing comes back.
+            Err(_) => Err(NoWay::There(SILENT.to_owned())),
+        }
+    }
+
+    /// Asks the proxy, which was reached, to connect.
+    async fn ask(&self, stream: &mut TcpStream, to: SocketAddr) -> Result<(), NoWay> {
         let authorization = self
             .authorization
             .as_ref()
@@ -82,37 +98,60 @@ impl Proxy {
                 format!("Proxy-Authorization: {value}\r\n")
             });
         let ask = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{authorization}\r\n");
-        stream.write_all(ask.as_bytes()).await?;
+        let closed = |_| NoWay::Unreached("it closed the connection".to_owned());
+        stream.write_all(ask.as_bytes()).await.map_err(closed)?;
         let mut head = Vec::new();
         // Byte by byte: what stands behind the head is what the service says.
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() >= HEAD {
-                return Err(io::Error::other("the proxy says too much"));
+                return Err(NoWay::Unreached("it says too much".to_owned()));
             }
-            head.push(stream.read_u8().await.map_err(|error| {
-                io::Error::new(error.kind(), "the proxy closed the connection")
-            })?);
+            head.push(stream.read_u8().await.map_err(closed)?);
         }
         let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let line = String::from_utf8_lossy(line);
         let mut words = line.split(' ');
         let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
-        match words.next().and_then(|word| word.parse::<u16>().ok()) {
-            Some(200..=299) if is_http => Ok(stream),
-            Some(407) => Err(io::Error::other(
-                "the proxy asks who we are, or does not take what it was told (407)",
-            )),
-            Some(status) => Err(io::Error::other(format!("the proxy answered {status}"))),
-            None => Err(io::Error::other("the proxy does not speak HTTP")),
-        }
+        let status = words.next().and_then(|word| word.parse::<u16>().ok());
+        Err(match status.filter(|_| is_http) {
+            Some(200..=299) => return Ok(()),
+            Some(407) => NoWay::Refused(
+                "it asks who we are, or does not take what it was told (407)".to_owned(),
+            ),
+            // Bad Gateway and Gateway Timeout (RFC 9110, 15.6): it is in order, and asked in vain.
+            Some(status @ (502 | 504)) => NoWay::There(format!("the proxy answered {status}")),
+            Some(status) => NoWay::Refused(format!("it answered {status}")),
+            None => NoWay::Unreached("it does not speak HTTP".to_owned()),
+        })
     }
 }
 
+/// Why there is no connection to an address.
+#[derive(Debug)]
+pub(super) enum NoWay {
+    /// The address does not answer.
+    There(String),
+    /// The proxy is not there, or is none.
+    Unreached(String),
+    /// The proxy does not connect to it.
+    Refused(String),
+}
+
 /// Connects to an address that was judged, through the proxy where there is one.
-pub(super) async fn connect(proxy: Option<&Proxy>, to: SocketAddr) -> io::Result<TcpStream> {
-    match proxy.filter(|_| !is_own(to.ip())) {
-        Some(proxy) => proxy.way(to).await,
-        None => TcpStream::connect(to).await,
+///
+/// # Errors
+/// Whose fault it is that there is no connection within this time.
+pub(super) async fn connect(
+    proxy: Option<&Proxy>,
+    to: SocketAddr,
+    patience: Duration,
+) -> Result<TcpStream, NoWay> {
+    if let Some(proxy) = proxy.filter(|_| !is_own(to.ip())) {
+        return proxy.way(to, patience).await;
+    }
+    match timeout(patience, TcpStream::connect(to)).await {
+        Ok(connected) => connected.map_err(|error| NoWay::There(error.to_string())),
+        Err(_) => Err(NoWay::There(SILENT.to_owned())),
     }
 }
 

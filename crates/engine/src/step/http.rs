@@ -28,6 +28,9 @@ pub struct Failure {
     pub retry: Retry,
     /// No answer came to a request that may have arrived.
     pub is_open: bool,
+    /// It came to nothing before its host, at the proxy that everything goes through: that says
+    /// nothing of the host.
+    pub is_before_host: bool,
 }
 
 /// Whether an attempt is worth repeating.
@@ -48,6 +51,7 @@ impl Failure {
             answer: Value::Null,
             retry: Retry::Never,
             is_open: false,
+            is_before_host: false,
         }
     }
 
@@ -57,12 +61,21 @@ impl Failure {
             answer: Value::Null,
             retry: Retry::Backoff,
             is_open: false,
+            is_before_host: false,
         }
     }
 
     /// Returns whether a service answered that it does not know who sends (RFC 9110, 15.5.2).
     pub(crate) fn is_unauthorized(&self) -> bool {
         self.answer.get("status").and_then(Value::as_u64) == Some(401)
+    }
+
+    /// The proxy that everything goes through did not let it through.
+    pub(crate) fn at_proxy(message: impl Into<String>) -> Self {
+        Self {
+            is_before_host: true,
+            ..Self::transient(message)
+        }
     }
 
     /// The request went out, and no answer came back.

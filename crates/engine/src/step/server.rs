@@ -27,7 +27,8 @@ pub(crate) async fn reach(guard: &Guard, server: &Server) -> Result<TcpStream, F
     let connected = dial(guard, &server.host, server.port, form).await;
     connected.map_err(|unreached| match unreached {
         Unreached::Refused(_) => Failure::never(unreached.to_string()),
-        _ => Failure::transient(unreached.to_string()),
+        Unreached::Unknown(_) | Unreached::Down { .. } => Failure::transient(unreached.to_string()),
+        Unreached::Proxy { .. } => Failure::at_proxy(unreached.to_string()),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Steps that a component runs, with components that are written in Rust: what they ask for is sent
 //! once, recorded, and theirs again whenever they are run anew.
 
+mod begun;
 mod refused;
 
 use std::sync::{Arc, Mutex};

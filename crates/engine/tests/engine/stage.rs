@@ -364,6 +364,8 @@ impl Stage {
             };
             if lost {
                 journal.crash = None;
+                // Until another worker has it.
+                self.clock.pass(Duration::from_secs(20));
             }
         }
     }

@@ -29,7 +29,7 @@ const SENTENCE: usize = 2_000;
 /// Why something is no component for a connector.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct Unfit(String);
+pub struct Unfit(pub(super) String);
 
 /// What components are compiled and run by; set up when it is first needed.
 #[derive(Default)]
@@ -214,21 +214,43 @@ impl Machine {
     }
 }
 
+/// Compiles a module as [`Machine`] would, and keeps nothing of it.
+///
+/// # Errors
+/// When it cannot be compiled.
+pub(super) fn try_out(module: &[u8]) -> std::result::Result<(), Unfit> {
+    let engine = engine().map_err(|error| Unfit(sentence(&error)))?;
+    let component = module::component(module).map_err(Unfit)?;
+    engine
+        .precompile_component(&component)
+        .map(drop)
+        .map_err(no_component)
+}
+
+fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK)
+        .memory_reservation(MEMORY as u64)
+        .memory_reservation_for_growth(0)
+        .memory_may_move(false)
+        // The same on every machine.
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false)
+        .wasm_backtrace_max_frames(None);
+    Engine::new(&config)
+}
+
+fn no_component(error: Error) -> Unfit {
+    let why = module::told(&error.root_cause().to_string());
+    Unfit(format!("It is no component: {why}."))
+}
+
 impl Parts {
     fn new() -> wasmtime::Result<Self> {
-        let mut config = Config::new();
-        config
-            .consume_fuel(true)
-            .epoch_interruption(true)
-            .max_wasm_stack(STACK)
-            .memory_reservation(MEMORY as u64)
-            .memory_reservation_for_growth(0)
-            .memory_may_move(false)
-            // The same on every machine.
-            .cranelift_nan_canonicalization(true)
-            .wasm_relaxed_simd(false)
-            .wasm_backtrace_max_frames(None);
-        let engine = Engine::new(&config)?;
+        let engine = engine()?;
         let mut linker = Linker::new(&engine);
         host::link(&mut linker)?;
         Ok(Self { engine, linker })
@@ -236,10 +258,6 @@ impl Parts {
 
     fn compile(&self, module: &[u8]) -> std::result::Result<InstancePre<State>, Unfit> {
         let component = module::component(module).map_err(Unfit)?;
-        let no_component = |error: Error| {
-            let why = module::told(&error.root_cause().to_string());
-            Unfit(format!("It is no component: {why}."))
-        };
         let component = Component::new(&self.engine, component).map_err(no_component)?;
         for (name, import) in component.component_type().imports(&self.engine) {
             let is_host = name == HOST && matches!(import.ty, ComponentItem::ComponentInstance(_));

@@ -1,5 +1,6 @@
 //! Components that mean harm, each in a machine that others use at the same time.
 
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde_json::json;
 use server::component::Machines;
 
 use crate::guest::{GOOD, embedded, good, guest, of_memory, with};
-use crate::{job, machines, run, run_job};
+use crate::{job, machines, run, run_job, sluice};
 
 /// Aliases a long text many times: a list of a million entries that all are the same 60 KiB.
 const ALIASES: &str = "(local $at i32) (local.set $at (i32.const 131072))
@@ -121,10 +122,64 @@ async fn each_ends_its_own_step_and_the_others_go_on() {
     report("component-bomb", inputs, &through);
 }
 
+/// Returns a function with so many loops in each other, and so many variables that change in the
+/// innermost: what compiles makes something of each variable for each loop.
+pub(crate) fn nested(loops: usize, variables: usize) -> String {
+    let mut text = format!(
+        "(func (param $go i32) (local {})",
+        "i32 ".repeat(variables).trim_end()
+    );
+    text.push_str(&" loop".repeat(loops));
+    for variable in 1..=variables {
+        let _ = write!(
+            text,
+            " local.get {variable} local.get 0 i32.add local.set {variable}"
+        );
+    }
+    text.push_str(&" local.get 0 br_if 0 end".repeat(loops));
+    text.push(')');
+    text
+}
+
+/// A few hundred kilobytes pass every look at what a module is made of.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_more_to_compile_than_there_is_ends_no_server() {
+    let machines = machines();
+    let (mut inputs, mut through) = (0, Vec::new());
+    for (what, loops, variables) in [
+        ("much memory", 2_000, 4_900),
+        ("many loops", 20_000, 4_900),
+        ("much time", 1_000, 1_000),
+    ] {
+        let module = with(&nested(loops, variables), GOOD);
+        assert!(module.len() < 512 * 1024, "{}", module.len());
+        inputs += 1;
+        let good = good();
+        // Others do not wait for it.
+        assert_eq!(
+            run(&machines, &good).await.end,
+            Ending::Done(json!({ "a": 1 }))
+        );
+        let (hostile, neighbour) = tokio::join!(run(&machines, &module), run(&machines, &good));
+        assert_eq!(neighbour.end, Ending::Done(json!({ "a": 1 })));
+        match hostile.end {
+            Ending::Broke(broke) if broke.message.starts_with("To compile the component takes") => {
+                // What came of it is known from now on.
+                let again = run(&machines, &module).await.end;
+                if broke.may_retry || again != Ending::Broke(broke) {
+                    through.push(format!("{what}, once more: {again:?}"));
+                }
+            }
+            end => through.push(format!("{what}: {end:?}")),
+        }
+    }
+    report("component-compiled", inputs, &through);
+}
+
 /// A bit of a component that is another: it is refused, or runs within the same bounds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_with_something_else_in_it_is_refused_or_bounded() {
-    let machines = Machines::new(2, Duration::from_millis(300));
+    let machines = Machines::new(sluice(), 2, Duration::from_millis(300));
     let whole = good();
     let (mut inputs, mut through) = (0, Vec::new());
     for at in (0..whole.len()).step_by(whole.len() / 150) {
@@ -149,11 +204,11 @@ async fn a_component_with_something_else_in_it_is_refused_or_bounded() {
 /// One that nobody waits for any more gives its place back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_given_up_ends_and_others_take_its_place() {
-    let machines = Machines::new(1, Duration::from_secs(5));
+    let machines = Machines::new(sluice(), 1, Duration::from_secs(5));
     // Long in time, and short in instructions.
     let slow = attacks().swap_remove(2).1;
     // Also where its time is over before it begins.
-    let none = run(&Machines::new(1, Duration::ZERO), &slow).await;
+    let none = run(&Machines::new(sluice(), 1, Duration::ZERO), &slow).await;
     assert!(matches!(none.end, Ending::Broke(_)));
     let given_up = tokio::time::timeout(Duration::from_millis(300), run(&machines, &slow)).await;
     assert!(given_up.is_err(), "it had no end");

@@ -1,12 +1,14 @@
 //! Components in the machine that runs them: what they get, where they end, and that nothing of it
 //! reaches anyone else.
 
+mod compiling;
 mod guest;
 mod guest_crate;
 mod hostile;
 mod machine;
 mod template;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +16,14 @@ use domain::canonical::sha256;
 use engine::port::{Ending, Job, Worked};
 use server::component::Machines;
 
+/// The binary that tries modules.
+fn sluice() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_sluice"))
+}
+
 /// What a server runs components with; each has two seconds.
 fn machines() -> Machines {
-    Machines::new(2, Duration::from_secs(2))
+    Machines::new(sluice(), 2, Duration::from_secs(2))
 }
 
 async fn run_job(machines: &Machines, module: &[u8], job: Job) -> Worked {

@@ -104,7 +104,11 @@ impl TestApp {
         let site = built_site();
         let config = config(role, &site);
         let (stop, answers) = (Stop::new(), Arc::new(AnswerDesk::default()));
-        let machines = Machines::default();
+        let machines = Machines::new(
+            env!("CARGO_BIN_EXE_sluice").into(),
+            2,
+            Duration::from_secs(5),
+        );
         store.inspect_by(Arc::new(machines.clone()));
         let worker = config.role.is_worker().then(|| {
             Worker::new(

@@ -98,3 +98,40 @@ async fn a_host_that_is_down_is_shown_to_its_organization_until_it_is_up(
     kept.await.expect("it answers");
     world.end().await;
 }
+
+#[sqlx::test]
+async fn so_many_hosts_of_an_organization_are_kept_and_the_oldest_go_first(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let other = world.outsider().await;
+    let now = store.now().await.expect("it answers");
+    let down = |organization, number: i64| {
+        let down = Down {
+            host: format!("{number}.example.com"),
+            port: 443,
+            since: domain::Timestamp(now.0 + number),
+            until: domain::Timestamp(now.0 + number + 5_000),
+            failures: 10,
+            why: "did not answer".to_owned(),
+        };
+        (organization, HostChange::Down(down))
+    };
+    let first = vec![down(other.organization, 0)];
+    store.keep_hosts(first).await.expect("it answers");
+    for from in [0, 200] {
+        let some = (from..from + 200).map(|number| down(admin.organization, number));
+        store.keep_hosts(some.collect()).await.expect("it answers");
+    }
+    let of_both = world.count("select count(*) from host_down").await;
+    assert_eq!(of_both, 256 + 1);
+    let oldest =
+        "select count(*) from host_down where host in ('1.example.com', '143.example.com')";
+    assert_eq!(world.count(oldest).await, 0);
+    let shown = store.hosts_down(admin).await.expect("anyone may");
+    assert_eq!(shown[0].host, "399.example.com");
+    // Nobody loses theirs for another's.
+    assert_eq!(store.hosts_down(&other).await.expect("anyone may").len(), 1);
+}

@@ -10,11 +10,12 @@ use crate::command::{Context, Failure, Outcome, progress, run};
 use crate::launch::{Postgres, Scratch};
 
 /// Classes of attack that have to report: one that does not is no class where nothing got through.
-const CLASSES: [&str; 20] = [
+const CLASSES: [&str; 21] = [
     "answer-bomb",
     "call-bomb",
     "code-escape",
     "component-bomb",
+    "component-compiled",
     "component-forged",
     "component-taken",
     "confused",

@@ -233,3 +233,54 @@ fn what_other_processes_found_out_holds_here_too() {
     // It is on probation.
     assert_eq!(host.tell(Told::Silent, false, now), Some(Changed::Down));
 }
+
+/// A clock that was ahead and is set right makes nobody wait for longer than one that was right.
+#[test]
+fn a_clock_that_is_set_back_makes_no_pause_or_rest_longer() {
+    let ahead = NOW + SECOND * 1_000_000;
+    let mut is_down = down(ahead);
+    assert_eq!(
+        is_down.ask(ticket(0), FREE, NOW),
+        Turned::Down(FIRST_PAUSE + Duration::from_millis(1))
+    );
+    assert!(goes(is_down.ask(ticket(1), FREE, NOW + FIRST_PAUSE)));
+
+    let mut rests = Host::new(ahead);
+    rests.tell(Told::Rest(SECOND * 30), false, ahead);
+    let turned = rests.ask(ticket(0), FREE, NOW);
+    assert!(matches!(turned, Turned::Later(_)), "{turned:?}");
+    assert!(goes(rests.ask(ticket(1), FREE, NOW + SECOND * 30)));
+    // One that is over does not come back.
+    assert!(goes(rests.ask(ticket(2), FREE, NOW - SECOND)));
+
+    let share = share(None, Some(1));
+    let mut rated = Host::new(ahead);
+    assert!(goes(rated.ask(ticket(0), share, ahead)));
+    assert_eq!(
+        rated.ask(ticket(1), share, NOW),
+        Turned::Wait(Some(NOW + SECOND))
+    );
+    for second in 1..10 {
+        assert!(goes(rated.ask(
+            ticket(second),
+            share,
+            NOW + SECOND * second as u32
+        )));
+    }
+}
+
+#[test]
+fn a_process_whose_clock_is_ahead_lets_nobody_else_wait_longer() {
+    let far = NOW + SECOND * 1_000_000;
+    let most = Turned::Down(LONGEST_PAUSE + Duration::from_millis(1));
+    let mut host = Host::new(NOW);
+    host.learn_down(far, 12, NOW);
+    assert_eq!(host.ask(ticket(0), FREE, NOW), most);
+    let mut known = down(NOW);
+    known.learn_down(far, 12, NOW);
+    assert_eq!(known.ask(ticket(0), FREE, NOW), most);
+    // What it found out itself is not forgotten for what ends earlier.
+    known.learn_down(NOW, 13, NOW);
+    assert_eq!(known.ask(ticket(1), FREE, NOW), most);
+    assert_eq!(known.down(), Some((NOW + LONGEST_PAUSE, 13)));
+}

@@ -1,11 +1,19 @@
 use std::sync::{Arc, Mutex};
 
 use domain::network::{Encryption, Rules};
+use domain::{OrganizationId, Timestamp};
+use serde_json::json;
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
-use super::super::{Guard, Network, dial::dial};
+use super::super::dial::{Unreached, dial};
+use super::super::host::FAILURES;
+use super::super::{Guard, Network};
 use super::*;
 use crate::network::Form;
+use crate::step::http::Retry;
+use crate::step::http::client::{Clients, send_in_turn};
+use crate::step::request::Request;
 
 /// A proxy that gives each question of a connection the next of these answers, and notes what it
 /// was asked.
@@ -96,25 +104,81 @@ async fn the_proxy_is_asked_for_judged_addresses_only_and_told_who_asks() {
     assert!(asked.contains(&format!("Proxy-Authorization: Basic {sent}\r\n")));
 }
 
+/// Reaches a server through a proxy that answers so; returns the error.
+async fn refused(answer: &'static [&'static str]) -> Unreached {
+    let (at, _) = listening(answer).await;
+    let guard = guard(
+        &format!("http://me:secret@{at}"),
+        &["10.1.0.0/16"],
+        Encryption::Free,
+    );
+    let error = dial(&guard, "10.1.2.3", 25, Form::Plain).await;
+    error.expect_err("it is refused")
+}
+
 #[tokio::test]
 async fn what_a_proxy_refuses_is_said_without_its_password() {
-    let refusing: [(&'static [&'static str], &str); 3] = [
+    let refusing: [(&'static [&'static str], &str); 5] = [
         (&["HTTP/1.1 407 Who?\r\n\r\n"], "407"),
         (&["HTTP/1.1 403 No\r\n\r\n"], "answered 403"),
+        (&["HTTP/1.1 503 Too much\r\n\r\n"], "answered 503"),
         (&["220 mail.example.com\r\n\r\n"], "does not speak HTTP"),
+        (&[], "closed the connection"),
     ];
     for (answer, part) in refusing {
-        let (at, _) = listening(answer).await;
-        let guard = guard(
-            &format!("http://me:secret@{at}"),
-            &["10.1.0.0/16"],
-            Encryption::Free,
-        );
-        let error = dial(&guard, "10.1.2.3", 25, Form::Plain).await;
-        let error = error.expect_err("it is refused").to_string();
+        let error = refused(answer).await;
+        assert!(matches!(error, Unreached::Proxy { .. }), "{error:?}");
+        let error = error.to_string();
         assert!(error.contains(part), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_proxy_that_asked_in_vain_says_that_the_host_is_down() {
+    let answers: [&'static [&'static str]; 2] = [
+        &["HTTP/1.1 502 Bad Gateway\r\n\r\n"],
+        &["HTTP/1.1 504 Gateway Timeout\r\n\r\n"],
+    ];
+    for answer in answers {
+        let error = refused(answer).await;
+        assert!(matches!(error, Unreached::Down { .. }), "{error:?}");
+        assert!(error.to_string().contains("the proxy answered 50"));
+    }
+}
+
+/// A proxy that is down is no reason to leave the hosts behind it alone.
+#[tokio::test]
+async fn a_proxy_that_is_down_takes_no_host_with_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port is free");
+    let at = listener.local_addr().expect("it has an address");
+    drop(listener);
+    // What encrypted before may have chosen it by itself.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let clients = Clients::default();
+    clients.go_through(Proxy::read(&format!("http://{at}")).expect("an address"));
+    let network = Network {
+        owner: Some(OrganizationId::new(Uuid::nil())),
+        ..Network::allowing(["10.1.0.0/16"])
+    };
+    let config = json!({ "url": "http://10.1.2.3/orders" });
+    let request = Request::http(config.as_object().expect("fields"), "key");
+    let request = request.expect("it can be sent");
+    let now = Timestamp(1_445_412_470_000);
+    for _ in 0..3 * FAILURES {
+        let failure = send_in_turn(&clients, &network, &request, now).await;
+        let failure = failure.expect_err("the proxy is down");
+        let message = &failure.message;
+        assert!(
+            message.starts_with("The proxy that this server"),
+            "{message}"
+        );
+        assert_eq!(failure.retry, Retry::Backoff);
+        assert!(!failure.is_open, "nothing was sent");
+    }
+    let turn = clients.turn_at(&network, ("10.1.2.3", 80), now, now).await;
+    assert!(turn.is_ok(), "the host is not taken for down: {turn:?}");
 }
 
 #[tokio::test]

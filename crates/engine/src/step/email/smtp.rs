@@ -290,6 +290,7 @@ impl<'c, W: Way> Talk<'c, W> {
                 _ => Retry::Never,
             },
             is_open: false,
+            is_before_host: false,
         }
     }
 

@@ -120,7 +120,7 @@ impl Outside for Arc<Clients> {
     }
 }
 
-/// Returns what a result says of the host; `None` when it says nothing, as nothing was sent.
+/// Returns what a result says of the host; `None` when it says nothing, as nothing was sent to it.
 fn told(result: &Result<Value, Failure>) -> Option<Told> {
     let (answer, failure) = match result {
         Ok(output) => (output, None),
@@ -138,6 +138,7 @@ fn told(result: &Result<Value, Failure>) -> Option<Told> {
         (Some(status @ 500..=599), _) => Told::Failed(u16::try_from(status).unwrap_or(500)),
         (Some(_), _) | (_, None) => Told::Up,
         (None, Some(failure)) if !failure.answer.is_null() => Told::Up,
+        (None, Some(failure)) if failure.is_before_host => return None,
         (None, Some(failure)) if failure.retry == Retry::Never => return None,
         (None, Some(failure)) if failure.is_open => Told::Silent,
         (None, Some(_)) => Told::Unreachable,

@@ -164,6 +164,7 @@ impl Call {
             ),
             answer: read.output,
             is_open: false,
+            is_before_host: false,
             retry: match read.status.as_u16() {
                 408 | 425 | 429 | 500..=599 => {
                     read.retry_after.map_or(Retry::Backoff, Retry::After)
@@ -269,6 +270,7 @@ pub(crate) fn explain(url: &Url, error: &SendError) -> Failure {
                 Unreached::Unknown(_) | Unreached::Down { .. } => {
                     Failure::transient(unreached.to_string())
                 }
+                Unreached::Proxy { .. } => Failure::at_proxy(unreached.to_string()),
             };
         }
         deepest = cause.to_string();

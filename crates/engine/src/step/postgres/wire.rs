@@ -469,6 +469,7 @@ impl<'c> Wire<'c> {
             answer: Value::Object(said),
             retry,
             is_open: false,
+            is_before_host: false,
         }
     }
 

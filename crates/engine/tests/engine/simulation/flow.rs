@@ -142,10 +142,34 @@ impl Steps<'_> {
                 "action": declared(method, "https://target.example", "/{item}"),
                 "item": slug, "note": "{{ trigger.body.n }}", "on_error": on_error,
             }),
+            6..8 => self.component(slug, &on_error),
             _ => json!({
                 "kind": "http.request", "method": method, "no_answer": no_answer,
                 "url": format!("http://target.example/{slug}"), "on_error": on_error,
             }),
         }
+    }
+    /// A step whose component asks for up to three requests, and says when in each; some have no
+    /// other way to ask for the same again.
+    fn component(&mut self, slug: &str, on_error: &Value) -> Value {
+        let asks: Vec<&str> = (0..1 + self.chance.below(3))
+            .map(|_| *self.chance.one_of(&["GET", "POST", "PUT", "PUT", "DELETE"]))
+            .collect();
+        let text = json!({"type": "string"});
+        json!({
+            "kind": "connector", "asks": asks.join(" "), "name": slug, "on_error": on_error,
+            "changes": if self.chance.percent(20) { "yes" } else { "no" },
+            "action": {
+                "connector": "logic", "title": "Logic", "icon": "plug",
+                "base": "https://target.example", "auth": ["bearer"],
+                "component": {"sha256": "a".repeat(64), "hosts": ["https://target.example"]},
+                "operation": {
+                    "key": "do", "title": "Do", "run": "do", "anonymous": true,
+                    "input": {"type": "object", "properties": {
+                        "asks": text, "name": text, "changes": text,
+                    }},
+                },
+            },
+        })
     }
 }

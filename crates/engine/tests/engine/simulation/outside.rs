@@ -7,11 +7,13 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use domain::connection::{Kind, Server};
+use domain::connector::Asked;
 use domain::run::StepRecord;
 use domain::{ConnectionId, DocumentHash, IntegrationId, RunId, Timestamp};
 use engine::port::{
-    Broke, Callee, Clock, Credentials, Directory, Failure, Finding, Journal, Lease, Lost, Network,
-    Opening, Ran, Request, Retry, Running, Sandbox, Script, Turn, Uncallable, Vault,
+    Broke, Callee, Clock, Components, Credentials, Directory, Ending, Failure, Finding, Job,
+    Journal, Lease, Lost, Network, Opening, Ran, Request, Retry, Running, Sandbox, Script, Turn,
+    Uncallable, Vault, Worked, Working,
 };
 use serde_json::{Value, json};
 
@@ -64,6 +66,8 @@ struct State {
     unanswered: HashSet<String>,
     /// Effects whose result is durable.
     results: HashSet<String>,
+    /// Writes that may have arrived: where each goes.
+    begun_writes: HashMap<String, String>,
 }
 
 impl State {
@@ -81,6 +85,12 @@ impl State {
     /// Notes that a request leaves, and asserts that it may.
     fn send(&mut self, call: &Request, key: &str) {
         let url = name(call).1;
+        let begun = self.begun_writes.entry(key.to_owned());
+        assert_eq!(
+            *begun.or_insert_with(|| url.clone()),
+            url,
+            "another write is sent, and the earlier one may have arrived"
+        );
         let holds = self
             .lease
             .get(&self.current)
@@ -142,6 +152,7 @@ impl Ports {
         let mut state = self.state();
         state.results.remove(key);
         state.unanswered.remove(key);
+        state.begun_writes.remove(key);
     }
 
     pub(super) fn open_ids(&self, execution: usize) -> Vec<usize> {
@@ -286,6 +297,59 @@ impl Sandbox for Ports {
     }
 }
 
+impl Components for Ports {
+    /// Asks for what its input says, one after the other, with the time in each. What changes asks
+    /// for something else whenever it is run anew, as far as there is no answer.
+    fn run(&self, job: Job) -> Working<'_> {
+        Box::pin(async move {
+            let Done::Code(ran) = self.wait(Op::Code).await else {
+                unreachable!("code is answered as such");
+            };
+            let end = match ran.result {
+                Ok(drawn) => ask(&job, &drawn),
+                Err(broke) => Ending::Broke(broke),
+            };
+            let console = Vec::new();
+            Worked { end, console }
+        })
+    }
+}
+
+fn ask(job: &Job, drawn: &Value) -> Ending {
+    let text = |name: &str| job.input[name].as_str().expect("it is a text");
+    let changes = text("changes") == "yes";
+    for (at, method) in text("asks").split(' ').enumerate() {
+        let answered = job.answered.get(at);
+        let now = answered.map_or(job.now, |answered| answered.at).0;
+        let more = if changes {
+            drawn["drawn"].to_string()
+        } else {
+            String::new()
+        };
+        let asked = Asked {
+            method: method.to_owned(),
+            url: format!(
+                "https://target.example/{}/{at}?at={now}{more}",
+                text("name")
+            ),
+            headers: Vec::new(),
+            body: None,
+            repeats: false,
+        };
+        match answered {
+            None => {
+                let has_signed = false;
+                return Ending::Asks { asked, has_signed };
+            }
+            Some(answered) => assert!(
+                changes || answered.digest == asked.digest(),
+                "it does the same whenever it is run"
+            ),
+        }
+    }
+    Ending::Done(json!({"answers": job.answered.len()}))
+}
+
 /// Returns what becomes of code: it never gives the same twice.
 pub(super) fn ran(chance: &mut Chance, is_calm: bool) -> Ran {
     let broke = |may_retry| Broke {
@@ -339,6 +403,7 @@ pub(super) fn answer(chance: &mut Chance, method: &str, is_calm: bool) -> Result
         answer: Value::Null,
         retry,
         is_open,
+        is_before_host: false,
     };
     let well = Ok(json!({"status": 200, "headers": {}, "body": {"n": chance.below(3)}}));
     if is_calm {

@@ -31,6 +31,8 @@ impl Seen {
             "resumed",
             "caught",
             "rounds at once",
+            "another write held back",
+            "a component's write waits, and may have arrived",
             "called",
             "called again",
             "waited for what was under way",

@@ -80,7 +80,8 @@ impl World {
                 Engine::with(ports.clone(), Outside(ports.clone()))
                     .with_vault(Arc::new(ports.clone()))
                     .with_directory(Arc::new(ports.clone()))
-                    .with_sandbox(Arc::new(ports.clone())),
+                    .with_sandbox(Arc::new(ports.clone()))
+                    .with_components(Arc::new(ports.clone())),
             ),
             ports,
             chance,
@@ -379,10 +380,19 @@ impl World {
                         .all(|earlier| earlier.output == record.output)
                 );
             }
+            let error = record.error.as_deref().unwrap_or_default();
+            if error.contains("the component asks for another one") {
+                self.seen.note("another write held back");
+            }
             let key = sha256(format!("{} {}", run.id, record.path).as_bytes());
             match record.state {
                 StepState::Succeeded | StepState::Failed | StepState::InDoubt => {
                     self.ports.result_is_durable(key);
+                }
+                // No attempt of the write has its answer yet.
+                StepState::Waiting if record.output.get("asked").is_some() => {
+                    self.seen
+                        .note("a component's write waits, and may have arrived");
                 }
                 // The attempt has its answer, or a person decided.
                 StepState::Waiting => self.ports.may_be_sent(&key),

@@ -1,28 +1,30 @@
-//! Takes from this process what code must not have: files, network, other processes, memory and
+//! Takes from this process what its job must not have: files, network, other processes, memory and
 //! time without end. What is taken cannot be had again, by whatever runs here.
 //!
-//! Whoever breaks out of the interpreter is in a process that can read its standard input, write
-//! its standard output, ask for memory and for the time, and end.
+//! Whoever breaks out of an interpreter or a compiler is in a process that can read its standard
+//! input, write its standard output, ask for memory and for the time, and end.
 
 use std::io;
 
-/// Processor time, in seconds, after which the kernel ends the process: more than code gets, for
-/// the case that nobody is left to end it.
-const CPU_SECONDS: u64 = domain::code::TIME_SECONDS + 2;
+/// What a process may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Processor time, in seconds, after which the kernel ends the process.
+    pub(crate) cpu_seconds: u64,
+    /// Address space beyond what the process had at its beginning, in bytes.
+    pub(crate) address_space: u64,
+}
+
 /// How much less of a busy processor it gets than the server, as `nice` counts.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
-/// Address space beyond what the process had at its beginning, in bytes: what code gets, and as
-/// much again for its text, its result, and the interpreter itself.
-#[cfg(target_os = "linux")]
-const ADDRESS_SPACE: u64 = 2 * domain::code::MEMORY as u64 + 64 * 1024 * 1024;
 
 /// Confines this process for the rest of its life.
 ///
 /// # Errors
-/// When the system refuses: then no code may run here.
+/// When the system refuses: then nothing may be done here.
 #[cfg(target_os = "linux")]
-pub(super) fn confine() -> io::Result<()> {
+pub(crate) fn confine(limits: Limits) -> io::Result<()> {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 
     // Ends with the server, also when that is killed.
@@ -30,25 +32,27 @@ pub(super) fn confine() -> io::Result<()> {
     // Nobody with the same user can read its memory.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rustix::thread::set_no_new_privs(true)?;
-    // Runs, pages and webhooks come before code that only computes.
+    // Runs, pages and webhooks come before what only computes.
     rustix::process::nice(NICE)?;
     let pages = std::fs::read_to_string("/proc/self/statm")?;
     let pages: Option<u64> = pages.split(' ').next().and_then(|pages| pages.parse().ok());
     let pages = pages.ok_or_else(|| io::Error::other("/proc/self/statm is not to be read"))?;
     let had = pages * rustix::param::page_size() as u64;
-    for (resource, most) in [
-        (Resource::As, had + ADDRESS_SPACE),
-        (Resource::Cpu, CPU_SECONDS),
-        (Resource::Core, 0),
-        (Resource::Fsize, 0),
-        (Resource::Memlock, 0),
-        (Resource::Msgqueue, 0),
-        (Resource::Nofile, 0),
-        (Resource::Nproc, 0),
+    let memory = had + limits.address_space;
+    for (resource, current, maximum) in [
+        (Resource::As, memory, memory),
+        // At the first it is told by a signal that says why, at the second it is over.
+        (Resource::Cpu, limits.cpu_seconds, limits.cpu_seconds + 1),
+        (Resource::Core, 0, 0),
+        (Resource::Fsize, 0, 0),
+        (Resource::Memlock, 0, 0),
+        (Resource::Msgqueue, 0, 0),
+        (Resource::Nofile, 0, 0),
+        (Resource::Nproc, 0, 0),
     ] {
         let limit = Rlimit {
-            current: Some(most),
-            maximum: Some(most),
+            current: Some(current),
+            maximum: Some(maximum),
         };
         rustix::process::setrlimit(resource, limit)?;
     }
@@ -56,11 +60,16 @@ pub(super) fn confine() -> io::Result<()> {
     seccompiler::apply_filter(&filter).map_err(io::Error::other)
 }
 
-/// Elsewhere there is no such confinement, and so no code runs.
+/// Elsewhere there is no such confinement, and so no code runs and no module is tried.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn confine() -> io::Result<()> {
-    let _ = CPU_SECONDS;
-    Err(io::Error::other("code steps need Linux"))
+pub(crate) fn confine(limits: Limits) -> io::Result<()> {
+    let Limits {
+        cpu_seconds,
+        address_space,
+    } = limits;
+    Err(io::Error::other(format!(
+        "only Linux can keep a process within {cpu_seconds} s and {address_space} bytes, and away from all else"
+    )))
 }
 
 #[cfg(target_os = "linux")]
@@ -158,7 +167,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::process::{Command, Stdio, exit};
 
-    use super::confine;
+    use super::{Limits, confine};
 
     /// Says to the test below that it is in the process that it started.
     const INSIDE: &str = "SLUICE_TEST_CONFINED";
@@ -257,7 +266,10 @@ mod tests {
             let _ = fs::remove_file(format!("{file}.made"));
             let _ = fs::remove_dir_all(format!("{file}.made"));
             let _ = fs::remove_file(format!("{file}.copy"));
-            let confined = confine();
+            let confined = confine(Limits {
+                cpu_seconds: 12,
+                address_space: 192 * 1024 * 1024,
+            });
             let works = attempts(file, port).into_iter();
             let works: Vec<&str> = works
                 .filter(|(_, works)| *works)
@@ -280,7 +292,7 @@ mod tests {
         let output = Command::new(std::env::current_exe().expect("it runs"))
             .args([
                 "--exact",
-                "code::confine::tests::native_code_that_broke_out_finds_nothing_that_works",
+                "sandbox::confine::tests::native_code_that_broke_out_finds_nothing_that_works",
             ])
             .env(INSIDE, format!("{} {port}", file.display()))
             .output()
