@@ -153,11 +153,6 @@ pub enum Refusal {
     /// What would be imported is not what was shown.
     #[error("It has changed since it was shown. Look at it again, then import it.")]
     Moved,
-    /// A step is run by a component that is not there.
-    #[error(
-        "The component of step “{0}” is not there. An Admin imports its connector with the module, then publish again."
-    )]
-    ComponentGone(String),
 }
 
 impl Refusal {
@@ -168,7 +163,6 @@ impl Refusal {
             Refusal::Address(_) => "connector/address",
             Refusal::TooMany => "connector/too-many",
             Refusal::Moved => "connector/moved",
-            Refusal::ComponentGone(_) => "connector/component-gone",
         }
     }
 
@@ -176,7 +170,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Refusal::Faults(_) | Refusal::Address(_) => 422,
-            Refusal::TooMany | Refusal::Moved | Refusal::ComponentGone(_) => 409,
+            Refusal::TooMany | Refusal::Moved => 409,
         }
     }
 }
