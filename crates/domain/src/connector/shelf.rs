@@ -251,12 +251,13 @@ impl Index {
     }
 
     /// Returns the actions that hold each of the words, the best first, at most [`FOUND`]: by
-    /// number of the shelf and of the action on it. Nothing typed finds nothing.
-    pub fn search(&self, typed: &str) -> Vec<(usize, usize)> {
+    /// number of the shelf and of the action on it. With them comes how many more there are.
+    /// Nothing typed finds nothing.
+    pub fn search(&self, typed: &str) -> (Vec<(usize, usize)>, usize) {
         let typed = typed.to_lowercase();
         let words: Vec<&str> = typed.split_whitespace().collect();
         if words.is_empty() {
-            return Vec::new();
+            return (Vec::new(), 0);
         }
         let mut ranked: Vec<(usize, usize)> = Vec::new();
         for (number, entry) in self.entries.iter().enumerate() {
@@ -264,13 +265,15 @@ impl Index {
                 ranked.push((rank, number));
             }
         }
-        if ranked.len() > FOUND {
+        let more = ranked.len().saturating_sub(FOUND);
+        if more > 0 {
             ranked.select_nth_unstable(FOUND);
             ranked.truncate(FOUND);
         }
         ranked.sort_unstable();
         let found = ranked.into_iter().map(|(_, number)| &self.entries[number]);
-        found.map(|entry| (entry.shelf, entry.action)).collect()
+        let found = found.map(|entry| (entry.shelf, entry.action));
+        (found.collect(), more)
     }
 }
 
@@ -335,12 +338,12 @@ mod tests {
             ("order", &[(0, 0), (0, 1), (1, 0)]),
             ("mail zzz", &[]),
         ] {
-            assert_eq!(index.search(typed), found, "{typed}");
+            assert_eq!(index.search(typed), (found.to_vec(), 0), "{typed}");
         }
         let many: Vec<(&str, &str)> = vec![("Do", ""); 3 * FOUND];
         let index = Index::new(&[shelf("Many", &many)]);
-        let found = index.search("do");
-        assert_eq!(found.len(), FOUND);
+        let (found, more) = index.search("do");
+        assert_eq!((found.len(), more), (FOUND, 2 * FOUND));
         assert!(found.is_sorted(), "equal ones stay in their order");
     }
 }
