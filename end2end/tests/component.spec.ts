@@ -2,7 +2,7 @@
 // against a service of another company, and told in the review, once its logic is another.
 import { readFile } from "node:fs/promises";
 import { expectAccessible } from "../fixtures/axe.ts";
-import { create, document, publish } from "../fixtures/document.ts";
+import { create, document, publish, step } from "../fixtures/document.ts";
 import { expect, test } from "../fixtures/test.ts";
 
 /** Asks for the address in its field `url`, and gives the answer. */
@@ -86,18 +86,26 @@ test("a connector with logic is imported with its module, used, tested and told 
   const draft = await create(admin, "Weather", document("webhook", []));
   const builder = await openDraft(draft);
   await test.step("a Collaborator builds a step with it", async () => {
-    await builder.flow.getByRole("button", { name: "Add a step at the start", exact: true }).click();
-    const box = builder.page.getByRole("combobox", { name: "Search for a step" });
-    await box.fill("ask for the weather");
-    await expect(builder.page.getByRole("option", { name: /Ask for the weather/ })).toBeVisible();
-    await box.press("Enter");
-    await expect(box).toBeHidden();
-    await builder.added();
+    await builder.addAction("Ask for the weather");
     await builder.select("Ask for the weather");
     await builder.field("Station").fill(target.url("/station"));
     await expect(builder.page.getByText(/do by component [0-9a-f]{12}/).first()).toBeVisible();
     await builder.saved();
     await expectAccessible(builder.page, "step-with-component");
+  });
+
+  await test.step("a step whose module is not here has a problem, and is not published", async () => {
+    const [declared] = await admin.call<any[]>("declarations", { wanted: [["weather", "ask"]] });
+    declared.component.sha256 = "f".repeat(64);
+    const ask = { ...step("Ask", "connector", { url: "https://a.example.com" }), action: declared };
+    const foreign = await create(admin, "From elsewhere", document("webhook", [ask]));
+    const other = await openDraft(foreign);
+    await other.page.getByRole("button", { name: "1 problem" }).click();
+    const problems = other.page.getByRole("dialog", { name: "Problems" });
+    await expect(problems).toContainText("The component that runs this step is not there.");
+    await expectAccessible(other.page, "problem-of-component");
+    await problems.getByRole("button", { name: /The component/ }).click();
+    await expect(other.panel).toContainText("Ask an Admin to import its connector together with the module.");
   });
 
   let integration = "";
@@ -136,6 +144,9 @@ test("a connector with logic is imported with its module, used, tested and told 
     const review = await admin.call<string>("create_review", fields);
     await page.goto(`/reviews/${review}`);
     await expect(page.getByRole("main")).toContainText("https://elsewhere.example.com");
+    await expect(page.getByRole("main")).toContainText(
+      "“Ask for the weather” may send requests to elsewhere.example.com instead of",
+    );
     await expectAccessible(page, "review-of-component");
   });
 });

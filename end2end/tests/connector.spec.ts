@@ -1,7 +1,8 @@
 // A connector from its file to a run: imported by an Admin, used in a step by a Collaborator, sent
 // as it says, imported again, taken over in the builder, and told in the review.
+import type { Locator } from "@playwright/test";
 import { expectAccessible } from "../fixtures/axe.ts";
-import { create, document, publish } from "../fixtures/document.ts";
+import { create, document, publish, step } from "../fixtures/document.ts";
 import { expect, test } from "../fixtures/test.ts";
 
 /** A connector as a file; `more` are further fields of its action. */
@@ -33,6 +34,12 @@ function file(base: string, version: string, more: Record<string, unknown> = {})
       { key: "list", title: "List parcels", description: "Returns all parcels.", method: "GET", path: "/parcels" },
     ],
   });
+}
+
+/** The middle of something, for the mouse. */
+async function middle(of: Locator): Promise<{ x: number; y: number }> {
+  const box = (await of.boundingBox())!;
+  return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
 }
 
 test("a connector is imported, used, imported again, taken over and told in the review", async ({
@@ -84,13 +91,7 @@ test("a connector is imported, used, imported again, taken over and told in the 
   const draft = await create(admin, "Parcels", document("webhook", []));
   const builder = await openDraft(draft);
   await test.step("a Collaborator finds the action among the steps and fills in its form", async () => {
-    await builder.flow.getByRole("button", { name: "Add a step at the start", exact: true }).click();
-    const box = builder.page.getByRole("combobox", { name: "Search for a step" });
-    await box.fill("parcel desk send");
-    await expect(builder.page.getByRole("option", { name: /Send a parcel/ })).toBeVisible();
-    await box.press("Enter");
-    await expect(box).toBeHidden();
-    await builder.added();
+    await builder.addAction("Send a parcel");
     await builder.select("Send a parcel");
     await builder.field("Order").fill("A/7");
     await builder.field("City").fill("Bern");
@@ -142,6 +143,66 @@ test("a connector is imported, used, imported again, taken over and told in the 
     await expect(page.getByRole("main")).toContainText("Request");
     await expect(page.getByRole("main")).toContainText("By the door");
     await expectAccessible(page, "review-of-connector");
+  });
+});
+
+test("an action of a connector is dragged out of the picker, and the list is as long as it is useful", async ({
+  organization,
+  openDraft,
+}) => {
+  const { admin } = organization.as;
+  const bring = async (key: string, titles: string[]) => {
+    const actions = titles.map((title) => ({ key: title, title, method: "GET", path: `/${title.length}` }));
+    const text = JSON.stringify({ form: 1, key, title: `Desk ${key}`, base: "https://api.example.com", actions });
+    const fields = { source: { text: { text, name: "desk.json" } }, base: null };
+    const { digest } = await admin.call<{ digest: string }>("preview_connector", fields);
+    await admin.call("import_connector", { ...fields, digest });
+  };
+  await bring("parcels", ["Weigh a parcel", ...Array.from({ length: 80 }, (_, at) => `Letter ${at}`)]);
+  const draft = await create(admin, "Dragged", document("webhook", [step("One", "log", { message: "one" })]));
+  const builder = await openDraft(draft);
+  const { page } = builder;
+  const box = page.getByRole("combobox", { name: "Search for a step" });
+  const asked: string[] = [];
+
+  await test.step("a step is dropped where it is let go", async () => {
+    const to = await middle(builder.flow.getByRole("button", { name: "Add a step after One", exact: true }));
+    await builder.flow.getByRole("button", { name: "Add a step at the start", exact: true }).click();
+    await box.fill("weigh");
+    const from = await middle(page.getByRole("option", { name: /Weigh a parcel/ }));
+    await page.mouse.move(from.x, from.y);
+    await page.mouse.down();
+    await page.mouse.move(from.x + 10, from.y);
+    await expect(page.getByRole("dialog", { name: "Add a step" })).toBeHidden();
+    await page.mouse.move(to.x, to.y, { steps: 3 });
+    await expect(page.locator(".drag-ghost")).toHaveText("Weigh a parcel");
+    await page.mouse.up();
+    await expect.poll(() => builder.order()).toEqual(["One", "Weigh a parcel"]);
+    await expect(builder.card("Weigh a parcel")).toBeFocused();
+    await builder.saved();
+  });
+
+  await test.step("what is not listed is counted, and nothing is asked for again", async () => {
+    page.on("request", (request) => asked.push(request.url()));
+    await builder.flow.getByRole("button", { name: "Add a step at the start", exact: true }).click();
+    await box.fill("letter");
+    await expect(page.getByRole("option", { name: /Letter/ })).toHaveCount(50);
+    await expect(page.getByText("… and 30 more. Go on typing.")).toBeVisible();
+    await expectAccessible(page, "picker-with-actions");
+    await box.fill("letter 79");
+    await expect(page.getByText(/more. Go on typing/)).toBeHidden();
+    expect(asked.filter((url) => url.endsWith("/api/connector_actions"))).toHaveLength(0);
+    await page.keyboard.press("Escape");
+  });
+
+  await test.step("what is imported meanwhile is there the next time", async () => {
+    await bring("stamps", ["Stamp a letter"]);
+    await expect(async () => {
+      await builder.flow.getByRole("button", { name: "Add a step at the start", exact: true }).click();
+      await box.fill("stamp a");
+      const isThere = page.getByRole("option", { name: /Stamp a letter/ });
+      await expect(isThere).toBeVisible({ timeout: 1_000 }).finally(() => page.keyboard.press("Escape"));
+    }).toPass();
   });
 });
 

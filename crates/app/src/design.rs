@@ -3,11 +3,13 @@
 //! Plain HTML elements with a class each; looks are in `style/`. Nothing here knows a feature.
 
 pub mod action;
+pub mod choices;
 pub mod confirm;
 pub mod copy;
 pub mod dialog;
 pub mod field;
 mod focus;
+pub mod form;
 pub mod icon;
 mod in_place;
 pub mod json;

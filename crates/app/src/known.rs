@@ -31,6 +31,8 @@ type Asked<T> = Pin<Box<dyn Future<Output = Result<Vec<T>, Fault>>>>;
 /// What is known of one kind of them; one for the page.
 pub(crate) struct Known<T: Named> {
     all: ArcRwSignal<Option<Vec<T>>>,
+    /// How old the page was, by [`live::age`], when they were asked for.
+    asked_at: Cell<Option<u64>>,
     is_asked: Cell<bool>,
     ask: fn() -> Asked<T>,
 }
@@ -40,6 +42,7 @@ impl<T: Named> Known<T> {
     pub(crate) fn new(ask: fn() -> Asked<T>) -> Self {
         Self {
             all: ArcRwSignal::new(None),
+            asked_at: Cell::new(None),
             is_asked: Cell::new(false),
             ask,
         }
@@ -49,7 +52,7 @@ impl<T: Named> Known<T> {
 /// Returns all of them, `None` until they are known. They follow what others change, as long as
 /// the calling screen is shown.
 pub(crate) fn all<T: Named>(known: &'static LocalKey<Known<T>>) -> Signal<Option<Vec<T>>> {
-    if known.with(|known| known.all.with_untracked(Option::is_none)) {
+    if known.with(|known| known.asked_at.get() != Some(live::age())) {
         ask(known);
     }
     live::use_changes(move |changed| {
@@ -66,14 +69,23 @@ fn ask<T: Named>(known: &'static LocalKey<Known<T>>) {
     if known.with(|known| known.is_asked.replace(true)) {
         return;
     }
+    let age = live::age();
     spawn_local(async move {
         let answer = known.with(|known| (known.ask)()).await;
         known.with(|known| known.is_asked.set(false));
         match answer {
-            Ok(all) => known.with(|known| known.all.set(Some(all))),
+            Ok(all) => known.with(|known| {
+                known.asked_at.set(Some(age));
+                known.all.set(Some(all));
+            }),
             Err(fault) => {
                 session::notice(&fault);
+                return;
             }
+        }
+        // What changed while the answer was under way may not be in it.
+        if live::age() != age {
+            ask(known);
         }
     });
 }

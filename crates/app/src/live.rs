@@ -32,6 +32,7 @@ thread_local! {
     static WAIT: Cell<u32> = const { Cell::new(WAIT_MS.0) };
     static IS_LOST: ArcRwSignal<bool> = ArcRwSignal::new(false);
     static NEXT: Cell<u32> = const { Cell::new(0) };
+    static AGE: Cell<u64> = const { Cell::new(0) };
     static CHANGES: RefCell<Vec<Handler<Changed>>> = const { RefCell::new(Vec::new()) };
     static REFETCHES: RefCell<Vec<Handler<()>>> = const { RefCell::new(Vec::new()) };
 }
@@ -51,6 +52,12 @@ pub fn use_refetch(handler: impl Fn() + 'static) {
     on_cleanup(move || REFETCHES.with(|all| all.borrow_mut().retain(|(other, _)| *other != id)));
 }
 
+/// Returns a number that is another one once what an organization has may have changed. Whoever keeps
+/// some of it, also while no screen shows it, asks again when the number is not the one it asked at.
+pub(crate) fn age() -> u64 {
+    AGE.get()
+}
+
 /// Returns whether the connection is lost at the moment.
 pub fn is_lost() -> Signal<bool> {
     RwSignal::from(IS_LOST.with(Clone::clone)).into()
@@ -62,6 +69,7 @@ fn next_id() -> u32 {
 
 /// Tells every screen to ask again for what it shows.
 pub(crate) fn refetch() {
+    AGE.set(AGE.get() + 1);
     // A handler may add or remove handlers.
     let handlers = REFETCHES.with(|all| all.borrow().clone());
     handlers.iter().for_each(|(_, handler)| handler(()));
@@ -80,6 +88,9 @@ pub(crate) fn connect() {
         let text = event.data().as_string().unwrap_or_default();
         // What an older page does not know yet is none of its business.
         if let Ok(changed) = serde_json::from_str::<Changed>(&text) {
+            if changed == Changed::Organization {
+                AGE.set(AGE.get() + 1);
+            }
             let handlers = CHANGES.with(|all| all.borrow().clone());
             handlers.iter().for_each(|(_, handler)| handler(changed));
         }

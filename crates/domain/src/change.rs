@@ -10,6 +10,7 @@ mod broken;
 mod edits;
 mod entry;
 mod field;
+mod flow;
 mod json;
 mod note;
 mod notes;

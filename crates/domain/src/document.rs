@@ -270,6 +270,16 @@ impl Document {
         })
     }
 
+    /// Returns the gap that a place is now; beyond the end of its list, the one at the end.
+    pub fn gap_at(&self, place: Place) -> Gap {
+        let list = self.list(place.list).map_or(&[][..], Vec::as_slice);
+        let before = &list[..place.index.min(list.len())];
+        Gap {
+            list: place.list,
+            after: before.last().copied(),
+        }
+    }
+
     /// Returns the step with that slug.
     pub fn step_by_slug(&self, slug: &str) -> Option<&Step> {
         self.steps.values().find(|step| step.slug == slug)

@@ -12,6 +12,7 @@ mod shape;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +65,16 @@ pub struct Checked {
     flaws: Vec<Problem>,
     /// The steps with problems or expressions.
     steps: BTreeMap<StepId, StepChecked>,
+    beyond: Beyond,
+}
+
+/// What a check has to know that the document does not say.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Beyond {
     /// The integration that the document is of, which it cannot call.
     own: Option<IntegrationId>,
+    /// The components that are not there, by the hash of their module.
+    lacking: Arc<BTreeSet<String>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,24 +116,38 @@ const FEW: usize = 4;
 impl Checked {
     /// Checks a whole document, of which is not known what integration it is of.
     pub fn of(document: &Document) -> Self {
-        Self::within(None, document)
+        Self::within(Beyond::default(), document)
     }
 
     /// Checks a whole document of an integration.
     pub fn of_integration(own: IntegrationId, document: &Document) -> Self {
-        Self::within(Some(own), document)
+        let beyond = Beyond {
+            own: Some(own),
+            ..Beyond::default()
+        };
+        Self::within(beyond, document)
+    }
+
+    /// Notes which components that the document needs are not there, by the hash of their module:
+    /// a step that one of them runs has a problem. Returns where problems are others than before.
+    pub fn lack(&mut self, document: &Document, components: BTreeSet<String>) -> Affected {
+        if *self.beyond.lacking == components {
+            return Affected::default();
+        }
+        self.beyond.lacking = Arc::new(components);
+        self.replace(document)
     }
 
     /// Checks another document of the same integration.
     #[must_use]
     pub fn anew(&self, document: &Document) -> Self {
-        Self::within(self.own, document)
+        Self::within(self.beyond.clone(), document)
     }
 
-    fn within(own: Option<IntegrationId>, document: &Document) -> Self {
+    fn within(beyond: Beyond, document: &Document) -> Self {
         let mut index = Index::new(document);
         let mut flaws = Flaws::default();
-        let mut collector = Collector::of(own);
+        let mut collector = Collector::of(beyond.clone());
         let mut steps: Vec<StepChecked> = Vec::new();
         steps.resize_with(document.steps.len(), StepChecked::default);
         let enter = |id| match index.find(id) {
@@ -152,7 +175,7 @@ impl Checked {
             whole: whole(document),
             flaws: flaws.0,
             steps: steps.filter(|(_, step)| !step.is_empty()).collect(),
-            own,
+            beyond,
         }
     }
 
@@ -185,7 +208,7 @@ impl Checked {
         for id in gone {
             self.set(id, StepChecked::default(), &mut affected);
         }
-        let mut collector = Collector::of(self.own);
+        let mut collector = Collector::of(self.beyond.clone());
         if here.len() <= FEW {
             for id in here {
                 let around = Surroundings::of(document, id);

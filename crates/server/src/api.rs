@@ -92,6 +92,7 @@ functions! {
     open connector::ConnectorActions: Access::May(Act::EditDraft),
     open connector::Declarations: Access::May(Act::EditDraft),
     open connector::ConnectorUses: Access::May(Act::EditDraft),
+    open connector::LackingComponents: Access::May(Act::See),
     open connector::PreviewConnector: Access::May(Act::ManageConnectors),
     open connector::ImportConnector: Access::May(Act::ManageConnectors),
     open connector::DeleteConnector: Access::May(Act::ManageConnectors),

@@ -7,8 +7,8 @@ mod source;
 
 use domain::account::Me;
 use domain::connector::{
-    CONNECTORS, Connector, Declared, Line, Page, Preview, Refusal, STEP, Shelf, Source, Summary,
-    Use, WANTED, compare,
+    CONNECTORS, Connector, Declared, Line, Operation, Page, Preview, Refusal, STEP, Shelf, Source,
+    Summary, Use, WANTED, compare,
 };
 use domain::policy::Act;
 use domain::{DraftId, IntegrationId};
@@ -52,23 +52,8 @@ impl Store {
         let mut tx = self.begin(me, Act::See).await?;
         let summary = summaries(&mut tx, me, Some(key)).await?.pop();
         let summary = summary.ok_or(Error::NotFound)?;
-        let (_, connector) = kept(&mut tx, me, key).await?.ok_or(Error::NotFound)?;
-        let line = |operation| {
-            let of: &domain::connector::Operation = operation;
-            let what = match of.has_logic() {
-                true => format!("component: {}", of.run),
-                false => format!("{} {}", of.method.word(), of.path),
-            };
-            (Line::of(of), what)
-        };
-        Ok(Page {
-            summary,
-            actions: connector.actions.iter().map(line).collect(),
-            base: connector.base,
-            docs: connector.docs,
-            auth: connector.auth,
-            component: connector.component,
-        })
+        let kept = kept(&mut tx, me, key).await?.ok_or(Error::NotFound)?;
+        aside(move || Ok(page(summary, kept.read()?))).await
     }
 
     /// Returns all connectors with their actions, for choosing one.
@@ -160,26 +145,13 @@ impl Store {
         base: Option<String>,
     ) -> Result<Preview> {
         let taken = self.take(me, source, base).await?;
-        let connector = &taken.connector;
         let mut tx = self.begin(me, Act::ManageConnectors).await?;
-        let before = kept(&mut tx, me, &connector.key).await?;
-        Ok(Preview {
-            digest: connector.digest(),
-            key: connector.key.clone(),
-            title: connector.title.clone(),
-            version: connector.version.clone(),
-            base: connector.base.clone(),
-            component: connector.component.clone(),
-            actions: connector.actions.iter().map(Line::of).collect(),
-            notes: taken.notes,
-            changes: before
-                .as_ref()
-                .map(|(_, before)| compare(before, connector)),
-            uses: match before {
-                Some(_) => uses(&mut tx, me, &connector.key).await?,
-                None => Vec::new(),
-            },
-        })
+        let before = kept(&mut tx, me, &taken.connector.key).await?;
+        let uses = match before {
+            Some(_) => uses(&mut tx, me, &taken.connector.key).await?,
+            None => Vec::new(),
+        };
+        aside(move || preview(taken, before, uses)).await
     }
 
     /// Imports a connector, in place of the one of its key if there is one. `digest` is that of
@@ -195,10 +167,15 @@ impl Store {
         digest: &str,
     ) -> Result<String> {
         let taken = self.take(me, source, base).await?;
-        let connector = &taken.connector;
-        if connector.digest() != digest {
+        let (taken, written) = aside(move || {
+            let written = Written::of(&taken.connector)?;
+            Ok((taken, written))
+        })
+        .await?;
+        if written.digest != digest {
             return Err(Refusal::Moved.into());
         }
+        let connector = &taken.connector;
         let mut tx = self.begin(me, Act::ManageConnectors).await?;
         let count = sqlx::query_scalar!(
             r#"select count(*) as "count!" from connector where organization_id = $1 and key <> $2"#,
@@ -210,12 +187,11 @@ impl Store {
         if usize::try_from(count).unwrap_or(usize::MAX) >= CONNECTORS {
             return Err(Refusal::TooMany.into());
         }
-        let content = json_of(connector)?;
         let id = sqlx::query_scalar!(
             "insert into connector
                 (connector_id, organization_id, key, title, description, version, icon, source,
                  digest, content, imported_by)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::json, $11)
              on conflict (organization_id, key) do update set
                 title = excluded.title, description = excluded.description,
                 version = excluded.version, icon = excluded.icon, source = excluded.source,
@@ -231,7 +207,7 @@ impl Store {
             connector.icon,
             taken.from,
             digest,
-            content,
+            written.content,
             me.account.0,
         )
         .fetch_one(&mut *tx)
@@ -239,7 +215,7 @@ impl Store {
         if let Some(module) = &taken.module {
             component::keep(&mut tx, me, module).await?;
         }
-        replace_actions(&mut tx, me, id, connector).await?;
+        replace_actions(&mut tx, me, id, &written).await?;
         let detail = json!({
             "key": connector.key,
             "version": connector.version,
@@ -289,13 +265,8 @@ impl Store {
                 (text, address.clone(), Some(address), None)
             }
         };
-        // A large description takes its time.
-        let taken = tokio::task::spawn_blocking(move || {
-            source::taken(&text, from, address.as_deref(), base)
-        });
-        let taken = taken
-            .await
-            .map_err(|error| sqlx::Error::Io(error.into()))??;
+        let taken = aside(move || Ok(source::taken(&text, from, address.as_deref(), base)?));
+        let taken = taken.await?;
         let (connector, module) = self.inspected(me, taken.connector, module).await?;
         Ok(Taken {
             connector,
@@ -305,28 +276,104 @@ impl Store {
     }
 }
 
-async fn replace_actions(tx: &mut Tx, me: &Me, id: Uuid, connector: &Connector) -> Result<()> {
+/// Does what takes its time with a large connector where no other request waits for it.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| sqlx::Error::Io(error.into()))?
+}
+
+/// A connector as it is kept.
+struct Kept {
+    content: String,
+}
+
+impl Kept {
+    fn read(&self) -> Result<Connector> {
+        serde_json::from_str(&self.content).map_err(|error| sqlx::Error::decode(error).into())
+    }
+}
+
+/// What is written of a connector.
+struct Written {
+    digest: String,
+    /// The connector, as JSON.
+    content: String,
+    /// Of each of its actions: key, line of the list and declaration, the latter two as JSON.
+    keys: Vec<String>,
+    lines: Vec<String>,
+    declared: Vec<String>,
+}
+
+impl Written {
+    fn of(connector: &Connector) -> Result<Self> {
+        let mut written = Self {
+            digest: connector.digest(),
+            content: json_of(connector)?,
+            keys: Vec::with_capacity(connector.actions.len()),
+            lines: Vec::with_capacity(connector.actions.len()),
+            declared: Vec::with_capacity(connector.actions.len()),
+        };
+        for action in &connector.actions {
+            written.keys.push(action.key.clone());
+            written.lines.push(json_of(&Line::of(action))?);
+            written
+                .declared
+                .push(json_of(&Declared::of(connector, action))?);
+        }
+        Ok(written)
+    }
+}
+
+fn page(summary: Summary, connector: Connector) -> Page {
+    let line = |operation: &Operation| {
+        let what = match operation.has_logic() {
+            true => format!("component: {}", operation.run),
+            false => format!("{} {}", operation.method.word(), operation.path),
+        };
+        (Line::of(operation), what)
+    };
+    Page {
+        summary,
+        actions: connector.actions.iter().map(line).collect(),
+        base: connector.base,
+        docs: connector.docs,
+        auth: connector.auth,
+        component: connector.component,
+    }
+}
+
+fn preview(taken: Taken, before: Option<Kept>, uses: Vec<Use>) -> Result<Preview> {
+    let connector = taken.connector;
+    let before = before.map(|before| before.read()).transpose()?;
+    Ok(Preview {
+        digest: connector.digest(),
+        actions: connector.actions.iter().map(Line::of).collect(),
+        notes: taken.notes,
+        changes: before.map(|before| compare(&before, &connector)),
+        uses,
+        key: connector.key,
+        title: connector.title,
+        version: connector.version,
+        base: connector.base,
+        component: connector.component,
+    })
+}
+
+async fn replace_actions(tx: &mut Tx, me: &Me, id: Uuid, written: &Written) -> Result<()> {
     sqlx::query!("delete from connector_action where connector_id = $1", id)
         .execute(&mut **tx)
         .await?;
-    let mut keys = Vec::with_capacity(connector.actions.len());
-    let (mut lines, mut declared) = (Vec::new(), Vec::new());
-    for operation in &connector.actions {
-        keys.push(operation.key.clone());
-        lines.push(json_of(&Line::of(operation))?);
-        declared.push(Declared::of(connector, operation).json());
-    }
     sqlx::query!(
         "insert into connector_action
             (connector_id, organization_id, position, key, line, declared)
-         select $1, $2, place, key, line, declared
-         from unnest($3::text[], $4::json[], $5::json[]) with ordinality
+         select $1, $2, place, key, line::json, declared::json
+         from unnest($3::text[], $4::text[], $5::text[]) with ordinality
             as action (key, line, declared, place)",
         id,
         me.organization.0,
-        &keys,
-        &lines,
-        &declared,
+        &written.keys,
+        &written.lines,
+        &written.declared,
     )
     .execute(&mut **tx)
     .await?;
@@ -359,17 +406,17 @@ async fn summaries(tx: &mut Tx, me: &Me, only: Option<&str>) -> Result<Vec<Summa
     Ok(summary.collect())
 }
 
-/// Returns the connector of a key as it is kept, with its id.
-async fn kept(tx: &mut Tx, me: &Me, key: &str) -> Result<Option<(Uuid, Connector)>> {
-    let row = sqlx::query!(
-        "select connector_id, content from connector where organization_id = $1 and key = $2",
+/// Returns the connector of a key as it is kept.
+async fn kept(tx: &mut Tx, me: &Me, key: &str) -> Result<Option<Kept>> {
+    let content = sqlx::query_scalar!(
+        r#"select content::text as "content!" from connector
+           where organization_id = $1 and key = $2"#,
         me.organization.0,
         key,
     )
     .fetch_optional(&mut **tx)
     .await?;
-    row.map(|row| Ok((row.connector_id, read(row.content)?)))
-        .transpose()
+    Ok(content.map(|content| Kept { content }))
 }
 
 async fn uses(tx: &mut Tx, me: &Me, key: &str) -> Result<Vec<Use>> {
@@ -414,8 +461,8 @@ async fn uses(tx: &mut Tx, me: &Me, key: &str) -> Result<Vec<Use>> {
     Ok(line.collect())
 }
 
-fn json_of(value: &impl serde::Serialize) -> Result<Value> {
-    serde_json::to_value(value).map_err(|error| sqlx::Error::Encode(error.into()).into())
+fn json_of(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()).into())
 }
 
 fn read<T: DeserializeOwned>(stored: Value) -> Result<T> {

@@ -63,7 +63,7 @@ impl Store {
             return Err(Refusal::NothingToReview.into());
         }
         let id = ReviewId(Uuid::now_v7());
-        let content = Content::of(integration, &base, &locked.document);
+        let content = Content::of(&mut tx, me, integration, &base, &locked.document).await?;
         insert(&mut tx, me, id, draft, [&title, &description], &content).await?;
         ask(&mut tx, me, id, &reviewers).await?;
         let seen = standing::seen(&mut tx, me, &locked).await?;

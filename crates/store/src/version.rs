@@ -258,7 +258,6 @@ struct New<'a> {
 impl New<'_> {
     async fn put_live(self, tx: &mut Tx, me: &Me) -> Result<VersionSummary> {
         crate::connection::check_named(tx, me, self.document).await?;
-        crate::connector::component::check_named(tx, me, self.document).await?;
         let version = self.insert(tx, me).await?;
         sqlx::query!(
             "update integration set live_version_id = $2 where integration_id = $1",

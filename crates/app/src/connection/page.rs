@@ -5,14 +5,12 @@ use domain::live::Changed;
 use domain::network::Down;
 use domain::policy::Act;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use super::{api, form, standing, try_out};
 use crate::design::action::{ActionButton, refusal};
-use crate::design::confirm::{Question, confirm};
+use crate::design::confirm::confirm_deletion;
 use crate::design::load::{Load, load, loaded};
 use crate::design::time::Ago;
-use crate::design::toast;
 use crate::screen::Page;
 use crate::{live, network, session};
 
@@ -209,22 +207,12 @@ fn actions(connection: Connection, desk: Desk) -> AnyView {
     };
     let delete = move |_| {
         let name = kept.with_value(|kept| kept.name.clone());
-        let question = Question {
-            title: format!("Delete “{name}”?"),
-            text: "Its secrets are gone then. Runs of old versions that still use it fail at that step."
-                .to_owned(),
-            action: "Delete".to_owned(),
-            is_destructive: true,
-        };
-        confirm(question, move || {
-            spawn_local(async move {
-                match api::delete_connection(id).await {
-                    Ok(()) => toast::say(format!("“{name}” is deleted.")),
-                    Err(fault) => toast::say_fault(&fault),
-                }
-                desk.all.again();
-            });
-        });
+        confirm_deletion(
+            name,
+            "Its secrets are gone then. Runs of old versions that still use it fail at that step.",
+            move || api::delete_connection(id),
+            move || desk.all.again(),
+        );
     };
     view! {
         <div class="connection-actions">

@@ -4,6 +4,8 @@
     reason = "the fields of the structs that #[server] makes are the functions' arguments"
 )]
 
+use std::collections::BTreeSet;
+
 use domain::connector::{Declared, Page, Preview, Shelf, Source, Summary, Use};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
@@ -42,6 +44,13 @@ pub async fn connector_actions() -> Result<Vec<Shelf>, Fault> {
 pub async fn declarations(wanted: Vec<(String, String)>) -> Result<Vec<Option<Declared>>, Fault> {
     let declared = store().declarations(&me().await?, &wanted).await;
     declared.map_err(fault)
+}
+
+/// Returns which of some components are not there, by the hash of their module.
+#[server(prefix = "/api", endpoint = "lacking_components", input = Json)]
+pub async fn lacking_components(hashes: Vec<String>) -> Result<BTreeSet<String>, Fault> {
+    let lacking = store().lacking_components(&me().await?, hashes).await;
+    lacking.map_err(fault)
 }
 
 /// Returns where a connector is used.

@@ -2,7 +2,6 @@
 //! then the import.
 
 use domain::connector::{Comparison, Preview, Source, Summary};
-use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
@@ -10,11 +9,10 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::HtmlInputElement;
 
 use super::{api, one};
-use crate::design::dialog::Dialog;
 use crate::design::field::{Field, TextField, described};
+use crate::design::form::{FormDialog, Sending};
 use crate::design::load::Load;
 use crate::design::{toast, unique};
-use crate::session;
 
 /// Most lines of a list that are drawn.
 const DRAWN: usize = 100;
@@ -40,8 +38,7 @@ struct Desk {
     address: RwSignal<String>,
     base: RwSignal<String>,
     preview: RwSignal<Option<Preview>>,
-    problem: RwSignal<Option<String>>,
-    is_busy: RwSignal<bool>,
+    sending: Sending,
 }
 
 impl Desk {
@@ -56,9 +53,26 @@ impl Desk {
             address: RwSignal::new(String::new()),
             base: RwSignal::new(String::new()),
             preview: RwSignal::new(None),
-            problem: RwSignal::new(None),
-            is_busy: RwSignal::new(false),
+            sending: Sending::new(),
         }
+    }
+
+    /// Forgets what was filled in the last time, and asks for ours.
+    fn begin(self) {
+        self.from.set(From::Ours);
+        self.module.set(None);
+        self.preview.set(None);
+        self.sending.problem.set(None);
+        for text in [self.text, self.name, self.address, self.base] {
+            text.set(String::new());
+        }
+        spawn_local(async move {
+            if let Ok(ours) = api::our_connectors().await {
+                let first = ours.first().map(|(key, ..)| key.clone());
+                self.chosen.try_set(first.unwrap_or_default());
+                self.ours.try_set(ours);
+            }
+        });
     }
 
     fn source(self) -> Source {
@@ -81,86 +95,56 @@ impl Desk {
 
 /// Draws the dialog.
 pub(super) fn dialog(open: RwSignal<bool>, all: Load<Vec<Summary>>) -> AnyView {
-    view! {
-        <Dialog open=open title="Import a connector" wide=true>
-            {move || open.get().then(|| content(open, all))}
-        </Dialog>
-    }
-    .into_any()
-}
-
-fn content(open: RwSignal<bool>, all: Load<Vec<Summary>>) -> AnyView {
     let desk = Desk::new();
-    spawn_local(async move {
-        if let Ok(ours) = api::our_connectors().await {
-            let first = ours.first().map(|(key, ..)| key.clone());
-            desk.chosen.try_set(first.unwrap_or_default());
-            desk.ours.try_set(ours);
+    Effect::new(move || {
+        if open.get() {
+            desk.begin();
         }
     });
-    let look = move |event: SubmitEvent| {
-        event.prevent_default();
-        if desk.is_busy.get_untracked() {
-            return;
+    let is_shown = move || desk.preview.with(Option::is_some);
+    let action = move || match is_shown() {
+        true => "Import",
+        false => "Show what it brings",
+    };
+    let back = move || if is_shown() { "Back" } else { "Cancel" };
+    let leave = move |()| {
+        desk.sending.problem.set(None);
+        match desk.preview.with_untracked(Option::is_some) {
+            true => desk.preview.set(None),
+            false => open.set(false),
         }
-        desk.is_busy.set(true);
-        desk.problem.set(None);
+    };
+    let submit = move || {
         let (source, base) = (desk.source(), desk.base());
         let shown = desk.preview.get_untracked().map(|preview| preview.digest);
-        spawn_local(async move {
-            let failed = match shown {
-                None => match api::preview_connector(source, base).await {
-                    Ok(preview) => {
-                        desk.preview.try_set(Some(preview));
-                        None
-                    }
-                    Err(fault) => Some(fault),
-                },
-                Some(digest) => match api::import_connector(source, base, digest).await {
-                    Ok(_) => {
-                        open.try_set(false);
-                        toast::say("The connector is imported.");
-                        all.again();
-                        None
-                    }
-                    Err(fault) => Some(fault),
-                },
-            };
-            desk.is_busy.try_set(false);
-            if let Some(fault) = failed {
-                session::notice(&fault);
-                desk.problem.try_set(Some(fault.to_string()));
-            }
+        let Some(digest) = shown else {
+            let preview = api::preview_connector(source, base);
+            return desk.sending.send(preview, move |preview| {
+                desk.preview.try_set(Some(preview));
+            });
+        };
+        let imported = api::import_connector(source, base, digest);
+        desk.sending.send(imported, move |_| {
+            open.try_set(false);
+            toast::say("The connector is imported.");
+            all.again();
         });
     };
     view! {
-        <form class="stack" novalidate on:submit=look>
+        <FormDialog
+            open=open
+            title="Import a connector"
+            wide=true
+            action=Signal::derive(action)
+            sending=desk.sending
+            submit=submit
+            back=(Signal::derive(back), Callback::new(leave))
+        >
             {move || match desk.preview.get() {
                 None => sources(desk),
                 Some(preview) => shown(&preview),
             }}
-            <p class="field-problem connector-problem" role="alert">
-                {move || desk.problem.get()}
-            </p>
-            <div class="dialog-actions">
-                {move || {
-                    let is_shown = desk.preview.with(Option::is_some);
-                    let label = if is_shown { "Back" } else { "Cancel" };
-                    let back = move |_| {
-                        desk.problem.set(None);
-                        if is_shown {
-                            desk.preview.set(None);
-                        } else {
-                            open.set(false);
-                        }
-                    };
-                    view! { <button type="button" class="button" on:click=back>{label}</button> }
-                }}
-                <button type="submit" class="button primary" aria-busy=move || desk.is_busy.get().to_string()>
-                    {move || if desk.preview.with(Option::is_some) { "Import" } else { "Show what it brings" }}
-                </button>
-            </div>
-        </form>
+        </FormDialog>
     }
     .into_any()
 }
@@ -267,7 +251,7 @@ fn text(desk: Desk) -> AnyView {
             spawn_local(async move {
                 if !read.await {
                     let problem = "The file cannot be read.".to_owned();
-                    desk.problem.try_set(Some(problem));
+                    desk.sending.problem.try_set(Some(problem));
                 }
             });
         }

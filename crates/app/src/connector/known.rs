@@ -1,7 +1,7 @@
 //! The actions of connectors, as far as this page knows them: asked for when the first step is to
 //! be chosen, and again when connectors change.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use domain::catalog::Action;
@@ -34,10 +34,10 @@ pub(crate) struct Found {
 }
 
 impl Shelves {
-    /// Returns the actions that hold each of the words, the best first.
-    pub(crate) fn search(&self, typed: &str) -> Vec<Found> {
-        let found = self.index.search(typed).into_iter();
-        let found = found.filter_map(|(shelf, action)| {
+    /// Returns the actions that hold each of the words, the best first, and how many more do.
+    pub(crate) fn search(&self, typed: &str) -> (Vec<Found>, usize) {
+        let (found, more) = self.index.search(typed);
+        let found = found.into_iter().filter_map(|(shelf, action)| {
             let shelf = self.shelves.get(shelf)?;
             Some(Found {
                 connector: shelf.connector.clone(),
@@ -46,7 +46,7 @@ impl Shelves {
                 line: shelf.actions.get(action)?.clone(),
             })
         });
-        found.collect()
+        (found.collect(), more)
     }
 
     /// Returns how many actions there are.
@@ -57,35 +57,45 @@ impl Shelves {
 
 thread_local! {
     static SHELVES: ArcRwSignal<Option<Arc<Shelves>>> = ArcRwSignal::new(None);
+    /// How old the page was, by [`live::age`], when they were asked for.
+    static ASKED_AT: Cell<Option<u64>> = const { Cell::new(None) };
     static KEPT: RefCell<Vec<(Declared, &'static Action)>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Asks, unless it was asked since something may have changed.
 fn ask() {
     let shelves = SHELVES.with(ArcRwSignal::clone);
+    let age = live::age();
+    if ASKED_AT.replace(Some(age)) == Some(age) {
+        return;
+    }
     spawn_local(async move {
-        // Without an answer there are only our own steps; the next opening asks again.
-        if let Ok(all) = api::connector_actions().await {
-            let index = Index::new(&all);
-            shelves.set(Some(Arc::new(Shelves {
-                shelves: all,
-                index,
-            })));
+        match api::connector_actions().await {
+            // An answer that was overtaken by a newer question is not shown.
+            Ok(all) if ASKED_AT.get() == Some(age) => {
+                let index = Index::new(&all);
+                shelves.set(Some(Arc::new(Shelves {
+                    shelves: all,
+                    index,
+                })));
+            }
+            Ok(_) => {}
+            // There are only our own steps, or those of before; the next opening asks again.
+            Err(_) => ASKED_AT.set(None),
         }
     });
 }
 
-/// Returns the connectors, `None` until they are known; asks for them when nobody has.
+/// Returns the connectors, `None` until they are known; asks for them when nobody has since they may
+/// have changed.
 pub(crate) fn shelves() -> ArcRwSignal<Option<Arc<Shelves>>> {
-    let shelves = SHELVES.with(ArcRwSignal::clone);
-    if shelves.with_untracked(Option::is_none) {
-        ask();
-    }
+    ask();
     live::use_changes(|changed| {
         if changed == Changed::Organization {
             ask();
         }
     });
-    shelves
+    SHELVES.with(ArcRwSignal::clone)
 }
 
 /// Returns the action that a step carries, for as long as the page is open: forms are made of what

@@ -4,15 +4,13 @@ use domain::connector::Summary;
 use domain::live::Changed;
 use domain::policy::Act;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use super::{api, import};
 use crate::design::action::{ActionButton, refusal};
-use crate::design::confirm::{Question, confirm};
+use crate::design::confirm::confirm_deletion;
 use crate::design::icon::Icon;
 use crate::design::load::{Load, load, loaded};
 use crate::design::time::Ago;
-use crate::design::toast;
 use crate::screen::Page;
 use crate::{live, session};
 
@@ -80,22 +78,12 @@ fn line(summary: Summary, all: Load<Vec<Summary>>) -> AnyView {
     let named = StoredValue::new((summary.key.clone(), summary.title.clone()));
     let delete = move |_| {
         let (key, title) = named.get_value();
-        let question = Question {
-            title: format!("Delete “{title}”?"),
-            text: "Its actions cannot be chosen any more. Steps that were made with it stay as they are, and run on."
-                .to_owned(),
-            action: "Delete".to_owned(),
-            is_destructive: true,
-        };
-        confirm(question, move || {
-            spawn_local(async move {
-                match api::delete_connector(key).await {
-                    Ok(()) => toast::say(format!("“{title}” is deleted.")),
-                    Err(fault) => toast::say_fault(&fault),
-                }
-                all.again();
-            });
-        });
+        confirm_deletion(
+            title,
+            "Its actions cannot be chosen any more. Steps that were made with it stay as they are, and run on.",
+            move || api::delete_connector(key),
+            move || all.again(),
+        );
     };
     view! {
         <li>

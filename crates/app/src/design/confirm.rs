@@ -1,10 +1,14 @@
 //! Asks once before something that cannot be undone.
 
 use std::cell::RefCell;
+use std::future::Future;
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use super::dialog::Dialog;
+use super::toast;
+use crate::fault::Fault;
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +36,31 @@ pub fn confirm(question: Question, then: impl FnOnce() + 'static) {
     THEN.with(|slot| slot.replace(Some(Box::new(then))));
     ASKED.with(|asked| asked.set(question));
     OPEN.with(|open| open.set(true));
+}
+
+/// Asks whether something with a name is to be deleted; deletes it when the answer is yes, says so, and
+/// then does `then`, whatever came of it. `text` says what is lost.
+pub fn confirm_deletion<A: Future<Output = Result<(), Fault>> + 'static>(
+    name: String,
+    text: &str,
+    delete: impl FnOnce() -> A + 'static,
+    then: impl FnOnce() + 'static,
+) {
+    let question = Question {
+        title: format!("Delete “{name}”?"),
+        text: text.to_owned(),
+        action: "Delete".to_owned(),
+        is_destructive: true,
+    };
+    confirm(question, move || {
+        spawn_local(async move {
+            match delete().await {
+                Ok(()) => toast::say(format!("“{name}” is deleted.")),
+                Err(fault) => toast::say_fault(&fault),
+            }
+            then();
+        });
+    });
 }
 
 /// The place on the page where questions appear; stands once in the app.

@@ -4,6 +4,7 @@ mod ahead;
 mod canvas;
 mod card;
 mod clipboard;
+mod component;
 mod declaration;
 mod dialogs;
 mod drag;
@@ -262,6 +263,7 @@ fn builder_view(builder: Builder) -> impl IntoView {
         review::refresh(builder);
     });
     builder.ahead.follow(builder);
+    component::follow(builder.editor);
     prefetch::in_a_pause(builder);
     review::refresh(builder);
     let selected = Signal::derive(move || At {

@@ -7,6 +7,8 @@
 mod acts;
 mod rebase;
 
+use std::collections::BTreeSet;
+
 use domain::document::{ListRef, Settings, Step, Trigger};
 use domain::edit::{self, Change, Edit};
 use domain::validate::{Affected, Checked, Problem};
@@ -265,6 +267,10 @@ impl Editor {
             self.whole.notify();
         }
         self.contents.tell(change.touched.iter().copied());
+        self.tell_problems(affected);
+    }
+
+    fn tell_problems(self, affected: Affected) {
         if !affected.is_empty() {
             self.problems.notify();
         }
@@ -272,6 +278,14 @@ impl Editor {
             self.whole_problems.notify();
         }
         self.step_problems.tell(affected.steps);
+    }
+
+    /// Notes which components that the document needs are not there, by the hash of their module.
+    pub(super) fn lack(self, components: BTreeSet<String>) {
+        let affected = self
+            .state
+            .try_update_value(|state| state.checked.lack(&state.document, components));
+        self.tell_problems(affected.unwrap_or_default());
     }
 
     /// Takes the last act back. Returns the sentence to show when it does not fit any more.

@@ -10,12 +10,11 @@ use leptos::task::spawn_local;
 
 use super::api;
 use crate::design::action::{ActionButton, refusal};
-use crate::design::dialog::Dialog;
 use crate::design::field::{Field, TextField, described};
+use crate::design::form::{FormDialog, Sending};
 use crate::design::load::Load;
 use crate::design::time::Ago;
 use crate::design::{toast, unique};
-use crate::session;
 
 /// Draws the section.
 pub(super) fn section(
@@ -154,31 +153,24 @@ fn change(id: IntegrationId, throttle: Memo<Throttle>, detail: Load<IntegrationD
     let choice = RwSignal::new(Choice::Unlimited);
     let number = RwSignal::new(String::new());
     let problem = RwSignal::new(None::<String>);
+    let sending = Sending::new();
     let start = move |()| {
         let at_once = throttle.with_untracked(|throttle| throttle.at_once);
         choice.set(Choice::of(at_once));
         number.set(at_once.unwrap_or(5).to_string());
         problem.set(None);
+        sending.problem.set(None);
         open.set(true);
     };
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
+    let submit = move || {
         let read = number.with_untracked(|number| choice.get_untracked().read(number));
-        match read {
-            Err(refusal) => problem.set(Some(refusal.to_string())),
-            Ok(at_once) => spawn_local(async move {
-                match api::set_at_once(id, at_once).await {
-                    Ok(()) => {
-                        open.try_set(false);
-                        toast::say("The order of runs is set.");
-                        detail.again();
-                    }
-                    Err(why) => {
-                        session::notice(&why);
-                        problem.try_set(Some(why.to_string()));
-                    }
-                }
-            }),
+        problem.set(read.err().map(|refusal| refusal.to_string()));
+        if let Ok(at_once) = read {
+            sending.send(api::set_at_once(id, at_once), move |()| {
+                open.try_set(false);
+                toast::say("The order of runs is set.");
+                detail.again();
+            });
         }
     };
     let is_number = move || choice.get() == Choice::AtMost;
@@ -188,10 +180,6 @@ fn change(id: IntegrationId, throttle: Memo<Throttle>, detail: Load<IntegrationD
             view! { <TextField label="Number of runs" value=number help=help problem=problem /> }
         })
     };
-    let refused = move || {
-        let problem = problem.get().filter(|_| !is_number());
-        problem.map(|problem| view! { <p class="field-problem" role="alert">{problem}</p> })
-    };
     view! {
         <ActionButton
             label="Change"
@@ -199,21 +187,10 @@ fn change(id: IntegrationId, throttle: Memo<Throttle>, detail: Load<IntegrationD
             refused=refusal(Act::Operate)
             press=Callback::new(start)
         />
-        <Dialog open=open title="Order of runs">
-            <form class="stack" novalidate on:submit=submit>
-                {choices(choice)}
-                {count}
-                {refused}
-                <div class="dialog-actions">
-                    <button type="button" class="button" on:click=move |_| open.set(false)>
-                        "Cancel"
-                    </button>
-                    <button type="submit" class="button primary">
-                        "Set"
-                    </button>
-                </div>
-            </form>
-        </Dialog>
+        <FormDialog open=open title="Order of runs" action="Set" sending=sending submit=submit>
+            {choices(choice)}
+            {count}
+        </FormDialog>
     }
     .into_any()
 }

@@ -8,8 +8,10 @@ use leptos::task::spawn_local;
 
 use super::api;
 use crate::design::action::{ActionButton, refusal};
+use crate::design::choices::{Choice, choices};
 use crate::design::copy::copy_button;
 use crate::design::dialog::Dialog;
+use crate::design::form::Sending;
 use crate::design::load::{load, loaded};
 use crate::design::time::Ago;
 use crate::design::{toast, unique};
@@ -36,62 +38,38 @@ pub(super) fn button() -> AnyView {
 fn dialog(open: RwSignal<bool>) -> AnyView {
     let link = RwSignal::new(None::<String>);
     let role = RwSignal::new(Role::Collaborator);
-    let fault = RwSignal::new(None::<String>);
-    let is_busy = RwSignal::new(false);
+    let sending = Sending::new();
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        is_busy.set(true);
-        spawn_local(async move {
-            match api::invite(role.get_untracked()).await {
-                Ok(token) => {
-                    let path = format!("/invitation/{token}");
-                    link.try_set(Some(session::address(&path)));
-                    live::refetch();
-                }
-                Err(why) => {
-                    session::notice(&why);
-                    fault.try_set(Some(why.to_string()));
-                }
-            }
-            is_busy.try_set(false);
+        sending.send(api::invite(role.get_untracked()), move |token| {
+            let path = format!("/invitation/{token}");
+            link.try_set(Some(session::address(&path)));
+            live::refetch();
         });
     };
-    let choice = move |one: Role, words: &'static str| {
-        let (id, note) = (unique("role"), unique("role-note"));
-        view! {
-            <div class="role-option">
-                <input
-                    type="radio"
-                    name="role"
-                    id=id.clone()
-                    aria-describedby=note.clone()
-                    prop:checked=move || role.get() == one
-                    on:change=move |_| role.set(one)
-                />
-                <label for=id>{one.title()}</label>
-                <span class="quiet-text" id=note>
-                    {words}
-                </span>
-            </div>
-        }
+    let roles = || {
+        [
+            Choice::new(Role::Admin, Role::Admin.title(), "May do everything."),
+            Choice::new(
+                Role::Collaborator,
+                Role::Collaborator.title(),
+                "Builds, tests and publishes.",
+            ),
+            Choice::new(Role::Reader, Role::Reader.title(), "Looks only."),
+        ]
     };
     let form = move || {
         view! {
             <form class="stack" on:submit=submit>
-                <fieldset class="field">
-                    <legend>"Role"</legend>
-                    {choice(Role::Admin, "May do everything.")}
-                    {choice(Role::Collaborator, "Builds, tests and publishes.")}
-                    {choice(Role::Reader, "Looks only.")}
-                </fieldset>
+                {choices("Role", role, roles())}
                 <p class="form-problem" role="alert">
-                    {move || fault.get()}
+                    {move || sending.problem.get()}
                 </p>
                 <div class="dialog-actions">
                     <button type="button" class="button" on:click=move |_| open.set(false)>
                         "Cancel"
                     </button>
-                    <button type="submit" class="button primary" disabled=move || is_busy.get()>
+                    <button type="submit" class="button primary" disabled=move || sending.is_busy.get()>
                         "Make a link"
                     </button>
                 </div>

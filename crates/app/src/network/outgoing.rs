@@ -3,13 +3,13 @@
 use domain::limit::{HOST_AT_ONCE, HOST_PER_SECOND};
 use domain::network::{Encryption, Refusal, Rules};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use super::api;
+use crate::design::choices::{Choice, choices};
 use crate::design::field::TextField;
+use crate::design::form::{SavedForm, Sending};
 use crate::design::load::{Load, loaded};
-use crate::design::{toast, unique};
-use crate::session;
+use crate::design::toast;
 
 /// What may be chosen of encryption, and what it means.
 const CHOICES: [(Encryption, &str, &str); 3] = [
@@ -111,41 +111,21 @@ impl Typed {
 
 fn form(shown: Signal<Rules>, rules: Load<Rules>) -> AnyView {
     let typed = Typed::new(shown.get_untracked());
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        match typed.read() {
-            Ok(wanted) => {
-                typed.problem.set(None);
-                save(wanted, rules);
-            }
-            Err(refusal) => typed.problem.set(Some(refusal)),
+    let sending = Sending::new();
+    let submit = move || match typed.read() {
+        Ok(wanted) => {
+            typed.problem.set(None);
+            sending.send(api::set_outgoing(wanted), move |()| {
+                toast::say("The rules hold for the next request of each run.");
+                rules.again();
+            });
         }
+        Err(refusal) => typed.problem.set(Some(refusal)),
     };
-    let option = move |(choice, title, about): (Encryption, &'static str, &'static str)| {
-        let (id, note) = (unique("encryption"), unique("encryption-note"));
-        view! {
-            <div class="role-option">
-                <input
-                    type="radio"
-                    name="encryption"
-                    id=id.clone()
-                    aria-describedby=note.clone()
-                    prop:checked=move || typed.encryption.get() == choice
-                    on:change=move |_| typed.encryption.set(choice)
-                />
-                <label for=id>{title}</label>
-                <span class="quiet-text" id=note>
-                    {about}
-                </span>
-            </div>
-        }
-    };
+    let of_encryption = CHOICES.map(|(value, title, about)| Choice::new(value, title, about));
     view! {
-        <form class="stack" novalidate on:submit=submit>
-            <fieldset class="field">
-                <legend>"Encryption"</legend>
-                {CHOICES.into_iter().map(option).collect::<Vec<_>>()}
-            </fieldset>
+        <SavedForm submit=submit sending=sending>
+            {choices("Encryption", typed.encryption, of_encryption)}
             <TextField
                 label="Requests at once to one host"
                 value=typed.at_once
@@ -160,25 +140,7 @@ fn form(shown: Signal<Rules>, rules: Load<Rules>) -> AnyView {
                 optional=true
                 help=format!("From 1 to {HOST_PER_SECOND}, evenly spaced; empty for no limit.")
             />
-            <div>
-                <button type="submit" class="button primary">
-                    "Save"
-                </button>
-            </div>
-        </form>
+        </SavedForm>
     }
     .into_any()
-}
-
-fn save(wanted: Rules, rules: Load<Rules>) {
-    spawn_local(async move {
-        match api::set_outgoing(wanted).await {
-            Ok(()) => toast::say("The rules hold for the next request of each run."),
-            Err(fault) => {
-                session::notice(&fault);
-                toast::say_fault(&fault);
-            }
-        }
-        rules.again();
-    });
 }

@@ -4,14 +4,12 @@ use domain::IntegrationId;
 use domain::policy::Act;
 use domain::poll::Restart;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use super::api;
 use crate::design::action::{ActionButton, refusal};
-use crate::design::dialog::Dialog;
 use crate::design::field::{Field, TextField, described};
+use crate::design::form::{FormDialog, Sending};
 use crate::design::{toast, unique};
-use crate::session;
 
 /// Where it can begin: key, and what it is called.
 const CHOICES: [(&str, &str); 3] = [
@@ -25,41 +23,26 @@ pub(super) fn button(id: IntegrationId, has_cursor: Signal<bool>) -> AnyView {
     let open = RwSignal::new(false);
     let choice = RwSignal::new("now".to_owned());
     let cursor = RwSignal::new(String::new());
-    let problem = RwSignal::new(None::<String>);
+    let sending = Sending::new();
     let start = move |()| {
         choice.set("now".to_owned());
         cursor.set(String::new());
-        problem.set(None);
+        sending.problem.set(None);
         open.set(true);
     };
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
+    let submit = move || {
         let from = match choice.get_untracked().as_str() {
             "all" => Restart::All,
             "from" => Restart::From(cursor.get_untracked()),
             _ => Restart::Now,
         };
-        spawn_local(async move {
-            match api::restart_poll(id, from).await {
-                Ok(()) => {
-                    open.try_set(false);
-                    toast::say("Polling begins anew.");
-                }
-                Err(why) => {
-                    session::notice(&why);
-                    problem.try_set(Some(why.to_string()));
-                }
-            }
+        sending.send(api::restart_poll(id, from), move |()| {
+            open.try_set(false);
+            toast::say("Polling begins anew.");
         });
     };
     let is_from = move || choice.with(|choice| choice == "from");
-    let given = move || {
-        is_from().then(|| view! { <TextField label="Cursor" value=cursor problem=problem /> })
-    };
-    let refused = move || {
-        let problem = problem.get().filter(|_| !is_from());
-        problem.map(|problem| view! { <p class="field-problem" role="alert">{problem}</p> })
-    };
+    let given = move || is_from().then(|| view! { <TextField label="Cursor" value=cursor /> });
     view! {
         <ActionButton
             label="Start over"
@@ -67,22 +50,17 @@ pub(super) fn button(id: IntegrationId, has_cursor: Signal<bool>) -> AnyView {
             refused=refusal(Act::Operate)
             press=Callback::new(start)
         />
-        <Dialog open=open title="Start polling over">
-            <form class="stack" novalidate on:submit=submit>
-                <p>"What has started a run is forgotten, so items may start a second one."</p>
-                {choices(choice, has_cursor)}
-                {given}
-                {refused}
-                <div class="dialog-actions">
-                    <button type="button" class="button" on:click=move |_| open.set(false)>
-                        "Cancel"
-                    </button>
-                    <button type="submit" class="button primary">
-                        "Start over"
-                    </button>
-                </div>
-            </form>
-        </Dialog>
+        <FormDialog
+            open=open
+            title="Start polling over"
+            action="Start over"
+            sending=sending
+            submit=submit
+        >
+            <p>"What has started a run is forgotten, so items may start a second one."</p>
+            {choices(choice, has_cursor)}
+            {given}
+        </FormDialog>
     }
     .into_any()
 }

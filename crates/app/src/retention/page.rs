@@ -5,11 +5,11 @@ use domain::live::Changed;
 use domain::policy::Act;
 use domain::retention::{Refusal, check_days};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use super::api;
 use crate::design::confirm::{Question, confirm};
 use crate::design::field::TextField;
+use crate::design::form::{SavedForm, Sending};
 use crate::design::load::{Load, load, loaded};
 use crate::design::toast;
 use crate::screen::Page;
@@ -68,16 +68,22 @@ fn kept(days: u32) -> String {
 fn form(shown: Signal<u32>, days: Load<u32>) -> AnyView {
     let typed = RwSignal::new(shown.get_untracked().to_string());
     let problem = RwSignal::new(None::<String>);
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
+    let sending = Sending::new();
+    let submit = move || {
         let read = typed.with_untracked(|typed| typed.trim().parse().map_err(|_| Refusal::Days));
         let wanted: u32 = match read.and_then(check_days) {
             Ok(wanted) => wanted,
             Err(refusal) => return problem.set(Some(refusal.to_string())),
         };
         problem.set(None);
+        let save = move || {
+            sending.send(api::set_retention(wanted), move |()| {
+                toast::say(kept(wanted));
+                days.again();
+            });
+        };
         if wanted >= shown.get_untracked() {
-            return save(wanted, days, problem);
+            return save();
         }
         let question = Question {
             title: format!("Keep runs for {wanted} {}?", unit(wanted)),
@@ -86,22 +92,17 @@ fn form(shown: Signal<u32>, days: Load<u32>) -> AnyView {
             action: "Delete older runs".to_owned(),
             is_destructive: true,
         };
-        confirm(question, move || save(wanted, days, problem));
+        confirm(question, save);
     };
     view! {
-        <form class="stack" novalidate on:submit=submit>
+        <SavedForm submit=submit sending=sending>
             <TextField
                 label="Days to keep runs"
                 value=typed
                 problem=problem
                 help=format!("From {RETENTION_DAYS_MIN} to {RETENTION_DAYS_MAX}, counted from the end of a run.")
             />
-            <div>
-                <button type="submit" class="button primary">
-                    "Save"
-                </button>
-            </div>
-        </form>
+        </SavedForm>
     }
     .into_any()
 }
@@ -111,17 +112,4 @@ const fn unit(days: u32) -> &'static str {
         1 => "day",
         _ => "days",
     }
-}
-
-fn save(wanted: u32, days: Load<u32>, problem: RwSignal<Option<String>>) {
-    spawn_local(async move {
-        match api::set_retention(wanted).await {
-            Ok(()) => toast::say(kept(wanted)),
-            Err(fault) => {
-                session::notice(&fault);
-                problem.try_set(Some(fault.to_string()));
-            }
-        }
-        days.again();
-    });
 }

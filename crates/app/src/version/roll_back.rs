@@ -10,6 +10,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::api;
+use crate::design::choices::{Choice, choices};
 use crate::design::dialog::Dialog;
 use crate::design::load::{load, loaded};
 use crate::design::markdown::MarkdownEditor;
@@ -161,46 +162,28 @@ fn what_changes(form: Form) -> AnyView {
 
 fn ways(form: Form) -> AnyView {
     let may = may_at_once(form.rolling.integration);
-    let way = move |at_once: bool, words: &'static str, help: Signal<&'static str>| {
-        let id = crate::design::unique("way");
-        view! {
-            <div class="rule">
-                <input
-                    type="radio"
-                    name="way"
-                    id=id.clone()
-                    aria-describedby=format!("{id}-help")
-                    prop:checked=move || form.at_once.get() == at_once
-                    prop:disabled=move || at_once && may.get() != Some(true)
-                    on:change=move |_| form.at_once.set(at_once)
-                />
-                <div>
-                    <label for=id.clone()>{words}</label>
-                    <p class="field-help" id=format!("{id}-help")>
-                        {move || help.get()}
-                    </p>
-                </div>
-            </div>
-        }
-        .into_any()
-    };
     let as_draft = "Starts a draft that can be changed, tested and reviewed like any other.";
     let at_once = Signal::derive(move || {
-        if may.get() == Some(false) {
-            "The review policy asks for approval, and only Admins can put a version live without it. Start a draft, or ask an Admin."
-        } else {
-            "Goes live now, without review. Runs under way finish on the version they started with."
-        }
+        let about = match may.get() {
+            Some(false) => {
+                "The review policy asks for approval, and only Admins can put a version live without it. Start a draft, or ask an Admin."
+            }
+            _ => {
+                "Goes live now, without review. Runs under way finish on the version they started with."
+            }
+        };
+        about.to_owned()
     });
-    view! {
-        <fieldset class="field">
-            <legend class="visually-hidden">"How to roll back"</legend>
-            <div class="rules">
-                {way(false, "As a draft", Signal::stored(as_draft))} {way(true, "At once", at_once)}
-            </div>
-        </fieldset>
-    }
-    .into_any()
+    let ways = [
+        Choice::new(false, "As a draft", as_draft),
+        Choice::unless(
+            true,
+            "At once",
+            at_once,
+            Signal::derive(move || may.get() != Some(true)),
+        ),
+    ];
+    choices("How to roll back", form.at_once, ways)
 }
 
 /// Returns whether the reader may put a version live that nobody has approved; `None` while that

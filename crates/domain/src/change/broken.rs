@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::between::is_same;
+use super::flow::{Flow, slugs, slugs_of};
 use super::note::{Because, Note};
 use super::notes::Finder;
-use super::receiver::{Flow, slugs, slugs_of};
 use crate::schema::FieldKind;
 use crate::validate::{self, DeadEnd};
 use crate::{Document, StepId};

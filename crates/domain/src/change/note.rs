@@ -1,16 +1,14 @@
 //! What a change means for the data, in plain words.
 
 pub(super) mod say;
-
-use std::fmt;
+mod sentence;
 
 use serde::{Deserialize, Serialize};
 
-use self::say::{article, capital, list, named, others, reached, with};
 use super::Receiver;
-use crate::{ConnectionId, StepId, catalog};
+use crate::{ConnectionId, StepId};
 
-/// Something that a change means for the data, in one sentence ([`fmt::Display`]).
+/// Something that a change means for the data, in one sentence ([`std::fmt::Display`]).
 ///
 /// Steps are named as the later document calls them, deleted ones as the earlier one does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +119,17 @@ pub enum Note {
         name: String,
         /// The database.
         receiver: Receiver,
+    },
+    /// A component that is run is another one, or does something else.
+    Code {
+        /// The step that runs it.
+        step: StepId,
+        /// Its name.
+        name: String,
+        /// What stands for its method.
+        method: String,
+        /// Whatever it may call, if that is somebody.
+        receiver: Option<Receiver>,
     },
     /// Writes run under other conditions, or another number of times.
     Elsewhere {
@@ -250,6 +259,7 @@ impl Note {
             | Note::Redirected { step, .. }
             | Note::Credentials { step, .. }
             | Note::Statement { step, .. }
+            | Note::Code { step, .. }
             | Note::Elsewhere { step, .. }
             | Note::Unguarded { step, .. }
             | Note::Sent { step, .. }
@@ -270,7 +280,10 @@ impl Note {
                 turned: Some(Turned::IntoWrite),
                 ..
             } => 2,
-            Note::Redirected { .. } | Note::Credentials { .. } | Note::Statement { .. } => 3,
+            Note::Redirected { .. }
+            | Note::Credentials { .. }
+            | Note::Statement { .. }
+            | Note::Code { .. } => 3,
             Note::Elsewhere { .. } | Note::Unguarded { .. } => 4,
             Note::Method { turned: None, .. } => 5,
             Note::Sent { .. } => 6,
@@ -281,290 +294,6 @@ impl Note {
                 ..
             }
             | Note::Gone { .. } => 9,
-        }
-    }
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Note::Broken {
-                name,
-                references,
-                because,
-                ..
-            } => {
-                let uses = format!("“{name}” uses {}, but", list(references));
-                match because {
-                    Because::Deleted(other) => write!(out, "{uses} “{other}” was deleted."),
-                    Because::Renamed(other, slug) => {
-                        write!(
-                            out,
-                            "{uses} “{other}” is called `{slug}` in expressions now."
-                        )
-                    }
-                    Because::NotRun(other) => write!(
-                        out,
-                        "{uses} “{other}” has not run by then: it comes later, or is in another lane."
-                    ),
-                    Because::Says(message) => {
-                        write!(out, "A reference in “{name}” is broken: {message}")
-                    }
-                }
-            }
-            Note::Rebound {
-                name,
-                reference,
-                was,
-                is,
-                ..
-            } => {
-                write!(
-                    out,
-                    "“{name}” uses `{reference}` as before, but that is now another step"
-                )?;
-                if was == is {
-                    write!(out, " of the same name.")
-                } else {
-                    write!(out, ": “{is}”, no longer “{was}”.")
-                }
-            }
-            Note::NewHost {
-                name,
-                method,
-                receiver,
-                values,
-                ..
-            } => {
-                if let Receiver::Mail(_) = receiver {
-                    let with = with(values);
-                    return write!(out, "A new e-mail to {receiver}: “{name}” sends it{with}.");
-                }
-                write!(
-                    out,
-                    "{} is {} for the first time: “{name}” sends ",
-                    capital(receiver),
-                    reached(receiver),
-                )?;
-                write!(out, "{}{}.", article(method), with(values))
-            }
-            Note::Credentials {
-                name,
-                was,
-                is,
-                receiver,
-                ..
-            } => match (was, is) {
-                _ if matches!(receiver, Receiver::Mail(_)) => write!(
-                    out,
-                    "Connection rebound: “{name}” sends e-mails to {receiver} through another mail server than before."
-                ),
-                (_, None) => write!(out, "“{name}” sends no credentials to {receiver} any more."),
-                (None, _) => write!(
-                    out,
-                    "“{name}” sends the credentials of a connection to {receiver}."
-                ),
-                _ => write!(
-                    out,
-                    "Connection rebound: “{name}” sends the credentials of another connection to {receiver}."
-                ),
-            },
-            Note::Statement { name, receiver, .. } => write!(
-                out,
-                "“{name}” runs another SQL statement, which may write to {receiver}."
-            ),
-            Note::NewWrite {
-                name,
-                method,
-                receiver,
-                values,
-                ..
-            } => write!(
-                out,
-                "A new write: “{name}” sends {} to {receiver}{}.",
-                article(method),
-                with(values)
-            ),
-            Note::Method {
-                name,
-                was,
-                is,
-                turned,
-                receiver,
-                ..
-            } => {
-                let (was, is) = (article(was), article(is));
-                match turned {
-                    Some(Turned::IntoWrite) => write!(
-                        out,
-                        "A read became a write: “{name}” sends {is} to {receiver}, instead of {was}."
-                    ),
-                    Some(Turned::IntoRead) => write!(
-                        out,
-                        "A write became a read: “{name}” sends {is} to {receiver}, instead of {was}."
-                    ),
-                    None => write!(out, "“{name}” sends {is} to {receiver}, instead of {was}."),
-                }
-            }
-            Note::Redirected {
-                name,
-                method,
-                was,
-                is_last,
-                is: to,
-                is_first,
-                values,
-                ..
-            } => {
-                if let (Receiver::Integration(_), Receiver::Integration(_)) = (was, to) {
-                    let with = with(values);
-                    return write!(out, "“{name}” calls another integration than before{with}.");
-                }
-                let (method, with) = (article(method), with(values));
-                if let (Receiver::Mail(was), Receiver::Mail(is)) = (was, to) {
-                    let others = others(was, is);
-                    return write!(out, "“{name}” sends its e-mail {others}{with}.");
-                }
-                let first = match is_first {
-                    true => format!(" (not {} before)", reached(to)),
-                    false => String::new(),
-                };
-                let last = match is_last {
-                    true => format!(" (not {} any more)", reached(was)),
-                    false => String::new(),
-                };
-                if let (Receiver::Database(_), Receiver::Database(_)) = (was, to) {
-                    let first = if *is_first {
-                        ", not used until now"
-                    } else {
-                        ""
-                    };
-                    return write!(
-                        out,
-                        "“{name}” sends {method} to another database than before{first}{with}."
-                    );
-                }
-                write!(
-                    out,
-                    "“{name}” sends {method} to {to}{first} instead of {was}{last}{with}."
-                )
-            }
-            Note::Elsewhere {
-                name,
-                inside,
-                was,
-                is,
-                ..
-            } => {
-                let writes = match inside {
-                    0 => ", a write,".to_owned(),
-                    1 => ", with a write in it,".to_owned(),
-                    count => format!(", with {count} writes in it,"),
-                };
-                write!(out, "“{name}”{writes} now runs {is}; before, it ran {was}.")
-            }
-            Note::Unguarded { names, filter, .. } => {
-                let (write, wait) = match names.len() {
-                    1 => ("a write", "waits"),
-                    _ => ("writes", "wait"),
-                };
-                write!(
-                    out,
-                    "{}, {write}, no longer {wait} for the filter “{filter}”.",
-                    named(names)
-                )
-            }
-            Note::Sent {
-                name,
-                receiver,
-                also,
-                values,
-                ..
-            } => {
-                let go = if values.len() == 1 { "goes" } else { "go" };
-                let also = if *also { "also " } else { "" };
-                write!(
-                    out,
-                    "{} now {also}{go} to {receiver}, in “{name}”.",
-                    list(values)
-                )
-            }
-            Note::Trigger { was, is } => {
-                let title = |kind: &str| {
-                    catalog::trigger(kind).map_or(kind.to_owned(), |kind| kind.title.clone())
-                };
-                write!(
-                    out,
-                    "Another trigger starts it: {} instead of {}.",
-                    title(is),
-                    title(was)
-                )?;
-                match (was.as_str(), is.as_str()) {
-                    ("webhook", _) => write!(out, " Calls to its address are refused."),
-                    (_, "webhook") => write!(out, " Whoever knows its address can call it."),
-                    _ => Ok(()),
-                }
-            }
-            Note::Webhook { was, is } => match (was.as_str(), is.as_str()) {
-                (_, "any") => write!(
-                    out,
-                    "The webhook takes calls with any method, not only {was}."
-                ),
-                ("any", _) => write!(
-                    out,
-                    "The webhook takes calls with {is} only. All others are refused."
-                ),
-                _ => write!(
-                    out,
-                    "The webhook takes calls with {is} instead of {was}. Whoever still sends {was} is refused."
-                ),
-            },
-            Note::Answers { name, values, .. } => write!(
-                out,
-                "The caller of the webhook now waits for the answer that “{name}” gives{}.",
-                with(values)
-            ),
-            Note::AnswersNoMore { .. } => write!(
-                out,
-                "No step answers the caller of the webhook any more: a call is answered as soon as it is accepted."
-            ),
-            Note::Gone {
-                name,
-                method,
-                is_write,
-                receiver,
-                is_last,
-                ..
-            } => {
-                if *is_write {
-                    write!(
-                        out,
-                        "A write is gone: “{name}” sent {} to {receiver}",
-                        article(method)
-                    )?;
-                    if *is_last && !matches!(receiver, Receiver::Mail(_)) {
-                        write!(out, ", which is not {} any more", reached(receiver))?;
-                    }
-                    return write!(out, ".");
-                }
-                write!(
-                    out,
-                    "{} is not {} any more: “{name}” sent {}.",
-                    capital(receiver),
-                    reached(receiver),
-                    article(method)
-                )
-            }
-        }
-    }
-}
-
-impl fmt::Display for When {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            When::Flow => write!(out, "at the top level"),
-            When::Lane(lane, branch) => write!(out, "only in “{lane}” of “{branch}”"),
-            When::Each(of) => write!(out, "for each item of “{of}”"),
         }
     }
 }

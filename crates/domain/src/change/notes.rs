@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::between::Renames;
+use super::flow::{Call, Flow, Values};
 use super::note::{Note, Turned, When};
 use super::pair::{Item, Pair};
-use super::receiver::{Call, Flow, Receiver, Values};
 use super::tree::Tree;
-use super::{Changes, Moved, Part, StepChange, What};
+use super::{Changes, Moved, Part, Receiver, StepChange, What};
 use crate::connection::of_step;
+use crate::connector::Declared;
 use crate::document::{Step, Trigger};
 use crate::{Document, StepId};
 
@@ -52,6 +53,7 @@ pub fn notes(before: &Document, after: &Document, changes: &Changes) -> Vec<Note
     found.rebound();
     found.elsewhere(changes);
     found.unguarded(changes);
+    found.code();
     found.calls(after.trigger.kind == "webhook");
     found.trigger(before, after);
     let place = |note: &Note| note.step().and_then(|step| found.places.get(&step));
@@ -85,7 +87,7 @@ fn each(receiver: &Receiver) -> Vec<Receiver> {
             let one = |address: &String| Receiver::Mail(vec![address.clone()]);
             addresses.iter().map(one).collect()
         }
-        other => vec![other.clone()],
+        other => other.parts(),
     }
 }
 
@@ -166,24 +168,25 @@ impl Finder<'_, '_> {
             .old
             .calls
             .iter()
-            .map(|call| call.receiver.clone())
+            .flat_map(|call| call.receiver.parts())
             .collect();
         let mut calls = std::mem::take(&mut self.new.calls);
         calls.sort_by_key(|call| self.places.get(&self.pair.after.id(call.step)));
-        let still: BTreeSet<&Receiver> = calls.iter().map(|call| &call.receiver).collect();
-        let mut told: BTreeSet<&Receiver> = BTreeSet::new();
+        let still = calls.iter().flat_map(|call| call.receiver.parts());
+        let still: BTreeSet<Receiver> = still.collect();
+        let mut told: BTreeSet<Receiver> = BTreeSet::new();
+        let mut gone =
+            |old: &Receiver| old.only(|part| !still.contains(part) && told.insert(part.clone()));
         for call in &calls {
             let added = self.sent.add(&call.receiver, &call.values);
-            let is_first = called.insert(call.receiver.clone());
+            let first = call.receiver.only(|part| called.insert(part.clone()));
             let old = self
                 .pair
                 .to_before
                 .get(call.step)
                 .and_then(|old| self.old.of(old));
-            let last = old
-                .map(|old| &old.receiver)
-                .filter(|old| !still.contains(old));
-            let is_last = last.is_some_and(|last| told.insert(last));
+            let is_last =
+                old.is_some_and(|old| gone(&old.receiver).as_ref() == Some(&old.receiver));
             let had = old.map(|old| self.pair.before.step(old.step));
             let (was, is) = (
                 had.and_then(of_step),
@@ -207,9 +210,9 @@ impl Finder<'_, '_> {
             }
             if call.receiver != Receiver::Caller {
                 self.notes
-                    .extend(self.call(old, call, added, (is_first, is_last)));
+                    .extend(self.call(old, call, added, (first, is_last)));
             } else if is_webhook {
-                self.notes.extend(self.answer(call, added, is_first));
+                self.notes.extend(self.answer(call, added, first.is_some()));
             }
         }
         let there: BTreeSet<usize> = calls.iter().map(|call| call.step).collect();
@@ -222,14 +225,17 @@ impl Finder<'_, '_> {
             if is_there || call.receiver == Receiver::Caller {
                 continue;
             }
-            let is_last = !still.contains(&call.receiver) && told.insert(&call.receiver);
-            if call.is_write || is_last {
+            let last = gone(&call.receiver);
+            let is_last = last.as_ref() == Some(&call.receiver);
+            // Of a write all is told, of what only reads those whom nothing calls any more.
+            let receiver = Some(&call.receiver).filter(|_| call.is_write);
+            if let Some(receiver) = receiver.or(last.as_ref()) {
                 self.notes.push(Note::Gone {
                     step: self.pair.before.id(call.step),
                     name: self.pair.before.step(call.step).name.clone(),
                     method: call.method.clone(),
                     is_write: call.is_write,
-                    receiver: call.receiver.clone(),
+                    receiver: receiver.clone(),
                     is_last,
                 });
             }
@@ -242,17 +248,17 @@ impl Finder<'_, '_> {
         old: Option<&Call>,
         call: &Call,
         Additional { values, also }: Additional,
-        (is_first, is_last): (bool, bool),
+        (first, is_last): (Option<Receiver>, bool),
     ) -> Vec<Note> {
         let (step, name) = (self.pair.after.id(call.step), self.name(call.step));
         let (method, receiver) = (call.method.clone(), call.receiver.clone());
         let Some(old) = old else {
-            return match (is_first, call.is_write, values.is_empty()) {
-                (true, ..) => vec![Note::NewHost {
+            return match (first, call.is_write, values.is_empty()) {
+                (Some(first), ..) => vec![Note::NewHost {
                     step,
                     name,
                     method,
-                    receiver,
+                    receiver: first,
                     values,
                 }],
                 (_, true, _) => vec![Note::NewWrite {
@@ -302,7 +308,15 @@ impl Finder<'_, '_> {
                 receiver,
             });
         }
-        if old.receiver != receiver {
+        // Which connection a component has is told of its credentials.
+        let is_same = match (&old.receiver, &receiver) {
+            (Receiver::Component { hosts: was, .. }, Receiver::Component { hosts: is, .. }) => {
+                was == is
+            }
+            (was, is) => was.parts() == is.parts(),
+        };
+        if !is_same {
+            let is_first = first.is_some();
             let (was, is) = (old.receiver.clone(), receiver);
             notes.push(Note::Redirected {
                 step,
@@ -324,6 +338,27 @@ impl Finder<'_, '_> {
             });
         }
         notes
+    }
+
+    /// Tells which components are others, or do something else.
+    fn code(&mut self) {
+        let (before, after) = (&self.pair.before, &self.pair.after);
+        for new in (0..after.count()).filter(|new| after.spot(*new).is_some()) {
+            let Some(old) = self.pair.to_before.get(new) else {
+                continue;
+            };
+            let [was, is] =
+                [before.step(old), after.step(new)].map(|step| step.declared().and_then(logic));
+            if was.is_some() && is.is_some() && was != is {
+                let call = self.new.of(new);
+                self.notes.push(Note::Code {
+                    step: after.id(new),
+                    name: self.name(new),
+                    method: call.map(|call| call.method.clone()).unwrap_or_default(),
+                    receiver: call.map(|call| call.receiver.clone()),
+                });
+            }
+        }
     }
 
     /// Tells that the caller of the webhook gets an answer, or more of one.
@@ -470,6 +505,12 @@ impl Finder<'_, '_> {
             });
         }
     }
+}
+
+/// Returns what decides which code a component runs: its module, and what it is to do.
+fn logic(declared: &Declared) -> Option<(&str, &str)> {
+    let component = declared.component()?;
+    Some((&component.sha256, &declared.operation().run))
 }
 
 /// Returns when the steps of a list run.

@@ -1,6 +1,7 @@
 //! Properties of changes, and small cases that a person would name. Whole cases, as a reviewer
 //! reads them, are in `tests/changes`.
 
+mod component;
 mod notes;
 mod servers;
 mod values;

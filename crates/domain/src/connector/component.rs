@@ -6,13 +6,15 @@
 
 pub(super) mod check;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Connector, Declared, Method, Operation, STEP};
+use super::{Connector, Declared, Method, Operation};
 use crate::canonical::sha256;
 use crate::catalog::Effect;
-use crate::document::Document;
+use crate::document::{Document, Step};
 
 /// Largest module, in bytes.
 pub const MODULE_BYTES: usize = 4 * 1024 * 1024;
@@ -128,16 +130,9 @@ impl Declared {
     }
 }
 
-/// Returns the components that a document needs: the hash of each, with the name of the first step
-/// that it runs.
-pub fn named_in(document: &Document) -> Vec<(&str, &str)> {
-    let mut named: Vec<(&str, &str)> = Vec::new();
-    for step in document.steps.values().filter(|step| step.kind == STEP) {
-        let component = step.action.as_ref().and_then(Declared::component);
-        let Some(component) = component else { continue };
-        if !named.iter().any(|(hash, _)| *hash == component.sha256) {
-            named.push((&component.sha256, &step.name));
-        }
-    }
-    named
+/// Returns the components that a document needs, by the hash of their module.
+pub fn needed_by(document: &Document) -> BTreeSet<&str> {
+    let declared = document.steps.values().filter_map(Step::declared);
+    let components = declared.filter_map(Declared::component);
+    components.map(|needs| needs.sha256.as_str()).collect()
 }

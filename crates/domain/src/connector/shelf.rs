@@ -153,11 +153,6 @@ pub enum Refusal {
     /// What would be imported is not what was shown.
     #[error("It has changed since it was shown. Look at it again, then import it.")]
     Moved,
-    /// A step is run by a component that is not there.
-    #[error(
-        "The component of step “{0}” is not there. An Admin imports its connector with the module, then publish again."
-    )]
-    ComponentGone(String),
 }
 
 impl Refusal {
@@ -168,7 +163,6 @@ impl Refusal {
             Refusal::Address(_) => "connector/address",
             Refusal::TooMany => "connector/too-many",
             Refusal::Moved => "connector/moved",
-            Refusal::ComponentGone(_) => "connector/component-gone",
         }
     }
 
@@ -176,7 +170,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Refusal::Faults(_) | Refusal::Address(_) => 422,
-            Refusal::TooMany | Refusal::Moved | Refusal::ComponentGone(_) => 409,
+            Refusal::TooMany | Refusal::Moved => 409,
         }
     }
 }
@@ -257,12 +251,13 @@ impl Index {
     }
 
     /// Returns the actions that hold each of the words, the best first, at most [`FOUND`]: by
-    /// number of the shelf and of the action on it. Nothing typed finds nothing.
-    pub fn search(&self, typed: &str) -> Vec<(usize, usize)> {
+    /// number of the shelf and of the action on it. With them comes how many more there are.
+    /// Nothing typed finds nothing.
+    pub fn search(&self, typed: &str) -> (Vec<(usize, usize)>, usize) {
         let typed = typed.to_lowercase();
         let words: Vec<&str> = typed.split_whitespace().collect();
         if words.is_empty() {
-            return Vec::new();
+            return (Vec::new(), 0);
         }
         let mut ranked: Vec<(usize, usize)> = Vec::new();
         for (number, entry) in self.entries.iter().enumerate() {
@@ -270,13 +265,15 @@ impl Index {
                 ranked.push((rank, number));
             }
         }
-        if ranked.len() > FOUND {
+        let more = ranked.len().saturating_sub(FOUND);
+        if more > 0 {
             ranked.select_nth_unstable(FOUND);
             ranked.truncate(FOUND);
         }
         ranked.sort_unstable();
         let found = ranked.into_iter().map(|(_, number)| &self.entries[number]);
-        found.map(|entry| (entry.shelf, entry.action)).collect()
+        let found = found.map(|entry| (entry.shelf, entry.action));
+        (found.collect(), more)
     }
 }
 
@@ -341,12 +338,12 @@ mod tests {
             ("order", &[(0, 0), (0, 1), (1, 0)]),
             ("mail zzz", &[]),
         ] {
-            assert_eq!(index.search(typed), found, "{typed}");
+            assert_eq!(index.search(typed), (found.to_vec(), 0), "{typed}");
         }
         let many: Vec<(&str, &str)> = vec![("Do", ""); 3 * FOUND];
         let index = Index::new(&[shelf("Many", &many)]);
-        let found = index.search("do");
-        assert_eq!(found.len(), FOUND);
+        let (found, more) = index.search("do");
+        assert_eq!((found.len(), more), (FOUND, 2 * FOUND));
         assert!(found.is_sorted(), "equal ones stay in their order");
     }
 }

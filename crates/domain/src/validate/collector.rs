@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{At, Problem};
+use super::{At, Beyond, Problem};
 use crate::template::{self, CallKind, FILTERS, FUNCTIONS, Found, Read, TESTS, TemplateError};
-use crate::{IntegrationId, LaneId, StepId};
+use crate::{LaneId, StepId};
 
 /// Collects what is found while looking at one step or trigger; used again for the next one.
 #[derive(Default)]
@@ -18,8 +18,7 @@ pub(super) struct Collector<'a> {
     pub(super) mentions: Vec<u64>,
     /// The values of the fields of a schema, in its order.
     pub(super) values: Vec<Option<&'a Value>>,
-    /// The integration that the document is of, where that is known.
-    pub(super) own: Option<IntegrationId>,
+    pub(super) beyond: Beyond,
 }
 
 /// An [`At`] without copies, made into one when there is something to say.
@@ -44,10 +43,10 @@ impl Place<'_> {
 }
 
 impl<'a> Collector<'a> {
-    /// Returns an empty one for a document of an integration.
-    pub(super) fn of(own: Option<IntegrationId>) -> Self {
+    /// Returns an empty one that knows this beyond the document.
+    pub(super) fn of(beyond: Beyond) -> Self {
         Self {
-            own,
+            beyond,
             ..Self::default()
         }
     }

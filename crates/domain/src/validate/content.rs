@@ -69,6 +69,13 @@ pub(super) fn check<'a>(
                     "Delete the step and add the action again.",
                 );
             }
+            let component = step.declared().and_then(Declared::component);
+            if component.is_some_and(|needs| found.beyond.lacking.contains(&needs.sha256)) {
+                found.say(
+                    "The component that runs this step is not there.",
+                    "Ask an Admin to import its connector together with the module.",
+                );
+            }
             check_config(found, &action.input, &step.config);
             check_lanes(found, step, action.container);
         }

@@ -1,6 +1,7 @@
 //! Tables of problems.
 
 mod calling;
+mod component;
 mod decided;
 mod shape;
 mod trying;

@@ -84,7 +84,7 @@ pub(super) fn check_value<'a>(found: &mut Collector<'a>, field: &'a Field, value
 
 /// An integration that calls itself would do so for ever.
 fn check_called(found: &mut Collector<'_>, called: IntegrationId) {
-    if found.own == Some(called) {
+    if found.beyond.own == Some(called) {
         let message = call::Refusal::Itself.to_string();
         let (what, mend) = message.split_once(". ").unwrap_or((&message, ""));
         found.say(format!("{what}."), mend);

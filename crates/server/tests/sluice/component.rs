@@ -183,12 +183,20 @@ async fn a_step_whose_component_is_not_there_is_not_published_and_says_so_in_a_t
     let read = app.admin.must("read_draft", json!({ "id": draft })).await;
     let revision = read["summary"]["revision"].clone();
     let publish = json!({ "id": draft, "revision": revision, "note": "", "reason": null });
-    let refused = app.admin.call("publish", publish).await;
+    let refused = app.admin.call("publish", publish.clone()).await;
     assert!(
-        refused.status == 409 && refused.text.contains("is not there"),
+        refused.status == 409 && refused.text.contains("problem"),
         "{}",
         refused.text
     );
+    let hash = sha256(&asks_for_its_input());
+    let other = sha256(&good());
+    let asked = json!({ "hashes": [other, hash] });
+    let lacking = app
+        .collaborator
+        .must("lacking_components", asked.clone())
+        .await;
+    assert_eq!(lacking, json!([hash]));
     let test = json!({ "id": draft, "revision": revision, "payload": {}, "scope": "whole" });
     let run = app.admin.must("start_test", test).await;
     let ended = app.ended(&run, std::time::Duration::from_secs(20)).await;
@@ -197,6 +205,12 @@ async fn a_step_whose_component_is_not_there_is_not_published_and_says_so_in_a_t
         error.contains("The component of this step is not there"),
         "{error}"
     );
+    // Once the module is there, with whichever connector it came, so is the way to publish.
+    let other = connector("further", &json!([]));
+    import(&app, &other, &asks_for_its_input()).await;
+    let lacking = app.reader.must("lacking_components", asked).await;
+    assert_eq!(lacking, json!([]));
+    app.admin.must("publish", publish).await;
     app.end().await;
 }
 

@@ -375,6 +375,7 @@ pub(crate) fn fields(function: &str, things: &Things) -> (Value, bool) {
         ),
         "read_connector" | "delete_connector" => (json!({ "key": connector }), ours),
         "connector_uses" => (json!({ "key": "shop" }), own),
+        "lacking_components" => (json!({ "hashes": ["0".repeat(64)] }), own),
         "declarations" => (json!({ "wanted": [["shop", "do"]] }), own),
         "preview_connector" => (json!({ "source": connector::file(), "base": null }), own),
         "import_connector" => (

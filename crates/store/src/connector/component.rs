@@ -7,8 +7,9 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use domain::account::Me;
 use domain::canonical::sha256;
-use domain::connector::component::{MODULE_BYTES, named_in};
-use domain::connector::{Connector, Fault, Refusal};
+use domain::connector::component::{MODULE_BYTES, needed_by};
+use domain::connector::{Connector, Fault, Refusal, WANTED};
+use domain::policy::Act;
 use domain::{Document, RunId};
 use engine::port::Inspector;
 
@@ -47,6 +48,21 @@ impl Store {
         .fetch_optional(&self.inner.system)
         .await?;
         Ok(bytes.map(Bytes::from))
+    }
+
+    /// Returns which of some components the organization does not have, by the hash of their
+    /// module; of more than [`WANTED`], only the first are looked for.
+    ///
+    /// # Errors
+    /// When the role does not allow it.
+    pub async fn lacking_components(
+        &self,
+        me: &Me,
+        mut hashes: Vec<String>,
+    ) -> Result<BTreeSet<String>> {
+        hashes.truncate(WANTED);
+        let mut tx = self.begin(me, Act::See).await?;
+        lacking_of(&mut tx, me, hashes).await
     }
 
     /// Looks at the component of a connector that is to be imported, and runs its examples. Returns
@@ -134,13 +150,17 @@ pub(super) async fn keep(tx: &mut Tx, me: &Me, module: &Bytes) -> Result<()> {
     Ok(())
 }
 
-/// Checks that all components that a document names are there: without one, its step cannot run.
-pub(crate) async fn check_named(tx: &mut Tx, me: &Me, document: &Document) -> Result<()> {
-    let named = named_in(document);
-    if named.is_empty() {
-        return Ok(());
+/// Returns the components that a document needs and the organization does not have, by the hash of
+/// their module: without one, its step cannot run.
+pub(crate) async fn lacking(tx: &mut Tx, me: &Me, document: &Document) -> Result<BTreeSet<String>> {
+    let needed = needed_by(document).into_iter().map(str::to_owned);
+    lacking_of(tx, me, needed.collect()).await
+}
+
+async fn lacking_of(tx: &mut Tx, me: &Me, hashes: Vec<String>) -> Result<BTreeSet<String>> {
+    if hashes.is_empty() {
+        return Ok(BTreeSet::new());
     }
-    let hashes: Vec<String> = named.iter().map(|(hash, _)| (*hash).to_owned()).collect();
     let there = sqlx::query_scalar!(
         "select hash from component where organization_id = $1 and hash = any($2)",
         me.organization.0,
@@ -148,9 +168,9 @@ pub(crate) async fn check_named(tx: &mut Tx, me: &Me, document: &Document) -> Re
     )
     .fetch_all(&mut **tx)
     .await?;
-    let there: BTreeSet<String> = there.into_iter().collect();
-    match named.iter().find(|(hash, _)| !there.contains(*hash)) {
-        Some((_, step)) => Err(Refusal::ComponentGone((*step).to_owned()).into()),
-        None => Ok(()),
+    let mut lacking: BTreeSet<String> = hashes.into_iter().collect();
+    for hash in &there {
+        lacking.remove(hash);
     }
+    Ok(lacking)
 }

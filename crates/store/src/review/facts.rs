@@ -11,6 +11,7 @@ use domain::{AccountId, DecisionId, Document, DraftId, IntegrationId, ReviewId, 
 use uuid::Uuid;
 
 use super::policy;
+use crate::connector::component;
 use crate::{Refusal, Result, Tx, account, number, timestamp};
 
 /// What the rules need to know of a draft's content.
@@ -22,14 +23,26 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Computes it from the content itself and from what the draft started from.
-    pub(crate) fn of(integration: IntegrationId, base: &Document, document: &Document) -> Self {
-        let problems = Checked::of_integration(integration, document).count();
-        Self {
+    /// Computes it from the content itself, from what the draft started from, and from what is there
+    /// of what it needs.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn of(
+        tx: &mut Tx,
+        me: &Me,
+        integration: IntegrationId,
+        base: &Document,
+        document: &Document,
+    ) -> Result<Self> {
+        let mut checked = Checked::of_integration(integration, document);
+        checked.lack(document, component::lacking(tx, me, document).await?);
+        let problems = checked.count();
+        Ok(Self {
             fingerprint: Fingerprint::of(document),
             problems: u32::try_from(problems).unwrap_or(u32::MAX),
             touched: Touched::between(base, document),
-        }
+        })
     }
 
     /// Returns the kinds of steps and the connections that the change touches, as columns.

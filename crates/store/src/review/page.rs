@@ -35,7 +35,7 @@ impl Store {
         let base =
             version::base_document(&mut tx, me, integration, subject.base, &own.document).await?;
         let subject = facts::Subject {
-            content: Content::of(integration, &base, &own.document),
+            content: Content::of(&mut tx, me, integration, &base, &own.document).await?,
             ..subject.clone()
         };
         listed.seen = facts::of(&mut tx, me, subject).await?;

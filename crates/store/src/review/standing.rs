@@ -57,7 +57,7 @@ pub(crate) async fn seen(tx: &mut Tx, me: &Me, locked: &Locked) -> Result<Seen> 
         base: locked.base,
         live: version::live_number(tx, me, locked.integration).await?,
         saved_at: locked.updated_at,
-        content: Content::of(locked.integration, &base, &locked.document),
+        content: Content::of(tx, me, locked.integration, &base, &locked.document).await?,
         review,
     };
     facts::of(tx, me, subject).await

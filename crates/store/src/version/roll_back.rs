@@ -69,7 +69,7 @@ impl Store {
             return Err(Refusal::LiveAlready(number).into());
         }
         let before = document(&mut tx, me, id, current).await?;
-        let content = Content::of(id, &before, &old);
+        let content = Content::of(&mut tx, me, id, &before, &old).await?;
         let facts = facts::without_draft(&mut tx, me, id, Some(current), content).await?;
         let agreed = review::agree(me, &facts, Some(&note))?;
         let new = New {

@@ -11,6 +11,7 @@ use super::super::selection::Selection;
 use super::Builder;
 use crate::connector::api;
 use crate::connector::known;
+use crate::design::more::More;
 use crate::live;
 
 /// Draws which connector the step's action is of, what it sends, and what is newer.
@@ -43,10 +44,9 @@ pub(super) fn view(builder: Builder, id: StepId, declared: Declared) -> AnyView 
             " "
             <code>{declared.line()}</code>
         </p>
-        <details class="panel-more">
-            <summary>"What is sent"</summary>
-            <pre class="declared-told">{declared.told()}</pre>
-        </details>
+        <More class="panel-more" summary=|| "What is sent">
+            <pre class="declared-told">{of.with_value(Declared::told)}</pre>
+        </More>
         {move || newer.get().map(|newest| update(builder, id, newest))}
     }
     .into_any()

@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use domain::catalog;
 use domain::document::{Gap, ListRef};
 use domain::{StepId, edit::several};
 use gloo::events::{EventListener, EventListenerOptions};
@@ -18,6 +17,7 @@ use web_sys::{Event, HtmlElement, KeyboardEvent};
 
 use super::super::selection::Selection;
 use super::canvas::{self, Drop};
+use super::picker::{self, Choice};
 use super::{Builder, keys};
 
 /// How far the pointer moves before a press is a drag, in pixels.
@@ -31,8 +31,8 @@ const FASTEST: f64 = 32.0;
 enum Cargo {
     /// A step of the flow: with all that is selected, if it is.
     Step(StepId),
-    /// A new step of a kind.
-    New(String),
+    /// A new step out of the picker.
+    New(Choice),
 }
 
 struct Drag {
@@ -62,9 +62,9 @@ pub(super) fn start_step(builder: Builder, step: StepId, event: &PointerEvent) {
     }
 }
 
-/// Begins a drag of a new step of a kind.
-pub(super) fn start_new(builder: Builder, kind: &str, event: &PointerEvent) {
-    start(builder, Cargo::New(kind.to_owned()), event);
+/// Begins a drag of a new step out of the picker.
+pub(super) fn start_new(builder: Builder, choice: Choice, event: &PointerEvent) {
+    start(builder, Cargo::New(choice), event);
 }
 
 fn start(builder: Builder, cargo: Cargo, event: &PointerEvent) {
@@ -194,10 +194,9 @@ impl Drag {
                 self.steps = builder.editor.chosen();
                 self.name = keys::called(builder, &self.steps);
             }
-            Cargo::New(kind) => {
+            Cargo::New(choice) => {
                 builder.picker.set(None);
-                let title = catalog::action(kind).map(|action| action.title.clone());
-                self.name = title.unwrap_or_default();
+                self.name = choice.title();
             }
         }
         builder.announce(format!(
@@ -293,17 +292,8 @@ impl Drag {
 
     fn drop_into(&self, gap: Gap) {
         let builder = self.builder;
-        if let Cargo::New(kind) = &self.cargo {
-            let at = builder.editor.read(|document| document.place_of(gap));
-            let added = at.ok_or_else(|| "This place is not there any more.".to_owned());
-            match added.and_then(|at| builder.editor.add(kind, at)) {
-                Ok(id) => {
-                    keys::announce_place(builder, id);
-                    builder.go_to(Selection::Step(id));
-                }
-                Err(why) => builder.explain(Err(why)),
-            }
-            return;
+        if let Cargo::New(choice) = &self.cargo {
+            return picker::put(builder, choice.clone(), gap, keys::announce_place);
         }
         // Someone else may have deleted some of them meanwhile.
         let steps = builder

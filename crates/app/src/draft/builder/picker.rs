@@ -3,7 +3,7 @@
 use domain::StepId;
 use domain::catalog::{self, Action};
 use domain::connector::Declared;
-use domain::document::Place;
+use domain::document::{Gap, Place};
 use leptos::ev::{KeyboardEvent, PointerEvent};
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -42,27 +42,46 @@ pub(super) fn add_behind(builder: Builder, what: Selection, kind: &str) {
 }
 
 fn add(builder: Builder, kind: &str, at: Place) {
-    show_added(builder, builder.editor.add(kind, at));
+    show_added(builder, builder.editor.add(kind, at), say_added);
 }
 
-/// Adds a step of a connector's action, once the server says what it declares.
-fn add_found(builder: Builder, found: Found, at: Place) {
+fn say_added(builder: Builder, _: StepId) {
+    builder.announce("Step added.");
+}
+
+/// Adds a step of what was chosen, and says so with `say`. What a connector declares of its action is
+/// known once the server said it; the place is where the gap is by then.
+pub(super) fn put(builder: Builder, choice: Choice, gap: Gap, say: fn(Builder, StepId)) {
+    let place = move || {
+        let at = builder.editor.read(|document| document.place_of(gap));
+        at.ok_or_else(|| "This place is not there any more.".to_owned())
+    };
+    let found = match choice {
+        Choice::Own(kind) => {
+            let added = place().and_then(|at| builder.editor.add(&kind, at));
+            return show_added(builder, added, say);
+        }
+        Choice::Found(found) => found,
+    };
     spawn_local(async move {
         let declared = known::declared(found.connector, found.line.key).await;
         // The builder may be gone by now.
         if builder.summary.is_disposed() {
             return;
         }
-        let added = declared.map_err(|fault| fault.to_string());
-        let added = added.and_then(|declared: Declared| builder.editor.add_declared(&declared, at));
-        show_added(builder, added);
+        let declared = declared.map_err(|fault| fault.to_string());
+        let added = declared.and_then(|declared: Declared| {
+            let at = place()?;
+            builder.editor.add_declared(&declared, at)
+        });
+        show_added(builder, added, say);
     });
 }
 
-fn show_added(builder: Builder, added: Result<StepId, String>) {
+fn show_added(builder: Builder, added: Result<StepId, String>, say: fn(Builder, StepId)) {
     match added {
         Ok(id) => {
-            builder.announce("Step added.");
+            say(builder, id);
             builder.go_to(Selection::Step(id));
         }
         Err(why) => builder.explain(Err(why)),
@@ -80,11 +99,26 @@ fn found(typed: &str) -> Vec<&'static Action> {
 
 /// What can be chosen.
 #[derive(Clone, Debug, PartialEq)]
-enum Choice {
+pub(super) enum Choice {
     /// An action of our own, by its key.
     Own(String),
     /// An action of a connector.
     Found(Found),
+}
+
+impl Choice {
+    /// Returns what the step is called in the list; empty when there is no such action.
+    pub(super) fn title(&self) -> String {
+        match self {
+            Choice::Own(key) => {
+                let action = catalog::action(key);
+                action
+                    .map(|action| action.title.clone())
+                    .unwrap_or_default()
+            }
+            Choice::Found(found) => found.line.title.clone(),
+        }
+    }
 }
 
 fn is_on_icon(event: &PointerEvent) -> bool {
@@ -120,17 +154,30 @@ fn choices(builder: Builder) -> impl IntoView {
     let input = NodeRef::<Input>::new();
     let shelves = known::shelves();
     let told = shelves.clone();
-    let results = Memo::new(move |_| {
+    // What fits, and how much more does than is listed.
+    let found = Memo::new(move |_| {
         let typed = typed.get();
         let own = found(&typed).into_iter();
         let own = own.map(|action| Choice::Own(action.key.clone()));
-        let further = shelves.with(|shelves| {
+        let (further, more) = shelves.with(|shelves| {
             let shelves = shelves.as_ref();
-            shelves.map_or_else(Vec::new, |shelves| shelves.search(&typed))
+            shelves.map_or_else(Default::default, |shelves| shelves.search(&typed))
         });
-        own.chain(further.into_iter().map(Choice::Found))
-            .collect::<Vec<_>>()
+        let all = own.chain(further.into_iter().map(Choice::Found));
+        (all.collect::<Vec<_>>(), more)
     });
+    let results = Signal::derive(move || found.with(|(all, _)| all.clone()));
+    let is_none = move || found.with(|(all, _)| all.is_empty());
+    let more = move || {
+        let more = found.with(|(_, more)| *more);
+        (more > 0).then(|| {
+            view! {
+                <p class="picker-more" role="status">
+                    {format!("… and {more} more. Go on typing.")}
+                </p>
+            }
+        })
+    };
     let services = move || {
         let count = told.with(|shelves| shelves.as_ref().map_or(0, |shelves| shelves.count()));
         (count > 0 && typed.with(|typed| typed.trim().is_empty())).then(|| {
@@ -151,18 +198,17 @@ fn choices(builder: Builder) -> impl IntoView {
             return;
         };
         builder.picker.set(None);
-        match choice {
-            Choice::Own(key) => add(builder, &key, target.at),
-            Choice::Found(found) => add_found(builder, found, target.at),
-        }
+        let gap = builder.editor.read(|document| document.gap_at(target.at));
+        put(builder, choice, gap, say_added);
     };
     let on_key = move |event: KeyboardEvent| {
-        let last = results.with_untracked(Vec::len).saturating_sub(1);
+        let last = found.with_untracked(|(all, _)| all.len()).saturating_sub(1);
         match event.key().as_str() {
             "ArrowDown" => active.update(|index| *index = (*index + 1).min(last)),
             "ArrowUp" => active.update(|index| *index = index.saturating_sub(1)),
             "Enter" => {
-                let choice = results.with_untracked(|all| all.get(active.get_untracked()).cloned());
+                let at = active.get_untracked();
+                let choice = found.with_untracked(|(all, _)| all.get(at).cloned());
                 if let Some(choice) = choice {
                     choose(choice);
                 }
@@ -173,7 +219,7 @@ fn choices(builder: Builder) -> impl IntoView {
     };
     let option = move |(index, choice): (usize, Choice)| {
         let is_active = move || active.get() == index;
-        let (dragged, [icon, title, description, group]) = match &choice {
+        let [icon, title, description, group] = match &choice {
             Choice::Own(key) => {
                 let action = catalog::action(key)?;
                 let texts = [
@@ -182,14 +228,15 @@ fn choices(builder: Builder) -> impl IntoView {
                     &action.description,
                     &action.group,
                 ];
-                (Some(key.clone()), texts.map(Clone::clone))
+                texts.map(Clone::clone)
             }
             Choice::Found(found) => {
                 let line = &found.line;
                 let texts = [&found.icon, &line.title, &line.description, &found.service];
-                (None, texts.map(Clone::clone))
+                texts.map(Clone::clone)
             }
         };
+        let dragged = choice.clone();
         Some(view! {
             <li
                 role="option"
@@ -201,10 +248,8 @@ fn choices(builder: Builder) -> impl IntoView {
                 on:click=move |_| choose(choice.clone())
                 on:pointerdown=move |event| {
                     // A finger on the text scrolls the list; it drags by the icon.
-                    if let Some(dragged) = &dragged
-                        && (event.pointer_type() != "touch" || is_on_icon(&event))
-                    {
-                        drag::start_new(builder, dragged, &event);
+                    if event.pointer_type() != "touch" || is_on_icon(&event) {
+                        drag::start_new(builder, dragged.clone(), &event);
                     }
                 }
             >
@@ -240,8 +285,9 @@ fn choices(builder: Builder) -> impl IntoView {
             <ul class="picker-list" id="picker-list" role="listbox" aria-label="Steps">
                 {move || results.get().into_iter().enumerate().map(option).collect_view()}
             </ul>
+            {more}
             {services}
-            {move || results.with(Vec::is_empty).then(|| view! {
+            {move || is_none().then(|| view! {
                 <p class="empty" role="status">"No step is called like that. Try another word."</p>
             })}
         </div>

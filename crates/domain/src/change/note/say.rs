@@ -1,15 +1,37 @@
 //! The words that sentences about changes have in common.
 
 use crate::change::Receiver;
+use crate::change::flow::{MAIL, READER, WRITER};
 
 /// Returns a method with its article; one that an expression chooses is just a request.
 pub(super) fn article(method: &str) -> String {
     if method == "request" || method.contains("{{") {
         "a request".to_owned()
     } else {
-        let article = if method == "e-mail" { "an" } else { "a" };
+        let article = if method == MAIL { "an" } else { "a" };
         format!("{article} {method}")
     }
+}
+
+/// Says what a step does: “sends a POST”.
+pub(super) fn does(method: &str) -> String {
+    let verb = if is_run(method) { "runs" } else { "sends" };
+    format!("{verb} {}", article(method))
+}
+
+/// Says what a step did: “sent a POST”.
+pub(super) fn did(method: &str) -> String {
+    let verb = if is_run(method) { "ran" } else { "sent" };
+    format!("{verb} {}", article(method))
+}
+
+/// Says what leads from what a step does to whoever gets it.
+pub(super) fn to(method: &str) -> &'static str {
+    if method == READER { "from" } else { "to" }
+}
+
+fn is_run(method: &str) -> bool {
+    matches!(method, READER | WRITER)
 }
 
 /// Says what happens to whoever gets something.
@@ -20,14 +42,18 @@ pub(super) fn reached(receiver: &Receiver) -> &'static str {
     }
 }
 
-/// Says to whom else an e-mail goes, and to whom no more.
-pub(super) fn others(was: &[String], is: &[String]) -> String {
-    let without = |all: &[String], some: &[String]| {
-        let left = all.iter().filter(|one| !some.contains(one));
-        Receiver::Mail(left.cloned().collect())
+/// Says to whom else something goes, and to whom no more; `some` makes a receiver of some of them.
+pub(super) fn others(
+    was: &[String],
+    is: &[String],
+    some: impl Fn(Vec<String>) -> Receiver,
+) -> String {
+    let without = |all: &[String], others: &[String]| {
+        let left = all.iter().filter(|one| !others.contains(one));
+        some(left.cloned().collect()).to_string()
     };
     let (added, gone) = (without(is, was), without(was, is));
-    match (added.to_string().as_str(), gone.to_string().as_str()) {
+    match (added.as_str(), gone.as_str()) {
         (added, "") => format!("also to {added}"),
         ("", gone) => format!("to {gone} no more"),
         (added, gone) => format!("to {added} instead of {gone}"),
@@ -38,7 +64,12 @@ pub(super) fn capital(receiver: &Receiver) -> String {
     match receiver {
         // An address stays as it is written.
         Receiver::Host(_) | Receiver::Mail(_) => receiver.to_string(),
-        Receiver::Made(_) | Receiver::Caller | Receiver::Integration(_) | Receiver::Database(_) => {
+        Receiver::Component { hosts, .. } if !hosts.is_empty() => receiver.to_string(),
+        Receiver::Component { .. }
+        | Receiver::Made(_)
+        | Receiver::Caller
+        | Receiver::Integration(_)
+        | Receiver::Database(_) => {
             let mut text = receiver.to_string();
             text[..1].make_ascii_uppercase();
             text

@@ -86,7 +86,7 @@ fn a_call_of_an_integration_is_told_as_a_write_with_what_it_gets() {
     }
 }
 
-fn get(number: u128, name: &str, url: &str) -> (Option<u128>, Step) {
+pub(super) fn get(number: u128, name: &str, url: &str) -> (Option<u128>, Step) {
     (
         None,
         step(number, "http.request", name, json!({ "url": url })),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::Lane;
+use crate::document::{Lane, Place};
 use crate::edit::{apply, new_step};
 use crate::sample::{Maker, nested, plans};
 
@@ -63,6 +63,24 @@ fn moved(roots: &[u128], to: Gap) -> Result<Vec<u128>, Refusal> {
     }
     let list = document.list(to.list).expect("it is there");
     Ok(list.iter().map(|id| id.0.as_u128()).collect())
+}
+
+#[test]
+fn a_place_is_a_gap_that_stays_while_others_come_and_go() {
+    let mut document = document();
+    let at = |list, index| Place { list, index };
+    for (place, expected) in [
+        (at(ListRef::Flow, 0), gap(ListRef::Flow, 0)),
+        (at(ListRef::Flow, 2), gap(ListRef::Flow, 2)),
+        (at(ListRef::Flow, 9), gap(ListRef::Flow, 6)),
+        (at(lane(1), 1), gap(lane(1), 3)),
+        (at(lane(9), 1), gap(lane(9), 0)),
+    ] {
+        assert_eq!(document.gap_at(place), expected);
+    }
+    let kept = document.gap_at(at(ListRef::Flow, 2));
+    apply(&mut document, &Edit::Delete { step: id(1) }).expect("it fits");
+    assert_eq!(document.place_of(kept), Some(at(ListRef::Flow, 1)));
 }
 
 #[test]
