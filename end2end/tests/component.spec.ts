@@ -100,7 +100,7 @@ test("a connector with logic is imported with its module, used, tested and told 
     const ask = { ...step("Ask", "connector", { url: "https://a.example.com" }), action: declared };
     const foreign = await create(admin, "From elsewhere", document("webhook", [ask]));
     const other = await openDraft(foreign);
-    await other.page.getByRole("button", { name: "1 problem" }).click();
+    await other.page.getByRole("button", { name: "1 problem", exact: true }).click();
     const problems = other.page.getByRole("dialog", { name: "Problems" });
     await expect(problems).toContainText("The component that runs this step is not there.");
     await expectAccessible(other.page, "problem-of-component");

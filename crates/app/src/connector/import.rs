@@ -53,7 +53,7 @@ impl Desk {
             address: RwSignal::new(String::new()),
             base: RwSignal::new(String::new()),
             preview: RwSignal::new(None),
-            sending: Sending::new(),
+            sending: Sending::default(),
         }
     }
 

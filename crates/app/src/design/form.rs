@@ -9,8 +9,8 @@ use super::dialog::Dialog;
 use crate::fault::Fault;
 use crate::session;
 
-/// What becomes of what is sent. A handle.
-#[derive(Clone, Copy)]
+/// What becomes of what is sent: nothing at first. A handle.
+#[derive(Clone, Copy, Default)]
 pub struct Sending {
     /// Why it was refused the last time.
     pub problem: RwSignal<Option<String>>,
@@ -19,19 +19,6 @@ pub struct Sending {
 }
 
 impl Sending {
-    /// Returns that nothing was sent yet.
-    pub fn new() -> Self {
-        Self {
-            problem: RwSignal::new(None),
-            is_busy: RwSignal::new(false),
-        }
-    }
-
-    /// Says why something is not sent.
-    pub fn refuse(self, why: impl ToString) {
-        self.problem.set(Some(why.to_string()));
-    }
-
     /// Sends, unless an answer is awaited; goes on with the answer, or says why it was refused.
     pub fn send<T: 'static>(
         self,

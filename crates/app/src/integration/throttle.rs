@@ -153,7 +153,7 @@ fn change(id: IntegrationId, throttle: Memo<Throttle>, detail: Load<IntegrationD
     let choice = RwSignal::new(Choice::Unlimited);
     let number = RwSignal::new(String::new());
     let problem = RwSignal::new(None::<String>);
-    let sending = Sending::new();
+    let sending = Sending::default();
     let start = move |()| {
         let at_once = throttle.with_untracked(|throttle| throttle.at_once);
         choice.set(Choice::of(at_once));

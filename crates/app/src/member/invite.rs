@@ -38,7 +38,7 @@ pub(super) fn button() -> AnyView {
 fn dialog(open: RwSignal<bool>) -> AnyView {
     let link = RwSignal::new(None::<String>);
     let role = RwSignal::new(Role::Collaborator);
-    let sending = Sending::new();
+    let sending = Sending::default();
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         sending.send(api::invite(role.get_untracked()), move |token| {

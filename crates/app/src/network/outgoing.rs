@@ -111,7 +111,7 @@ impl Typed {
 
 fn form(shown: Signal<Rules>, rules: Load<Rules>) -> AnyView {
     let typed = Typed::new(shown.get_untracked());
-    let sending = Sending::new();
+    let sending = Sending::default();
     let submit = move || match typed.read() {
         Ok(wanted) => {
             typed.problem.set(None);

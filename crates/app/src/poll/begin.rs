@@ -23,7 +23,7 @@ pub(super) fn button(id: IntegrationId, has_cursor: Signal<bool>) -> AnyView {
     let open = RwSignal::new(false);
     let choice = RwSignal::new("now".to_owned());
     let cursor = RwSignal::new(String::new());
-    let sending = Sending::new();
+    let sending = Sending::default();
     let start = move |()| {
         choice.set("now".to_owned());
         cursor.set(String::new());

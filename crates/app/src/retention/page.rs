@@ -68,7 +68,7 @@ fn kept(days: u32) -> String {
 fn form(shown: Signal<u32>, days: Load<u32>) -> AnyView {
     let typed = RwSignal::new(shown.get_untracked().to_string());
     let problem = RwSignal::new(None::<String>);
-    let sending = Sending::new();
+    let sending = Sending::default();
     let submit = move || {
         let read = typed.with_untracked(|typed| typed.trim().parse().map_err(|_| Refusal::Days));
         let wanted: u32 = match read.and_then(check_days) {
