@@ -17,6 +17,7 @@ mod watch;
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use domain::Timestamp;
 use domain::run::{RunState, StepRecord, TestScope};
@@ -61,6 +62,8 @@ pub struct Task {
     pub network: Network,
     /// The trace that its requests name to those who get them; `None` when it is not traced.
     pub trace: Option<Trace>,
+    /// How long it may work when that is less than its document says.
+    pub within: Option<Duration>,
 }
 
 /// How an execution ended.
@@ -235,6 +238,8 @@ impl<C: Clock, O: Outside> Engine<C, O> {
                 &only
             }
         };
+        let most = program.time_limit;
+        let time_limit = task.within.map_or(most, |within| within.min(most));
         let whole = Whole {
             clock: &self.clock,
             outside: &self.outside,
@@ -261,7 +266,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
         };
         let run = Run {
             whole: &whole,
-            watch: Watch::new(cancel, program.time_limit),
+            watch: Watch::new(cancel, time_limit),
             frames: vec![Frame::new(list, scope)],
             part: Part::of(&task.scope, task.is_test),
             rounds: Vec::new(),

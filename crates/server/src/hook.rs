@@ -106,7 +106,9 @@ async fn accept(
         .worker
         .as_ref()
         .and_then(|worker| Some((worker, worker.reserve()?)));
-    let beforehand = place.as_ref().filter(|_| is_small && route.enabled);
+    // An event that may be refused is not worked for.
+    let may_compute = is_small && route.enabled && web.store.keeps_pace();
+    let beforehand = place.as_ref().filter(|_| may_compute);
     let beforehand = beforehand.and_then(|(worker, _)| {
         let run = RunId(Uuid::now_v7());
         worker.compute(route.claimed(run, SystemClock.now(), payload.clone()))

@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 /// How long it takes from one line to the next, and how long nothing was refused when it is over.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// How long nothing was refused when the next refusal is another outage, though no event came in
+/// between that would have ended the last one.
+const APART: Duration = Duration::from_secs(60);
+
 /// What is told of refused events: one line when it begins, one with their number every 10 seconds
 /// at most while it goes on, and one when it is over.
 #[derive(Debug, Default)]
@@ -59,6 +63,7 @@ impl Outage {
 
     fn refused(&self, now: Instant) -> Option<Line> {
         let mut known = self.locked();
+        known.take_if(|stretch| now.saturating_duration_since(stretch.last) >= APART);
         let Some(stretch) = known.as_mut() else {
             *known = Some(Stretch {
                 began: now,
@@ -128,5 +133,7 @@ mod tests {
         assert_eq!(outage.kept(last + PAUSE), Some(over));
         assert_eq!(outage.kept(last + PAUSE), None, "it is told once");
         assert_eq!(outage.refused(last + 2 * PAUSE), Some(Line::Begins));
+        let next_day = last + 2 * PAUSE + APART;
+        assert_eq!(outage.refused(next_day), Some(Line::Begins));
     }
 }

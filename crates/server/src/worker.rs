@@ -419,6 +419,7 @@ fn task(claimed: ClaimedRun, loaded: &Loaded, traced: Option<&Traced>) -> Task {
         returned: claimed.returned,
         network: claimed.network,
         trace: traced.map(|traced| traced.trace.clone()),
+        within: None,
     }
 }
 

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use source::Taken;
 
+use crate::review::standing;
 use crate::{Error, Result, Store, Tx, audit, organization, timestamp};
 
 use ours::ours;
@@ -53,6 +54,7 @@ impl Store {
         let summary = summaries(&mut tx, me, Some(key)).await?.pop();
         let summary = summary.ok_or(Error::NotFound)?;
         let kept = kept(&mut tx, me, key).await?.ok_or(Error::NotFound)?;
+        drop(tx);
         aside(move || Ok(page(summary, kept.read()?))).await
     }
 
@@ -151,6 +153,7 @@ impl Store {
             Some(_) => uses(&mut tx, me, &taken.connector.key).await?,
             None => Vec::new(),
         };
+        drop(tx);
         aside(move || preview(taken, before, uses)).await
     }
 
@@ -212,10 +215,13 @@ impl Store {
         )
         .fetch_one(&mut *tx)
         .await?;
-        if let Some(module) = &taken.module {
-            component::keep(&mut tx, me, module).await?;
-        }
         replace_actions(&mut tx, me, id, &written).await?;
+        let mut changes = vec![organization::changed(me.organization)];
+        if let (Some(module), Some(component)) = (&taken.module, &connector.component)
+            && component::keep(&mut tx, me, &component.sha256, module).await?
+        {
+            changes.extend(standing::settle_problems(&mut tx, me).await?);
+        }
         let detail = json!({
             "key": connector.key,
             "version": connector.version,
@@ -225,7 +231,6 @@ impl Store {
             "component": connector.component.as_ref().map(|component| &component.sha256),
         });
         audit::note(&mut tx, me, "connector.import", id, detail).await?;
-        let changes = vec![organization::changed(me.organization)];
         self.commit(tx, changes).await?;
         Ok(taken.connector.key)
     }
@@ -254,7 +259,10 @@ impl Store {
         self.begin(me, Act::ManageConnectors).await?;
         let (text, from, address, module) = match source {
             Source::Text { text, name, module } => {
-                let module = module.as_deref().map(component::module).transpose()?;
+                let module = match module {
+                    Some(module) => Some(aside(move || Ok(component::module(&module)?)).await?),
+                    None => None,
+                };
                 (text, source::file_name(&name), None, module)
             }
             Source::Ours(key) => return source::of_ours(&key).ok_or(Error::NotFound),

@@ -30,7 +30,7 @@ pub use route::{HookRoute, SigningKey};
 
 /// Events waiting in a process.
 const WAITING: usize = 4_096;
-/// KiB of payloads waiting in a process.
+/// KiB of payloads and records waiting in a process.
 const WAITING_KIB: usize = 64 * 1_024;
 
 /// An event that came to a webhook.
@@ -93,6 +93,14 @@ struct Event {
     _room: OwnedSemaphorePermit,
 }
 
+impl Event {
+    /// How much of it is written.
+    fn bytes(&self) -> usize {
+        let records = self.computed.as_ref().and_then(Computed::records);
+        self.payload.len() + records.map_or(0, str::len)
+    }
+}
+
 impl HookRoute {
     /// Returns the first claim of a run that an event starts, before anything was recorded of it.
     pub fn claimed(&self, run: RunId, created_at: Timestamp, payload: Value) -> ClaimedRun {
@@ -132,7 +140,9 @@ impl Intake {
         hand_to: Option<WorkerId>,
         computed: Option<Computed>,
     ) -> Result<(RunId, oneshot::Receiver<Result<Kept, String>>)> {
-        let kib = u32::try_from(payload.len().div_ceil(1_024)).unwrap_or(u32::MAX);
+        let records = computed.as_ref().and_then(Computed::records);
+        let bytes = payload.len() + records.map_or(0, str::len);
+        let kib = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
         let room = room.map_err(|_| Refusal::Overloaded)?;
         let run = computed.as_ref().map(|computed| computed.run);
@@ -158,6 +168,13 @@ impl Intake {
 }
 
 impl Store {
+    /// Returns whether events are kept about as fast as they come: less than half of what can wait
+    /// does.
+    pub fn keeps_pace(&self) -> bool {
+        let intake = &self.inner.intake;
+        intake.events.capacity() > WAITING / 2 && intake.room.available_permits() > WAITING_KIB / 2
+    }
+
     /// Accepts an event: when this returns, its run is durable and will be executed. An event that
     /// was accepted before under the same name is only counted, however many come at once.
     ///

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::OrganizationId;
 use domain::account::Me;
 use domain::network::{Down, Rules};
 use domain::policy::Act;
-use engine::port::{Clients, HostChange, Network};
+use domain::{OrganizationId, Timestamp};
+use engine::port::{Clients, Clock, HostChange, Network, SystemClock};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -26,6 +26,8 @@ const HEARD: i64 = 10_000;
 const KEPT: i64 = 256;
 /// How long after its next probe was due a host that nobody asked for is forgotten, in seconds.
 const FORGOTTEN_SECONDS: f64 = 24.0 * 60.0 * 60.0;
+/// How long a host is left alone at most, in seconds: the engine's own longest pause.
+const LONGEST_SECONDS: f64 = 300.0;
 
 impl Store {
     /// Returns what sends the requests of this process: of runs, polls and people alike, so that
@@ -116,7 +118,9 @@ impl Store {
                     // says since when.
                     sqlx::query_scalar!(
                         r#"insert into host_down (organization_id, host, port, since, until, failures, why)
-                           select organization_id, $2, $3, $4, $5, $6, $7 from organization
+                           select organization_id, $2, $3, $4, now() + make_interval(secs => $5),
+                               $6, $7
+                           from organization
                            where organization_id = $1
                            on conflict (organization_id, host, port) do update
                            set since = least(host_down.since, excluded.since),
@@ -127,7 +131,7 @@ impl Store {
                         down.host,
                         i32::from(down.port),
                         timestamp::write(down.since),
-                        timestamp::write(down.until),
+                        left_seconds(&down, SystemClock.now()),
                         i32::try_from(down.failures).unwrap_or(i32::MAX),
                         down.why,
                     )
@@ -152,6 +156,8 @@ impl Store {
             }
             down.extend(is_down.then_some(organization.0));
         }
+        self.commit(tx, told).await?;
+        // By itself: who deletes rows in their order waits for nobody while others wait for it.
         sqlx::query!(
             "delete from host_down where (organization_id, host, port) in (
                  select organization_id, host, port from (
@@ -165,9 +171,9 @@ impl Store {
             &down.into_iter().collect::<Vec<_>>(),
             KEPT,
         )
-        .execute(&mut *tx)
+        .execute(&self.inner.system)
         .await?;
-        self.commit(tx, told).await
+        Ok(())
     }
 
     /// Lets the clients of this process hear which hosts are down, as any process found out, and
@@ -196,8 +202,17 @@ impl Store {
         )
         .fetch_all(&self.inner.system)
         .await?;
-        let down: Result<Vec<_>> = rows.into_iter().map(Row::read).collect();
-        clients.hear_of_hosts(&down?, self.now().await?);
+        // Told by the clock of this process: those of others, and the database's, may be off.
+        let (theirs, ours) = (self.now().await?, SystemClock.now());
+        let down: Result<Vec<_>> = rows
+            .into_iter()
+            .map(|row| {
+                let (organization, down) = row.read()?;
+                let until = Timestamp(ours.0 + (down.until.0 - theirs.0));
+                Ok((organization, Down { until, ..down }))
+            })
+            .collect();
+        clients.hear_of_hosts(&down?, ours);
         Ok(())
     }
 }
@@ -225,6 +240,12 @@ impl Row {
         };
         Ok((OrganizationId(self.organization_id), down))
     }
+}
+
+/// Returns for how many seconds a host is still left alone.
+fn left_seconds(down: &Down, now: Timestamp) -> f64 {
+    let ms = u32::try_from(down.until.since(now)).unwrap_or(u32::MAX);
+    (f64::from(ms) / 1_000.0).min(LONGEST_SECONDS)
 }
 
 fn check_allowed(allowed: &[String]) -> Result<()> {

@@ -79,9 +79,9 @@ fn ask() {
                     index,
                 })));
             }
-            Ok(_) => {}
             // There are only our own steps, or those of before; the next opening asks again.
-            Err(_) => ASKED_AT.set(None),
+            Err(_) if ASKED_AT.get() == Some(age) => ASKED_AT.set(None),
+            _ => {}
         }
     });
 }
@@ -95,6 +95,7 @@ pub(crate) fn shelves() -> ArcRwSignal<Option<Arc<Shelves>>> {
             ask();
         }
     });
+    live::use_refetch(ask);
     SHELVES.with(ArcRwSignal::clone)
 }
 

@@ -110,7 +110,11 @@ pub fn load<T: Send + Sync + 'static>(
             }
         });
     });
-    live::use_refetch(move || load.again());
+    // The answer to a question under way is shown first, though it may be old.
+    live::use_refetch(move || match load.is_loading.try_get_untracked() {
+        Some(true) => load.soon(),
+        _ => load.again(),
+    });
     load
 }
 

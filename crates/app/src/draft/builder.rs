@@ -195,9 +195,18 @@ pub(crate) fn page() -> AnyView {
     let loaded: RwSignal<Option<Result<Builder, Fault>>> = RwSignal::new(None);
     let owner = Owner::current();
     let again = RwSignal::new(());
-    live::use_refetch(move || {
-        if loaded.with_untracked(|loaded| matches!(loaded, Some(Err(_)))) {
-            again.set(());
+    // Something may have changed after the draft was read, and before it was drawn.
+    let is_behind = StoredValue::new(false);
+    live::use_refetch(move || match &*loaded.read_untracked() {
+        Some(Err(_)) => again.set(()),
+        Some(Ok(_)) => {}
+        None => is_behind.set_value(true),
+    });
+    live::use_changes(move |changed| {
+        let is_of_draft =
+            matches!(changed, Changed::Draft(of, _) if Some(of) == id.get_untracked());
+        if is_of_draft && loaded.read_untracked().is_none() {
+            is_behind.set_value(true);
         }
     });
     Effect::new(move || {
@@ -207,6 +216,7 @@ pub(crate) fn page() -> AnyView {
             return;
         };
         loaded.set(None);
+        is_behind.set_value(false);
         let owner = owner.clone();
         spawn_local(async move {
             let draft = saving::open(id).await;
@@ -239,7 +249,12 @@ pub(crate) fn page() -> AnyView {
             </main>
         }
         .into_any(),
-        Some(Ok(builder)) => builder_view(builder).into_any(),
+        Some(Ok(builder)) => {
+            if is_behind.get_value() {
+                refresh_summary(builder);
+            }
+            builder_view(builder).into_any()
+        }
     };
     shown.into_any()
 }

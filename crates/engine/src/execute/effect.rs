@@ -144,7 +144,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Err(failure) => failure,
         };
         let message = failure.message.replace('\0', "\u{fffd}");
-        if failure.is_open && !request.is_idempotent() {
+        let is_answered = failure.answer.get("status").is_some_and(Value::is_u64);
+        if failure.is_open && !request.is_idempotent() || effect.may_be_another() && !is_answered {
             let advice = request.in_doubt();
             return Ok(Came::InDoubt(format!("{message} {NO_ANSWER}. {advice}.")));
         }
@@ -300,13 +301,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Ok(Err(NotNow::Down(failure))) => return Ok(Err(failure)),
             Ok(Err(NotNow::Later { message, wait })) => (message, wait),
             Err(interrupt) => {
-                self.records.effect(effect.record(
-                    StepState::Failed,
-                    self.clock.now(),
-                    StepRecord::interrupted(),
-                    Some("The run ended before the request was sent.".to_owned()),
-                ));
-                return Err(self.interrupted(interrupt));
+                let error = "The run ended before the request was sent.".to_owned();
+                return Err(self.interrupt_between(effect, error, interrupt));
             }
         };
         let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
@@ -402,13 +398,30 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             "{} The run ended before the next attempt.",
             failure.replace('\0', "\u{fffd}")
         );
-        self.records.effect(effect.record(
-            StepState::Failed,
-            self.clock.now(),
-            StepRecord::interrupted(),
-            Some(error),
-        ));
-        Err(self.interrupted(interrupt))
+        Err(self.interrupt_between(effect, error, interrupt))
+    }
+
+    /// Records a request of which no attempt was under way when the run had to stop.
+    fn interrupt_between(
+        &mut self,
+        effect: &Effect<'_>,
+        error: String,
+        interrupt: Interrupt,
+    ) -> End {
+        let now = self.clock.now();
+        if !effect.may_be_another() {
+            let output = StepRecord::interrupted();
+            self.records
+                .effect(effect.record(StepState::Failed, now, output, Some(error)));
+            return self.interrupted(interrupt);
+        }
+        let error = format!("{error} {NO_ANSWER}. Check in the other system.");
+        let record = effect.record(StepState::InDoubt, now, Value::Null, Some(error.clone()));
+        self.records.effect(record);
+        match self.interrupted(interrupt) {
+            End::Failed(_) => effect.doubted(&error),
+            end => end,
+        }
     }
 
     /// Records a request that was under way when the run had to stop.
@@ -440,8 +453,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         self.records
             .effect(effect.record(state, self.clock.now(), output, Some(error.clone())));
         match self.interrupted(interrupt) {
-            End::Failed(_) if !request.is_idempotent() => {
-                End::InDoubt(format!("Step `{}` is in doubt. {error}", effect.node.name))
+            End::Failed(_) if !request.is_idempotent() || effect.asked.is_some() => {
+                effect.doubted(&error)
             }
             end => end,
         }
@@ -472,6 +485,16 @@ impl<'n> Effect<'n> {
             asked: None,
             is_open: false,
         }
+    }
+
+    /// Returns whether an attempt may have arrived that is not made again as it was, should the step
+    /// begin anew.
+    fn may_be_another(&self) -> bool {
+        self.asked.is_some() && self.is_open
+    }
+
+    fn doubted(&self, error: &str) -> End {
+        End::InDoubt(format!("Step `{}` is in doubt. {error}", self.node.name))
     }
 
     /// Returns what a record says that waits for the next attempt.

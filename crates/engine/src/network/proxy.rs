@@ -119,7 +119,8 @@ impl Proxy {
                 "it asks who we are, or does not take what it was told (407)".to_owned(),
             ),
             // Bad Gateway and Gateway Timeout (RFC 9110, 15.6): it is in order, and asked in vain.
-            Some(status @ (502 | 504)) => NoWay::There(format!("the proxy answered {status}")),
+            // Squid says so by Service Unavailable.
+            Some(status @ 502..=504) => NoWay::There(format!("the proxy answered {status}")),
             Some(status) => NoWay::Refused(format!("it answered {status}")),
             None => NoWay::Unreached("it does not speak HTTP".to_owned()),
         })

@@ -280,6 +280,7 @@ impl Stage {
     pub(crate) fn task(&self, history: Vec<StepRecord>) -> Task {
         Task {
             trace: None,
+            within: None,
             lease: Lease {
                 run: self.run,
                 fence: 1,

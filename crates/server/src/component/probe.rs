@@ -10,13 +10,13 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::canonical::sha256;
 use domain::connector::component::MODULE_BYTES;
 use engine::port::Broke;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 
 use super::machine::{self, Unfit};
 use crate::sandbox::confine::{Limits, confine};
@@ -63,6 +63,7 @@ enum Reply {
 pub(super) struct Probe {
     program: Program,
     known: Mutex<Known>,
+    turn: tokio::sync::Mutex<()>,
     time_limit: Duration,
 }
 
@@ -72,6 +73,7 @@ impl Probe {
         Self {
             program: Program::new(file, ARGUMENT).with(ARENAS.0, ARENAS.1),
             known: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             time_limit: TIME_LIMIT,
         }
     }
@@ -90,14 +92,21 @@ impl Probe {
     /// When it cannot, or when that could not be tried.
     pub(super) async fn passes(&self, module: &[u8]) -> Result<(), Broke> {
         let hash = sha256(module);
+        if let Some(came) = self.known().of(&hash) {
+            return came;
+        }
+        let _turn = self.turn.lock().await;
         // Whoever had the turn before may have tried the same.
-        let mut known = self.known.lock().await;
-        if let Some(came) = known.of(&hash) {
+        if let Some(came) = self.known().of(&hash) {
             return came;
         }
         let came = self.tries(module).await;
-        known.keep(hash, &came);
+        self.known().keep(hash, &came);
         came
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn tries(&self, module: &[u8]) -> Result<(), Broke> {
@@ -121,7 +130,7 @@ impl Probe {
                     "This server cannot confine the process that tries components, so none is compiled: {}. Tell whoever runs the server.",
                     message.chars().take(SENTENCE).collect::<String>()
                 ))),
-                Err(_) => Err(never(broken_off(status))),
+                Err(_) => Err(broken_off(status)),
             },
             Ok(Answer::TooLong) => Err(never(broken())),
             // On a machine that has nothing else to do it may take less.
@@ -159,16 +168,27 @@ impl Known {
 }
 
 /// Says why a process may have ended without an answer.
-fn broken_off(status: ExitStatus) -> String {
+fn broken_off(status: ExitStatus) -> Broke {
     use std::os::unix::process::ExitStatusExt;
 
-    match status.signal() {
+    let message = match status.signal() {
         Some(XCPU) => too_late(),
         Some(ABORT | SEGMENT) => format!(
             "To compile the component takes more than {} MiB of memory. Build it optimized, or do less in one function.",
             MEMORY / (1024 * 1024)
         ),
-        _ => broken(),
+        // Someone else ended it: the system, when it ran out of memory, or whoever runs it.
+        Some(_) => {
+            return Broke {
+                message: "What tries the component was ended from outside.".to_owned(),
+                may_retry: true,
+            };
+        }
+        None => broken(),
+    };
+    Broke {
+        message,
+        may_retry: false,
     }
 }
 

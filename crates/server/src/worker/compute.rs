@@ -7,8 +7,10 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use domain::run::{RunState, StepRecord};
+use engine::Task;
 use engine::port::{Answer, Journal, Lease, Lost};
 use futures::FutureExt;
 use store::{ClaimedRun, Computed};
@@ -18,8 +20,9 @@ use super::{Worker, task};
 use crate::answer_desk::Reply;
 use crate::trace::Untold;
 
-/// How often a run may give way to others, each time after 64 steps, before it is too long to be
-/// computed while a caller waits.
+/// How long a run may be computed while a caller waits, and others for this thread.
+const WITHIN: Duration = Duration::from_millis(10);
+/// How often it may give way to others within that, each time after 64 steps.
 const TURNS: usize = 8;
 
 /// A run that was computed, and what is told of it when it is kept.
@@ -51,10 +54,13 @@ impl Worker {
         if !loaded.program.only_computes() {
             return None;
         }
-        let (run, began_at) = (claimed.lease.run, claimed.created_at);
+        let (run, began) = (claimed.lease.run, Instant::now());
         let tracer = self.tracer.as_ref();
         let traced = tracer.and_then(|tracer| tracer.begin(&claimed, &loaded.program));
-        let task = task(claimed, &loaded, traced.as_ref());
+        let task = Task {
+            within: Some(WITHIN),
+            ..task(claimed, &loaded, traced.as_ref())
+        };
         let (sender, answer) = oneshot::channel();
         let on_answer = loaded.responds.then_some(sender);
         let (_cancel, canceled) = watch::channel(false);
@@ -63,7 +69,7 @@ impl Worker {
         let turns = (0..TURNS).map(|_| execution.as_mut().now_or_never());
         // One that panics does so again, where that is told.
         let outcome = turns.flatten().next()?.ok()?;
-        let computed = Computed::of(run, began_at, &outcome)?;
+        let computed = Computed::of(run, began, &outcome)?;
         Some(Beforehand {
             computed,
             reply: loaded.responds.then(|| reply(answer)),

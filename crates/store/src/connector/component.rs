@@ -92,7 +92,11 @@ impl Store {
                 .await?
                 .ok_or_else(|| wrong(MISSING))?,
         };
-        let hash = sha256(&module);
+        let (module, hash) = super::aside(move || {
+            let hash = sha256(&module);
+            Ok((module, hash))
+        })
+        .await?;
         if !named.is_empty() && named != hash {
             let message =
                 format!("The connector names the module {named}, but the one that came is {hash}.");
@@ -101,9 +105,13 @@ impl Store {
         let Some(inspector) = self.inner.inspector.get() else {
             return Err(wrong("This server takes no components.").into());
         };
-        let connector = connector.with_module(hash);
-        // With its hash it is a few bytes longer.
-        connector.check().map_err(Refusal::Faults)?;
+        let connector = super::aside(move || {
+            let connector = connector.with_module(hash);
+            // With its hash it is a few bytes longer.
+            connector.check().map_err(Refusal::Faults)?;
+            Ok(connector)
+        })
+        .await?;
         let looked = inspector.inspect(connector.clone(), module.clone()).await;
         looked.map_err(Refusal::Faults)?;
         Ok((connector, Some(module)))
@@ -134,20 +142,20 @@ pub(super) fn module(text: &str) -> Result<Bytes, Refusal> {
     Ok(bytes.into())
 }
 
-/// Keeps the module of a component.
-pub(super) async fn keep(tx: &mut Tx, me: &Me, module: &Bytes) -> Result<()> {
-    sqlx::query!(
+/// Keeps the module of a component, whose hash is given; returns whether it was not there.
+pub(super) async fn keep(tx: &mut Tx, me: &Me, hash: &str, module: &Bytes) -> Result<bool> {
+    let kept = sqlx::query!(
         "insert into component (organization_id, hash, bytes, imported_by)
          values ($1, $2, $3, $4)
          on conflict do nothing",
         me.organization.0,
-        sha256(module),
+        hash,
         &module[..],
         me.account.0,
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(kept.rows_affected() > 0)
 }
 
 /// Returns the components that a document needs and the organization does not have, by the hash of

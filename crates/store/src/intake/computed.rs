@@ -1,11 +1,16 @@
 //! Runs that were executed before their event was kept.
 
+use std::time::Instant;
+
+use domain::RunId;
 use domain::run::RunState;
-use domain::{RunId, Timestamp};
 use engine::Outcome;
 
 use crate::journal;
 use crate::run::check;
+
+/// Bytes of records that may wait with their event.
+const RECORDS_BYTES: usize = 256 * 1024;
 
 /// A run that came to its end before its event was kept. Only a run that touches nothing outside
 /// may: should the event not be kept, nothing of it ever was. Event, run and records become
@@ -13,17 +18,16 @@ use crate::run::check;
 #[derive(Clone, Debug)]
 pub struct Computed {
     pub(super) run: RunId,
-    /// When it began; what its expressions saw.
-    pub(super) began_at: Timestamp,
+    pub(super) began: Instant,
     /// A JSON array; `None` without any records.
     records: Option<String>,
 }
 
 impl Computed {
-    /// Returns what is kept of a run that ended so; `None` when it did not succeed, or its records
-    /// cannot be kept: then it is executed after its event was kept, and the journal writes of it
-    /// what there is to write.
-    pub fn of(run: RunId, began_at: Timestamp, outcome: &Outcome) -> Option<Self> {
+    /// Returns what is kept of a run that began then and ended so; `None` when it did not succeed, or
+    /// its records are large or cannot be kept: then it is executed after its event was kept, and
+    /// the journal writes of it what there is to write.
+    pub fn of(run: RunId, began: Instant, outcome: &Outcome) -> Option<Self> {
         let Outcome::Finished {
             state: RunState::Succeeded,
             records,
@@ -37,11 +41,14 @@ impl Computed {
         } else {
             let text = format!("[{}]", journal::json(run, records).ok()?);
             check::records(&text).ok()?;
+            if text.len() > RECORDS_BYTES {
+                return None;
+            }
             Some(text)
         };
         Some(Self {
             run,
-            began_at,
+            began,
             records,
         })
     }

@@ -19,7 +19,7 @@ use crate::{stored, timestamp};
 
 /// Most events in one statement.
 const AT_ONCE: usize = 512;
-/// Bytes of payloads in one statement after which no more are added.
+/// Bytes of payloads and records in one statement after which no more are added.
 const AT_ONCE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Writes until nobody can send any more, and what was sent is written.
@@ -60,7 +60,7 @@ fn take(waiting: &mut VecDeque<Event>) -> Vec<Event> {
     let mut bytes = 0;
     let fit = waiting.iter().take_while(|event| {
         let fits = bytes < AT_ONCE_BYTES;
-        bytes += event.payload.len();
+        bytes += event.bytes();
         fits
     });
     let count = fit.count();
@@ -87,13 +87,13 @@ async fn persist(
                 .iter()
                 .zip(&kept)
                 .filter(|(_, kept)| kept.is_computed);
-            let ended = computed.map(|(event, kept)| {
-                let began_at = event.computed.as_ref().map(|computed| computed.began_at);
-                Ended {
+            let ended = computed.filter_map(|(event, _)| {
+                let took = event.computed.as_ref()?.began.elapsed().as_millis();
+                Some(Ended {
                     integration: event.route.integration,
                     state: RunState::Succeeded,
-                    latency_ms: began_at.map(|began_at| kept.at.since(began_at)),
-                }
+                    latency_ms: Some(u64::try_from(took).unwrap_or(u64::MAX)),
+                })
             });
             counters.ended(&ended.collect::<Vec<_>>());
             for (event, kept) in events.into_iter().zip(kept) {
@@ -211,8 +211,9 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
         .map(|event| event.delivery.as_ref().map(|_| event.route.delivery.key()))
         .collect();
     let computed = || events.iter().map(|event| event.computed.as_ref());
-    let began: Vec<_> = computed()
-        .map(|computed| computed.map(|computed| timestamp::write(computed.began_at)))
+    // By the clock of the database, as all other runs.
+    let worked: Vec<_> = computed()
+        .map(|computed| computed.map(|computed| computed.began.elapsed().as_secs_f64()))
         .collect();
     let records: Vec<_> = computed()
         .map(|computed| computed.and_then(Computed::records))
@@ -220,10 +221,10 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
     let written = sqlx::query!(
         r#"with given as (
                select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[],
-                    $6::integer[], $7::text[], $8::uuid[], $10::text[], $13::timestamptz[],
+                    $6::integer[], $7::text[], $8::uuid[], $10::text[], $13::float8[],
                     $14::text[])
                     as given (event_id, run_id, organization_id, integration_id, hash,
-                        version_number, payload, worker, name, began_at, records)
+                        version_number, payload, worker, name, worked, records)
            ), throttled as materialized (
                select throttled(array(
                    select distinct integration_id from given where worker is not null
@@ -240,7 +241,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                         select from failing
                         where failing.integration_id = given.integration_id and cause = 'runs'
                             and since is not null
-                    ) then began_at end as began_at
+                    ) then now() - make_interval(secs => worked) end as began_at
                from given left join throttled using (integration_id)
                where run_id not in (select run_id from repeated)
            ), kept as (
@@ -257,7 +258,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                         when worker is not null then 'running' else 'queued' end,
                     coalesce(began_at, now()),
                     case when worker is not null then coalesce(began_at, now()) end,
-                    case when began_at is not null then greatest(began_at, now()) end
+                    case when began_at is not null then now() end
                from incoming
            ), recorded as (
                insert into run_record (run_id, organization_id, records)
@@ -290,7 +291,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
         &deliveries as &[Option<&str>],
         deliveries.iter().any(Option::is_some),
         &sources as &[Option<String>],
-        &began as &[Option<time::OffsetDateTime>],
+        &worked as &[Option<f64>],
         &records as &[Option<&str>],
     )
     .fetch_one(connection)

@@ -10,7 +10,7 @@ use domain::{AccountId, DraftId, ReviewId, Timestamp};
 
 use super::facts::{self, Content, Seen, Subject, UnderReview};
 use super::{notify, summary};
-use crate::draft::Locked;
+use crate::draft::{self, Locked};
 use crate::live::{Changed, What};
 use crate::{Result, Tx, timestamp, version};
 
@@ -142,6 +142,30 @@ pub(crate) async fn settle_all(tx: &mut Tx, me: &Me) -> Result<Vec<Changed>> {
             set_state(tx, listed.seen.subject.draft, standing).await?;
             changes.push(changed(me, listed.id));
             changes.extend(state_changes(me, &listed.seen));
+        }
+    }
+    Ok(changes)
+}
+
+/// Looks again at the drafts under review that had problems, after something came that their steps
+/// lacked.
+pub(crate) async fn settle_problems(tx: &mut Tx, me: &Me) -> Result<Vec<Changed>> {
+    let rows = sqlx::query!(
+        "select draft_id, problems from review
+         where organization_id = $1 and state = 'open' and problems > 0
+         order by draft_id",
+        me.organization.0,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut changes = Vec::new();
+    for row in rows {
+        let locked = draft::lock(tx, me, DraftId(row.draft_id)).await?;
+        let seen = seen(tx, me, &locked).await?;
+        if seen.subject.review.is_some()
+            && i64::from(row.problems) != i64::from(seen.subject.content.problems)
+        {
+            changes.extend(settle(tx, me, &seen, locked.state).await?);
         }
     }
     Ok(changes)

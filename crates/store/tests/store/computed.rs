@@ -1,10 +1,12 @@
 //! Runs that were executed before their event was kept.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use domain::run::RunState;
 use domain::{Document, RunId, Timestamp};
 use engine::Outcome;
+use futures::future::join_all;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use store::{Accepted, Computed, HookRoute, Incoming, Store, WorkerId};
@@ -22,9 +24,9 @@ fn succeeded() -> Outcome {
     }
 }
 
-fn computed(began_at: Timestamp) -> Computed {
+fn computed() -> Computed {
     let run = RunId(Uuid::now_v7());
-    Computed::of(run, began_at, &succeeded()).expect("it succeeded")
+    Computed::of(run, Instant::now(), &succeeded()).expect("it succeeded")
 }
 
 async fn accept(store: &Store, route: &Arc<HookRoute>, computed: Computed) -> Accepted {
@@ -47,13 +49,14 @@ async fn what_was_computed_is_kept_as_it_ended_and_is_never_queued(
     let world = World::new(options).await;
     let (store, admin) = (&world.store, &world.admin);
     let (_, route) = world.hook().await;
-    let began_at = Timestamp(store.now().await.expect("it answers").0 - 5);
-    let accepted = accept(store, &route, computed(began_at)).await;
+    let before = store.now().await.expect("it answers");
+    let accepted = accept(store, &route, computed()).await;
     assert!(accepted.is_computed && accepted.claimed.is_none() && !accepted.repeats);
     let kept = store.run(admin, accepted.run).await.expect("it is there");
     assert_eq!(kept.summary.state, RunState::Succeeded);
-    assert_eq!(kept.summary.created_at, began_at);
-    assert!(kept.summary.finished_at >= Some(began_at));
+    let (began, finished) = (kept.summary.started_at, kept.summary.finished_at);
+    assert_eq!(began, Some(kept.summary.created_at));
+    assert!(Some(before) <= finished && began <= finished);
     assert_eq!(kept.records, [record(1, "one"), record(2, "two")]);
     assert_eq!(kept.payload, Some(json!({ "body": { "id": 7 } })));
     for query in [
@@ -88,7 +91,7 @@ fn only_a_success_is_kept_as_it_was_computed() {
         Outcome::Lost,
     ];
     for outcome in outcomes {
-        let kept = Computed::of(RunId(Uuid::now_v7()), Timestamp(0), &outcome);
+        let kept = Computed::of(RunId(Uuid::now_v7()), Instant::now(), &outcome);
         assert!(kept.is_none(), "{outcome:?}");
     }
 }
@@ -102,7 +105,7 @@ async fn runs_of_a_failing_integration_end_in_the_journal_so_that_its_recovery_i
     let (_, route) = world.hook().await;
     run(&world, &route, RunState::Failed).await;
     assert_eq!(sent(&world.store).await.len(), 1);
-    let accepted = accept(&world.store, &route, computed(Timestamp(0))).await;
+    let accepted = accept(&world.store, &route, computed()).await;
     assert!(!accepted.is_computed);
     let claimed = accepted.claimed.expect("it is executed here");
     assert_eq!(claimed.lease.run, accepted.run);
@@ -111,7 +114,7 @@ async fn runs_of_a_failing_integration_end_in_the_journal_so_that_its_recovery_i
     ended.expect("nobody else has it");
     let letters = sent(&world.store).await;
     assert_eq!(kinds(&letters), [domain::alert::Kind::Recovered]);
-    let accepted = accept(&world.store, &route, computed(Timestamp(0))).await;
+    let accepted = accept(&world.store, &route, computed()).await;
     assert!(accepted.is_computed, "from then on as before");
     world.end().await;
 }
@@ -128,13 +131,13 @@ async fn runs_of_a_throttled_integration_wait_for_their_turn(
         .set_paused(&world.admin, integration, true)
         .await;
     paused.expect("an Admin may");
-    let accepted = accept(&world.store, &route, computed(Timestamp(0))).await;
+    let accepted = accept(&world.store, &route, computed()).await;
     assert!(!accepted.is_computed && accepted.claimed.is_none());
     let kept = world.store.run(&world.admin, accepted.run).await;
     let kept = kept.expect("it is there");
     assert_eq!(kept.summary.state, RunState::Queued);
     assert!(kept.records.is_empty(), "nothing of it happened yet");
-    assert_ne!(kept.summary.created_at, Timestamp(0));
+    assert_eq!(kept.summary.started_at, None);
     world.end().await;
 }
 
@@ -146,9 +149,8 @@ async fn of_an_event_that_came_before_nothing_is_kept(_: PgPoolOptions, options:
     config.insert("delivery_id".to_owned(), json!("body"));
     config.insert("delivery_pointer".to_owned(), json!("/id"));
     let route = world.route(world.publish(named).await).await;
-    let began_at = world.store.now().await.expect("it answers");
-    let first = accept(&world.store, &route, computed(began_at)).await;
-    let again = accept(&world.store, &route, computed(began_at)).await;
+    let first = accept(&world.store, &route, computed()).await;
+    let again = accept(&world.store, &route, computed()).await;
     assert!(first.is_computed && !first.repeats);
     assert!(again.repeats && !again.is_computed && again.claimed.is_none());
     assert_eq!(again.run, first.run);
@@ -168,7 +170,21 @@ async fn an_event_is_kept_although_the_database_refuses_what_was_computed_of_it(
     world
         .execute("alter table run_record add check (records::text not like '%two%')")
         .await;
-    let accepted = accept(&world.store, &route, computed(Timestamp(0))).await;
-    assert!(!accepted.is_computed && accepted.claimed.is_some());
+    let accepts = (0..40).map(|_| accept(&world.store, &route, computed()));
+    for accepted in join_all(accepts).await {
+        assert!(!accepted.is_computed && accepted.claimed.is_some());
+    }
+    assert_eq!(world.count("select count(*) from run").await, 40);
+    assert_eq!(world.count("select count(*) from run_queue").await, 40);
     world.end().await;
+}
+
+#[test]
+fn large_records_do_not_wait_with_their_event() {
+    let outcome = Outcome::Finished {
+        state: RunState::Succeeded,
+        error: None,
+        records: vec![record(1, &"x".repeat(256 * 1024))],
+    };
+    assert!(Computed::of(RunId(Uuid::now_v7()), Instant::now(), &outcome).is_none());
 }

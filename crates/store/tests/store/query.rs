@@ -181,6 +181,7 @@ impl Desk {
         let store = Arc::new(self.world.store.clone());
         let task = Task {
             trace: None,
+            within: None,
             lease: Lease {
                 run: self.run,
                 fence: 1,

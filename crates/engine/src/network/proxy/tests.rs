@@ -121,7 +121,7 @@ async fn what_a_proxy_refuses_is_said_without_its_password() {
     let refusing: [(&'static [&'static str], &str); 5] = [
         (&["HTTP/1.1 407 Who?\r\n\r\n"], "407"),
         (&["HTTP/1.1 403 No\r\n\r\n"], "answered 403"),
-        (&["HTTP/1.1 503 Too much\r\n\r\n"], "answered 503"),
+        (&["HTTP/1.1 500 Oh\r\n\r\n"], "answered 500"),
         (&["220 mail.example.com\r\n\r\n"], "does not speak HTTP"),
         (&[], "closed the connection"),
     ];
@@ -136,8 +136,9 @@ async fn what_a_proxy_refuses_is_said_without_its_password() {
 
 #[tokio::test]
 async fn a_proxy_that_asked_in_vain_says_that_the_host_is_down() {
-    let answers: [&'static [&'static str]; 2] = [
+    let answers: [&'static [&'static str]; 3] = [
         &["HTTP/1.1 502 Bad Gateway\r\n\r\n"],
+        &["HTTP/1.1 503 Service Unavailable\r\n\r\n"],
         &["HTTP/1.1 504 Gateway Timeout\r\n\r\n"],
     ];
     for answer in answers {

@@ -263,6 +263,7 @@ impl World {
         let (cancel, canceled) = watch::channel(false);
         let task = Task {
             trace: None,
+            within: None,
             lease,
             program: Arc::clone(&run.program),
             payload: run.payload.clone(),
