@@ -150,3 +150,26 @@ async fn a_write_without_an_answer_waits_with_the_time_that_it_had() {
         assert_eq!(first == last, is_same, "{first} {last}");
     }
 }
+
+/// The next run of the component may ask for another one.
+#[tokio::test]
+async fn a_write_of_a_component_that_got_no_answer_at_all_is_in_doubt() {
+    for (method, retries) in [("PUT", 0), ("PUT", 2), ("DELETE", 1), ("POST", 2)] {
+        let server = Server::start(|_, _| Reply::Close).await;
+        let mut step = step(&server, &json!({}));
+        step["on_error"] = json!({ "retries": retries });
+        let (stage, _) = stage(
+            step,
+            match method {
+                "PUT" => |job: &Job, ask: Ask<'_>| ask(asked("PUT", job, "/")),
+                "DELETE" => |job: &Job, ask: Ask<'_>| ask(asked("DELETE", job, "/")),
+                _ => |job: &Job, ask: Ask<'_>| ask(asked("POST", job, "/")),
+            } as Logic,
+        );
+        let end = stage.run().await;
+        assert_eq!(end.state, RunState::InDoubt, "{method} {retries}: {end:#?}");
+        // What may be repeated as it is was, as often as the policy says.
+        let times = if method == "POST" { 1 } else { retries + 1 };
+        assert_eq!(server.requests().len(), times, "{method} {retries}");
+    }
+}
