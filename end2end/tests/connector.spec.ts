@@ -226,3 +226,40 @@ test("the connector pages fit a phone and the dark theme", async ({ organization
     }
   }
 });
+
+test("a preview that is late does not come into the dialog that was opened after it", async ({ signedIn }) => {
+  const page = await signedIn("admin");
+  let answer = () => {};
+  const answered = new Promise<void>((done) => (answer = done));
+  let asked = 0;
+  await page.route("**/api/preview_connector", async (route) => {
+    asked += 1;
+    if (asked === 1) await answered;
+    await route.continue();
+  });
+  await page.goto("/settings/connectors");
+  const dialog = page.getByRole("dialog", { name: "Import a connector" });
+  const text = dialog.getByLabel("Text", { exact: true });
+  const look = async (version: string) => {
+    await page.getByRole("button", { name: "Import a connector" }).click();
+    await expect(dialog.getByLabel("Sluice: one of ours")).toBeChecked();
+    await dialog.getByLabel("A file or text").check();
+    await expect(text).toHaveValue("");
+    await text.fill(file("https://api.example.com", version));
+    await dialog.getByRole("button", { name: "Show what it brings" }).click();
+  };
+
+  await look("7.0");
+  await expect(dialog.getByRole("button", { name: "Show what it brings" })).toHaveAttribute("aria-disabled", "true");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await expect(dialog).toBeHidden();
+  await look("8.0");
+  await expect(dialog.getByRole("heading", { name: "Parcel desk 8.0" })).toBeVisible();
+
+  const late = page.waitForResponse("**/api/preview_connector");
+  answer();
+  await (await late).finished();
+  await dialog.getByRole("button", { name: "Import", exact: true }).click();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByRole("list", { name: "Connectors" })).toContainText("8.0");
+});

@@ -134,3 +134,31 @@ test("polls that fail are shown where failing runs are, until one is answered", 
   await expect(page.getByRole("main")).not.toContainText("Polls failing since");
   server.close();
 });
+
+test("a cursor that is none is refused at its field, to which the focus returns", async ({ organization, signedIn }) => {
+  const { admin } = organization.as;
+  const { url, server } = await shop();
+  const polling = document("manual", [step("Note", "log", { message: "Order {{ trigger.item.id }}" })]);
+  const asks = { asks: "newer", cursor_parameter: "since", cursor: "/at" };
+  const config = { url, items: "/orders", id: "/id", every_minutes: 60, start: "now", ...asks };
+  polling.trigger = { kind: "poll", config };
+  const { integration } = await publish(admin, await create(admin, "Orders since a date", polling));
+  const page = await signedIn("admin");
+  await page.goto(`/integrations/${integration}`);
+  await page.getByRole("button", { name: "Start over" }).click();
+  const dialog = page.getByRole("dialog", { name: "Start polling over" });
+  await dialog.getByLabel("Where to begin").selectOption("From a cursor, such as a date");
+  const cursor = dialog.getByRole("textbox", { name: "Cursor" });
+  await cursor.focus();
+  await page.keyboard.press("Enter");
+  await expect(cursor).toHaveAttribute("aria-invalid", "true");
+  await expect(cursor).toHaveAccessibleDescription(/Give a cursor/);
+  await expect(cursor).toBeFocused();
+  await expect(dialog.getByRole("alert")).toBeEmpty();
+  await expectAccessible(page, "cursor-refused");
+
+  await cursor.fill("2026-01-01");
+  await page.keyboard.press("Enter");
+  await expect(dialog).toBeHidden();
+  server.close();
+});

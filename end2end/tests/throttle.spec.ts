@@ -86,3 +86,52 @@ test("a Collaborator sets by keyboard how many runs go on at once, and a Reader 
   await expect(shown.getByRole("button", { name: "Pause" })).toHaveAttribute("aria-disabled", "true");
   await expect(shown.getByRole("button", { name: "Change" })).toHaveAttribute("aria-disabled", "true");
 });
+
+test("while an answer is awaited nothing can be changed, and one that is late closes no dialog opened after it", async ({
+  organization,
+  signedIn,
+}) => {
+  const { admin } = organization.as;
+  const { integration } = await publish(admin, await create(admin, "Over a slow line", hook()));
+  const page = await signedIn("collaborator");
+  let answer = () => {};
+  const answered = new Promise<void>((done) => (answer = done));
+  let asked = 0;
+  await page.route("**/api/set_at_once", async (route) => {
+    asked += 1;
+    await answered;
+    await route.continue();
+  });
+  await page.goto(`/integrations/${integration}`);
+  const section = page.getByRole("region", { name: "Order of runs" });
+  const dialog = page.getByRole("dialog", { name: "Order of runs" });
+  const number = dialog.getByLabel("Number of runs");
+  const set = dialog.getByRole("button", { name: "Set", exact: true });
+  const choose = async (count: string) => {
+    await section.getByRole("button", { name: "Change" }).click();
+    await dialog.getByLabel("Runs at once").selectOption("At most a number");
+    await number.fill(count);
+  };
+
+  await choose("5");
+  await page.keyboard.press("Enter");
+  await expect(set).toHaveAttribute("aria-disabled", "true");
+  await expect(set).toBeFocused();
+  await page.keyboard.type("7");
+  await page.keyboard.press("Enter");
+  await expect(number).toHaveValue("5");
+  await expectAccessible(page, "order-of-runs-awaited");
+  await page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+
+  await choose("2");
+  expect(asked).toBe(1);
+  answer();
+  await expect(page.getByText("The order of runs is set.")).toBeVisible();
+  await expect(section).toContainText("At most 5 runs");
+  await expect(number).toHaveValue("2");
+  await set.click();
+  await expect(dialog).toBeHidden();
+  await expect(section).toContainText("At most 2 runs");
+  expect(asked).toBe(2);
+});

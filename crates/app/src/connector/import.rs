@@ -9,8 +9,9 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::HtmlInputElement;
 
 use super::{api, one};
+use crate::design::dialog::Dialog;
 use crate::design::field::{Field, TextField, described};
-use crate::design::form::{FormDialog, Sending};
+use crate::design::form::{DialogForm, Sending};
 use crate::design::load::Load;
 use crate::design::{toast, unique};
 
@@ -25,7 +26,7 @@ enum From {
     Address,
 }
 
-/// What the dialog holds.
+/// What the dialog holds while it is open.
 #[derive(Clone, Copy)]
 struct Desk {
     from: RwSignal<From>,
@@ -57,15 +58,8 @@ impl Desk {
         }
     }
 
-    /// Forgets what was filled in the last time, and asks for ours.
+    /// Asks for ours.
     fn begin(self) {
-        self.from.set(From::Ours);
-        self.module.set(None);
-        self.preview.set(None);
-        self.sending.problem.set(None);
-        for text in [self.text, self.name, self.address, self.base] {
-            text.set(String::new());
-        }
         spawn_local(async move {
             if let Ok(ours) = api::our_connectors().await {
                 let first = ours.first().map(|(key, ..)| key.clone());
@@ -95,12 +89,18 @@ impl Desk {
 
 /// Draws the dialog.
 pub(super) fn dialog(open: RwSignal<bool>, all: Load<Vec<Summary>>) -> AnyView {
+    view! {
+        <Dialog open=open title="Import a connector" wide=true>
+            {move || content(open, all)}
+        </Dialog>
+    }
+    .into_any()
+}
+
+fn content(open: RwSignal<bool>, all: Load<Vec<Summary>>) -> AnyView {
     let desk = Desk::new();
-    Effect::new(move || {
-        if open.get() {
-            desk.begin();
-        }
-    });
+    desk.begin();
+    let close = Callback::new(move |()| open.set(false));
     let is_shown = move || desk.preview.with(Option::is_some);
     let action = move || match is_shown() {
         true => "Import",
@@ -111,7 +111,7 @@ pub(super) fn dialog(open: RwSignal<bool>, all: Load<Vec<Summary>>) -> AnyView {
         desk.sending.problem.set(None);
         match desk.preview.with_untracked(Option::is_some) {
             true => desk.preview.set(None),
-            false => open.set(false),
+            false => close.run(()),
         }
     };
     let submit = move || {
@@ -125,26 +125,24 @@ pub(super) fn dialog(open: RwSignal<bool>, all: Load<Vec<Summary>>) -> AnyView {
         };
         let imported = api::import_connector(source, base, digest);
         desk.sending.send(imported, move |_| {
-            open.try_set(false);
+            close.try_run(());
             toast::say("The connector is imported.");
             all.again();
         });
     };
     view! {
-        <FormDialog
-            open=open
-            title="Import a connector"
-            wide=true
+        <DialogForm
             action=Signal::derive(action)
             sending=desk.sending
             submit=submit
-            back=(Signal::derive(back), Callback::new(leave))
+            back=Signal::derive(back)
+            leave=Callback::new(leave)
         >
             {move || match desk.preview.get() {
                 None => sources(desk),
                 Some(preview) => shown(&preview),
             }}
-        </FormDialog>
+        </DialogForm>
     }
     .into_any()
 }

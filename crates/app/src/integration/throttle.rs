@@ -10,8 +10,9 @@ use leptos::task::spawn_local;
 
 use super::api;
 use crate::design::action::{ActionButton, refusal};
+use crate::design::dialog::Dialog;
 use crate::design::field::{Field, TextField, described};
-use crate::design::form::{FormDialog, Sending};
+use crate::design::form::{DialogForm, Sending};
 use crate::design::load::Load;
 use crate::design::time::Ago;
 use crate::design::{toast, unique};
@@ -150,24 +151,40 @@ impl Choice {
 
 fn change(id: IntegrationId, throttle: Memo<Throttle>, detail: Load<IntegrationDetail>) -> AnyView {
     let open = RwSignal::new(false);
-    let choice = RwSignal::new(Choice::Unlimited);
-    let number = RwSignal::new(String::new());
+    view! {
+        <ActionButton
+            label="Change"
+            icon="pencil"
+            refused=refusal(Act::Operate)
+            press=Callback::new(move |()| open.set(true))
+        />
+        <Dialog open=open title="Order of runs">
+            {move || {
+                let at_once = throttle.with_untracked(|throttle| throttle.at_once);
+                form(id, at_once, open, detail)
+            }}
+        </Dialog>
+    }
+    .into_any()
+}
+
+fn form(
+    id: IntegrationId,
+    at_once: Option<u32>,
+    open: RwSignal<bool>,
+    detail: Load<IntegrationDetail>,
+) -> AnyView {
+    let choice = RwSignal::new(Choice::of(at_once));
+    let number = RwSignal::new(at_once.unwrap_or(5).to_string());
     let problem = RwSignal::new(None::<String>);
     let sending = Sending::default();
-    let start = move |()| {
-        let at_once = throttle.with_untracked(|throttle| throttle.at_once);
-        choice.set(Choice::of(at_once));
-        number.set(at_once.unwrap_or(5).to_string());
-        problem.set(None);
-        sending.problem.set(None);
-        open.set(true);
-    };
+    let close = Callback::new(move |()| open.set(false));
     let submit = move || {
         let read = number.with_untracked(|number| choice.get_untracked().read(number));
         problem.set(read.err().map(|refusal| refusal.to_string()));
         if let Ok(at_once) = read {
             sending.send(api::set_at_once(id, at_once), move |()| {
-                open.try_set(false);
+                close.try_run(());
                 toast::say("The order of runs is set.");
                 detail.again();
             });
@@ -181,16 +198,10 @@ fn change(id: IntegrationId, throttle: Memo<Throttle>, detail: Load<IntegrationD
         })
     };
     view! {
-        <ActionButton
-            label="Change"
-            icon="pencil"
-            refused=refusal(Act::Operate)
-            press=Callback::new(start)
-        />
-        <FormDialog open=open title="Order of runs" action="Set" sending=sending submit=submit>
+        <DialogForm action="Set" sending=sending submit=submit leave=close>
             {choices(choice)}
             {count}
-        </FormDialog>
+        </DialogForm>
     }
     .into_any()
 }

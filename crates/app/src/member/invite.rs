@@ -11,7 +11,7 @@ use crate::design::action::{ActionButton, refusal};
 use crate::design::choices::{Choice, choices};
 use crate::design::copy::copy_button;
 use crate::design::dialog::Dialog;
-use crate::design::form::Sending;
+use crate::design::form::{DialogForm, Sending};
 use crate::design::load::{load, loaded};
 use crate::design::time::Ago;
 use crate::design::{toast, unique};
@@ -39,8 +39,8 @@ fn dialog(open: RwSignal<bool>) -> AnyView {
     let link = RwSignal::new(None::<String>);
     let role = RwSignal::new(Role::Collaborator);
     let sending = Sending::default();
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
+    let close = Callback::new(move |()| open.set(false));
+    let submit = move || {
         sending.send(api::invite(role.get_untracked()), move |token| {
             let path = format!("/invitation/{token}");
             link.try_set(Some(session::address(&path)));
@@ -60,20 +60,9 @@ fn dialog(open: RwSignal<bool>) -> AnyView {
     };
     let form = move || {
         view! {
-            <form class="stack" on:submit=submit>
+            <DialogForm action="Make a link" sending=sending submit=submit leave=close>
                 {choices("Role", role, roles())}
-                <p class="form-problem" role="alert">
-                    {move || sending.problem.get()}
-                </p>
-                <div class="dialog-actions">
-                    <button type="button" class="button" on:click=move |_| open.set(false)>
-                        "Cancel"
-                    </button>
-                    <button type="submit" class="button primary" disabled=move || sending.is_busy.get()>
-                        "Make a link"
-                    </button>
-                </div>
-            </form>
+            </DialogForm>
         }
         .into_any()
     };

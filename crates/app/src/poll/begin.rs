@@ -7,8 +7,9 @@ use leptos::prelude::*;
 
 use super::api;
 use crate::design::action::{ActionButton, refusal};
+use crate::design::dialog::Dialog;
 use crate::design::field::{Field, TextField, described};
-use crate::design::form::{FormDialog, Sending};
+use crate::design::form::{DialogForm, Sending};
 use crate::design::{toast, unique};
 
 /// Where it can begin: key, and what it is called.
@@ -21,46 +22,48 @@ const CHOICES: [(&str, &str); 3] = [
 /// Draws the button and its dialog.
 pub(super) fn button(id: IntegrationId, has_cursor: Signal<bool>) -> AnyView {
     let open = RwSignal::new(false);
-    let choice = RwSignal::new("now".to_owned());
-    let cursor = RwSignal::new(String::new());
-    let sending = Sending::default();
-    let start = move |()| {
-        choice.set("now".to_owned());
-        cursor.set(String::new());
-        sending.problem.set(None);
-        open.set(true);
-    };
-    let submit = move || {
-        let from = match choice.get_untracked().as_str() {
-            "all" => Restart::All,
-            "from" => Restart::From(cursor.get_untracked()),
-            _ => Restart::Now,
-        };
-        sending.send(api::restart_poll(id, from), move |()| {
-            open.try_set(false);
-            toast::say("Polling begins anew.");
-        });
-    };
-    let is_from = move || choice.with(|choice| choice == "from");
-    let given = move || is_from().then(|| view! { <TextField label="Cursor" value=cursor /> });
     view! {
         <ActionButton
             label="Start over"
             icon="undo"
             refused=refusal(Act::Operate)
-            press=Callback::new(start)
+            press=Callback::new(move |()| open.set(true))
         />
-        <FormDialog
-            open=open
-            title="Start polling over"
-            action="Start over"
-            sending=sending
-            submit=submit
-        >
+        <Dialog open=open title="Start polling over">
+            {move || form(id, open, has_cursor)}
+        </Dialog>
+    }
+    .into_any()
+}
+
+fn form(id: IntegrationId, open: RwSignal<bool>, has_cursor: Signal<bool>) -> AnyView {
+    let choice = RwSignal::new("now".to_owned());
+    let cursor = RwSignal::new(String::new());
+    let problem = RwSignal::new(None::<String>);
+    let sending = Sending::default();
+    let close = Callback::new(move |()| open.set(false));
+    let submit = move || {
+        let (from, refused_at) = match choice.get_untracked().as_str() {
+            "all" => (Restart::All, sending.problem),
+            "from" => (Restart::From(cursor.get_untracked()), problem),
+            _ => (Restart::Now, sending.problem),
+        };
+        problem.set(None);
+        sending.send_at(refused_at, api::restart_poll(id, from), move |()| {
+            close.try_run(());
+            toast::say("Polling begins anew.");
+        });
+    };
+    let is_from = move || choice.with(|choice| choice == "from");
+    let given = move || {
+        is_from().then(|| view! { <TextField label="Cursor" value=cursor problem=problem /> })
+    };
+    view! {
+        <DialogForm action="Start over" sending=sending submit=submit leave=close>
             <p>"What has started a run is forgotten, so items may start a second one."</p>
             {choices(choice, has_cursor)}
             {given}
-        </FormDialog>
+        </DialogForm>
     }
     .into_any()
 }

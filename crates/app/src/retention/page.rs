@@ -77,7 +77,7 @@ fn form(shown: Signal<u32>, days: Load<u32>) -> AnyView {
         };
         problem.set(None);
         let save = move || {
-            sending.send(api::set_retention(wanted), move |()| {
+            sending.send_at(problem, api::set_retention(wanted), move |()| {
                 toast::say(kept(wanted));
                 days.again();
             });
