@@ -42,10 +42,12 @@ pub(super) fn reached(receiver: &Receiver) -> &'static str {
     }
 }
 
-/// Says to whom else something goes, and to whom no more; `some` makes a receiver of some of them.
+/// Says to whom else something goes, and to whom no more. `some` makes a receiver of some of them,
+/// `mark` stands behind those who are new.
 pub(super) fn others(
     was: &[String],
     is: &[String],
+    mark: &str,
     some: impl Fn(Vec<String>) -> Receiver,
 ) -> String {
     let without = |all: &[String], others: &[String]| {
@@ -54,9 +56,9 @@ pub(super) fn others(
     };
     let (added, gone) = (without(is, was), without(was, is));
     match (added.as_str(), gone.as_str()) {
-        (added, "") => format!("also to {added}"),
+        (added, "") => format!("also to {added}{mark}"),
         ("", gone) => format!("to {gone} no more"),
-        (added, gone) => format!("to {added} instead of {gone}"),
+        (added, gone) => format!("to {added}{mark} instead of {gone}"),
     }
 }
 

@@ -177,7 +177,7 @@ impl fmt::Display for Note {
                 }
                 let (does, to, with) = (does(method), to(method), with(values));
                 if let (Receiver::Mail(was), Receiver::Mail(is)) = (was, is) {
-                    let others = others(was, is, Receiver::Mail);
+                    let others = others(was, is, "", Receiver::Mail);
                     return write!(out, "“{name}” sends its e-mail {others}{with}.");
                 }
                 if let (
@@ -189,13 +189,13 @@ impl fmt::Display for Note {
                         hosts,
                         connection: None,
                     };
-                    let others = others(was, is, some);
                     let first = match (is_first, is.iter().filter(|is| !was.contains(is)).count()) {
                         (false, _) => "",
                         (true, 1) => " (not called before)",
                         (true, _) => " (not all of them called before)",
                     };
-                    return write!(out, "“{name}” may send requests {others}{first}{with}.");
+                    let others = others(was, is, first, some);
+                    return write!(out, "“{name}” may send requests {others}{with}.");
                 }
                 let first = match is_first {
                     true => format!(" (not {} before)", reached(is)),

@@ -173,7 +173,7 @@ fn other_code_other_hosts_and_another_effect_are_told() {
         (
             &one,
             &put('a', &["https://y.example.com", "https://z.example.com"]),
-            "“Put” may send requests to y.example.com and z.example.com instead of store.example.com (not all of them called before), with `trigger.body.id`.",
+            "“Put” may send requests to y.example.com and z.example.com (not all of them called before) instead of store.example.com, with `trigger.body.id`.",
         ),
         (
             &of(runs('a', "put", Some("read"), HOSTS)),
