@@ -145,7 +145,7 @@ test("a connector with logic is imported with its module, used, tested and told 
     await page.goto(`/reviews/${review}`);
     await expect(page.getByRole("main")).toContainText("https://elsewhere.example.com");
     await expect(page.getByRole("main")).toContainText(
-      "“Ask for the weather” may send requests to elsewhere.example.com instead of",
+      "“Ask for the weather” may send requests to elsewhere.example.com (not called before) instead of",
     );
     await expectAccessible(page, "review-of-component");
   });

@@ -19,6 +19,7 @@ mod others;
 mod outline;
 mod pair;
 mod receiver;
+mod sent;
 mod tree;
 mod words;
 

@@ -79,7 +79,7 @@ pub enum Note {
         /// The host.
         receiver: Receiver,
     },
-    /// A request goes to another host.
+    /// A request goes to another host, to more of them or to fewer.
     Redirected {
         /// The step that sends it.
         step: StepId,
@@ -87,15 +87,15 @@ pub enum Note {
         name: String,
         /// The method.
         method: String,
-        /// The host that it went to.
-        was: Receiver,
-        /// Nothing goes to that host any more.
-        is_last: bool,
-        /// The host that it goes to.
-        is: Receiver,
-        /// Nothing went to that host before.
-        is_first: bool,
-        /// What that host gets that it did not get before.
+        /// Whom it went to and does not any more, if there is somebody.
+        was: Option<Receiver>,
+        /// The hosts of these that nothing goes to any more.
+        last: Option<Receiver>,
+        /// Whom it goes to and did not before, if there is somebody. One of the two is there.
+        is: Option<Receiver>,
+        /// Those of these that nothing went to before, without the origins of a connection.
+        first: Option<Receiver>,
+        /// What these get that they did not get before.
         values: Vec<String>,
     },
     /// A request is sent with the credentials of another connection, with some at last, or without.
@@ -206,8 +206,8 @@ pub enum Note {
         is_write: bool,
         /// The host.
         receiver: Receiver,
-        /// Nothing goes to that host any more.
-        is_last: bool,
+        /// As much of it as nothing goes to any more.
+        last: Option<Receiver>,
     },
 }
 
@@ -274,7 +274,7 @@ impl Note {
     pub(super) fn rank(&self) -> u8 {
         match self {
             Note::Broken { .. } | Note::Rebound { .. } => 0,
-            Note::NewHost { .. } | Note::Redirected { is_first: true, .. } => 1,
+            Note::NewHost { .. } | Note::Redirected { first: Some(_), .. } => 1,
             Note::NewWrite { .. }
             | Note::Method {
                 turned: Some(Turned::IntoWrite),

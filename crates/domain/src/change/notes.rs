@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::between::Renames;
-use super::flow::{Call, Flow, Values};
+use super::flow::{Call, Flow};
 use super::note::{Note, Turned, When};
 use super::pair::{Item, Pair};
+use super::sent::{Added, Sent, each, some};
 use super::tree::Tree;
 use super::{Changes, Moved, Part, Receiver, StepChange, What};
 use crate::connection::of_step;
 use crate::connector::Declared;
 use crate::document::{Step, Trigger};
-use crate::{Document, StepId};
+use crate::{ConnectionId, Document, StepId};
 
 /// The field of a query with its statement.
 const SQL: &str = "sql";
@@ -80,72 +81,6 @@ fn follow_renames(flow: &mut Flow<'_>, renames: &Renames<'_>) {
     }
 }
 
-/// Returns each of those who get something together.
-fn each(receiver: &Receiver) -> Vec<Receiver> {
-    match receiver {
-        Receiver::Mail(addresses) => {
-            let one = |address: &String| Receiver::Mail(vec![address.clone()]);
-            addresses.iter().map(one).collect()
-        }
-        other => other.parts(),
-    }
-}
-
-/// What each receiver got in the earlier document.
-struct Sent {
-    by: BTreeMap<Receiver, BTreeSet<Vec<String>>>,
-    all: BTreeSet<Vec<String>>,
-}
-
-/// Values that a receiver did not get before.
-struct Additional {
-    values: Vec<String>,
-    /// Others got them before.
-    also: bool,
-}
-
-impl Sent {
-    fn of(flow: &Flow<'_>) -> Self {
-        let mut sent = Self {
-            by: BTreeMap::new(),
-            all: BTreeSet::new(),
-        };
-        for call in &flow.calls {
-            for one in each(&call.receiver) {
-                let values = sent.by.entry(one).or_default();
-                values.extend(call.values.keys().cloned());
-            }
-            sent.all.extend(call.values.keys().cloned());
-        }
-        sent
-    }
-
-    /// Returns what a receiver did not get before, and notes that it gets it. Who got all of
-    /// something got each part of it. Of several who get an e-mail, one is enough.
-    fn add(&mut self, receiver: &Receiver, values: &Values) -> Additional {
-        let has = |got: &BTreeSet<Vec<String>>, path: &[String]| {
-            (1..=path.len()).any(|length| got.contains(&path[..length]))
-        };
-        let receivers = each(receiver);
-        let mut added = Additional {
-            values: Vec::new(),
-            also: true,
-        };
-        for (path, shown) in values {
-            let got = |one| self.by.get(one).is_some_and(|got| has(got, path));
-            if !receivers.iter().all(got) {
-                added.values.push(shown.clone());
-                added.also &= has(&self.all, path);
-                for one in &receivers {
-                    let got = self.by.entry(one.clone()).or_default();
-                    got.insert(path.clone());
-                }
-            }
-        }
-        added
-    }
-}
-
 pub(super) struct Finder<'a, 'p> {
     pub(super) pair: &'p Pair<'a>,
     /// In which order the steps of both documents are read.
@@ -175,8 +110,6 @@ impl Finder<'_, '_> {
         let still = calls.iter().flat_map(|call| call.receiver.parts());
         let still: BTreeSet<Receiver> = still.collect();
         let mut told: BTreeSet<Receiver> = BTreeSet::new();
-        let mut gone =
-            |old: &Receiver| old.only(|part| !still.contains(part) && told.insert(part.clone()));
         for call in &calls {
             let added = self.sent.add(&call.receiver, &call.values);
             let first = call.receiver.only(|part| called.insert(part.clone()));
@@ -185,8 +118,6 @@ impl Finder<'_, '_> {
                 .to_before
                 .get(call.step)
                 .and_then(|old| self.old.of(old));
-            let is_last =
-                old.is_some_and(|old| gone(&old.receiver).as_ref() == Some(&old.receiver));
             let had = old.map(|old| self.pair.before.step(old.step));
             let (was, is) = (
                 had.and_then(of_step),
@@ -208,14 +139,31 @@ impl Finder<'_, '_> {
                     receiver: call.receiver.clone(),
                 });
             }
-            if call.receiver != Receiver::Caller {
-                self.notes
-                    .extend(self.call(old, call, added, (first, is_last)));
-            } else if is_webhook {
-                self.notes.extend(self.answer(call, added, first.is_some()));
+            match old {
+                _ if call.receiver == Receiver::Caller => {
+                    if is_webhook {
+                        self.notes.extend(self.answer(call, added, first.is_some()));
+                    }
+                }
+                None => self.notes.extend(self.new_call(call, first, added)),
+                Some(old) => {
+                    let mut others = Others::of((&old.receiver, was), (&call.receiver, is));
+                    others.first = others.is.as_ref().and_then(|is| {
+                        some(is, |one| !is_origins(one) && added.first.contains(one))
+                    });
+                    others.last = others.was.as_ref().and_then(|was| {
+                        was.only(|part| {
+                            is_named(part) && !still.contains(part) && told.insert(part.clone())
+                        })
+                    });
+                    self.notes.extend(self.kept_call(old, call, others, added));
+                }
             }
         }
-        let there: BTreeSet<usize> = calls.iter().map(|call| call.step).collect();
+        let there = calls
+            .iter()
+            .filter(|call| call.receiver != Receiver::Caller);
+        let there: BTreeSet<usize> = there.map(|call| call.step).collect();
         for call in &self.old.calls {
             let is_there = self
                 .pair
@@ -225,8 +173,9 @@ impl Finder<'_, '_> {
             if is_there || call.receiver == Receiver::Caller {
                 continue;
             }
-            let last = gone(&call.receiver);
-            let is_last = last.as_ref() == Some(&call.receiver);
+            let last = call
+                .receiver
+                .only(|part| !still.contains(part) && told.insert(part.clone()));
             // Of a write all is told, of what only reads those whom nothing calls any more.
             let receiver = Some(&call.receiver).filter(|_| call.is_write);
             if let Some(receiver) = receiver.or(last.as_ref()) {
@@ -236,48 +185,53 @@ impl Finder<'_, '_> {
                     method: call.method.clone(),
                     is_write: call.is_write,
                     receiver: receiver.clone(),
-                    is_last,
+                    last,
                 });
             }
         }
     }
 
-    /// Tells what is different about the call of a step that calls now.
-    fn call(
-        &self,
-        old: Option<&Call>,
-        call: &Call,
-        Additional { values, also }: Additional,
-        (first, is_last): (Option<Receiver>, bool),
-    ) -> Vec<Note> {
+    /// Tells of the call of a step that did not call.
+    fn new_call(&self, call: &Call, first: Option<Receiver>, added: Added) -> Vec<Note> {
         let (step, name) = (self.pair.after.id(call.step), self.name(call.step));
         let (method, receiver) = (call.method.clone(), call.receiver.clone());
-        let Some(old) = old else {
-            return match (first, call.is_write, values.is_empty()) {
-                (Some(first), ..) => vec![Note::NewHost {
-                    step,
-                    name,
-                    method,
-                    receiver: first,
-                    values,
-                }],
-                (_, true, _) => vec![Note::NewWrite {
-                    step,
-                    name,
-                    method,
-                    receiver,
-                    values,
-                }],
-                (_, _, false) => vec![Note::Sent {
-                    step,
-                    name,
-                    receiver,
-                    also,
-                    values,
-                }],
-                _ => Vec::new(),
-            };
-        };
+        let values = added.values(|_| true);
+        match (first, call.is_write) {
+            (Some(receiver), _) => vec![Note::NewHost {
+                step,
+                name,
+                method,
+                receiver,
+                values,
+            }],
+            (None, true) => vec![Note::NewWrite {
+                step,
+                name,
+                method,
+                receiver,
+                values,
+            }],
+            (None, false) => self.sent(call, &added, |_| true),
+        }
+    }
+
+    /// Tells what of a call receivers did not get before. Of these, only such are told.
+    fn sent(&self, call: &Call, added: &Added, is_such: impl Fn(&Receiver) -> bool) -> Vec<Note> {
+        let told = added.receivers(&call.receiver, is_such).into_iter();
+        let told = told.map(|(receiver, values, also)| Note::Sent {
+            step: self.pair.after.id(call.step),
+            name: self.name(call.step),
+            receiver,
+            also,
+            values,
+        });
+        told.collect()
+    }
+
+    /// Tells what is different about the call of a step that called before.
+    fn kept_call(&self, old: &Call, call: &Call, others: Others, added: Added) -> Vec<Note> {
+        let (step, name) = (self.pair.after.id(call.step), self.name(call.step));
+        let (method, receiver) = (call.method.clone(), call.receiver.clone());
         let mut notes = Vec::new();
         let sql = |step: &Step| step.config.get(SQL).cloned();
         let (had, has) = (
@@ -298,7 +252,7 @@ impl Finder<'_, '_> {
                 _ => None,
             };
             let (was, is) = (old.method.clone(), method.clone());
-            let (name, receiver) = (name.clone(), receiver.clone());
+            let name = name.clone();
             notes.push(Note::Method {
                 step,
                 name,
@@ -308,35 +262,27 @@ impl Finder<'_, '_> {
                 receiver,
             });
         }
-        // Which connection a component has is told of its credentials.
-        let is_same = match (&old.receiver, &receiver) {
-            (Receiver::Component { hosts: was, .. }, Receiver::Component { hosts: is, .. }) => {
-                was == is
-            }
-            (was, is) => was.parts() == is.parts(),
-        };
-        if !is_same {
-            let is_first = first.is_some();
-            let (was, is) = (old.receiver.clone(), receiver);
+        // Who is new is told with what it gets, and so what the others get is told by itself.
+        let new: BTreeSet<Receiver> = others.is.iter().flat_map(each).collect();
+        let Others {
+            was,
+            last,
+            is,
+            first,
+        } = others;
+        if was.is_some() || is.is_some() {
             notes.push(Note::Redirected {
                 step,
                 name,
                 method,
                 was,
-                is_last,
+                last,
                 is,
-                is_first,
-                values,
-            });
-        } else if !values.is_empty() {
-            notes.push(Note::Sent {
-                step,
-                name,
-                receiver,
-                also,
-                values,
+                first,
+                values: added.values(|one| new.contains(one)),
             });
         }
+        notes.extend(self.sent(call, &added, |one| !new.contains(one)));
         notes
     }
 
@@ -362,20 +308,15 @@ impl Finder<'_, '_> {
     }
 
     /// Tells that the caller of the webhook gets an answer, or more of one.
-    fn answer(&self, call: &Call, added: Additional, is_first: bool) -> Option<Note> {
-        let (step, name) = (self.pair.after.id(call.step), self.name(call.step));
-        let Additional { values, also } = added;
-        if is_first {
-            return Some(Note::Answers { step, name, values });
+    fn answer(&self, call: &Call, added: Added, is_first: bool) -> Vec<Note> {
+        if !is_first {
+            return self.sent(call, &added, |_| true);
         }
-        let receiver = Receiver::Caller;
-        (!values.is_empty()).then_some(Note::Sent {
-            step,
-            name,
-            receiver,
-            also,
-            values,
-        })
+        vec![Note::Answers {
+            step: self.pair.after.id(call.step),
+            name: self.name(call.step),
+            values: added.values(|_| true),
+        }]
     }
 
     /// Tells of writes that run under other conditions, or another number of times.
@@ -505,6 +446,55 @@ impl Finder<'_, '_> {
             });
         }
     }
+}
+
+/// To whom else a step sends something than it did.
+struct Others {
+    /// To whom it does not any more.
+    was: Option<Receiver>,
+    /// The hosts of them to which nothing goes any more.
+    last: Option<Receiver>,
+    /// To whom it does now.
+    is: Option<Receiver>,
+    /// Those of them to whom nothing went before, without the origins of a connection.
+    first: Option<Receiver>,
+}
+
+impl Others {
+    /// Returns who is other, each side with the connection of its step. When that is another one,
+    /// the note of the credentials tells of the origins as well; when there is none any more, only
+    /// of a component that goes on.
+    fn of(
+        (was, had): (&Receiver, Option<ConnectionId>),
+        (is, has): (&Receiver, Option<ConnectionId>),
+    ) -> Self {
+        let (old, new) = (each(was), each(is));
+        let is_any_kept = new.iter().any(|one| old.contains(one));
+        let is_run = matches!(is, Receiver::Component { .. });
+        let with_origins = had == has || has.is_none() && !(is_run && is_any_kept);
+        let without = |all: &Receiver, others: &[Receiver]| {
+            some(all, |one| {
+                !others.contains(one) && (with_origins || !is_origins(one))
+            })
+        };
+        Self {
+            was: without(was, &new),
+            last: None,
+            is: without(is, &old),
+            first: None,
+        }
+    }
+}
+
+/// Returns whether a part of a receiver is the origins of a connection. Nothing is said of whether
+/// these were called before, or are any more: other hosts that are called may be among them.
+fn is_origins(part: &Receiver) -> bool {
+    matches!(part, Receiver::Component { .. })
+}
+
+/// Returns whether a redirected step says of whomever it leaves that nothing calls it any more.
+fn is_named(part: &Receiver) -> bool {
+    matches!(part, Receiver::Host(_) | Receiver::Made(_))
 }
 
 /// Returns what decides which code a component runs: its module, and what it is to do.

@@ -30,7 +30,8 @@ pub(super) fn to(method: &str) -> &'static str {
     if method == READER { "from" } else { "to" }
 }
 
-fn is_run(method: &str) -> bool {
+/// Returns whether a method is what stands for that of a component.
+pub(super) fn is_run(method: &str) -> bool {
     matches!(method, READER | WRITER)
 }
 
@@ -42,21 +43,16 @@ pub(super) fn reached(receiver: &Receiver) -> &'static str {
     }
 }
 
-/// Says to whom else something goes, and to whom no more; `some` makes a receiver of some of them.
-pub(super) fn others(
-    was: &[String],
-    is: &[String],
-    some: impl Fn(Vec<String>) -> Receiver,
-) -> String {
-    let without = |all: &[String], others: &[String]| {
-        let left = all.iter().filter(|one| !others.contains(one));
-        some(left.cloned().collect()).to_string()
+/// Says behind receivers which of them are not called `when`, that is before or any more.
+pub(super) fn mark(all: &Receiver, such: Option<&Receiver>, when: &str) -> String {
+    let (Some(such), false) = (such, matches!(all, Receiver::Mail(_))) else {
+        return String::new();
     };
-    let (added, gone) = (without(is, was), without(was, is));
-    match (added.as_str(), gone.as_str()) {
-        (added, "") => format!("also to {added}"),
-        ("", gone) => format!("to {gone} no more"),
-        (added, gone) => format!("to {added} instead of {gone}"),
+    let reached = reached(all);
+    match (such == all, all.is_several()) {
+        (true, false) => format!(" (not {reached} {when})"),
+        (true, true) => format!(" (none of them {reached} {when})"),
+        (false, _) => format!(" ({such} not {reached} {when})"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::say::{article, capital, did, does, list, named, others, reached, to, with};
+use super::say::{article, capital, did, does, is_run, list, mark, named, reached, to, with};
 use super::{Because, Note, Turned, When};
 use crate::catalog;
 use crate::change::Receiver;
@@ -165,61 +165,57 @@ impl fmt::Display for Note {
                 name,
                 method,
                 was,
-                is_last,
+                last,
                 is,
-                is_first,
+                first,
                 values,
                 ..
             } => {
-                if let (Receiver::Integration(_), Receiver::Integration(_)) = (was, is) {
-                    let with = with(values);
-                    return write!(out, "“{name}” calls another integration than before{with}.");
-                }
-                let (does, to, with) = (does(method), to(method), with(values));
-                if let (Receiver::Mail(was), Receiver::Mail(is)) = (was, is) {
-                    let others = others(was, is, Receiver::Mail);
-                    return write!(out, "“{name}” sends its e-mail {others}{with}.");
-                }
-                if let (
-                    Receiver::Component { hosts: was, .. },
-                    Receiver::Component { hosts: is, .. },
-                ) = (was, is)
-                {
-                    let some = |hosts| Receiver::Component {
-                        hosts,
-                        connection: None,
-                    };
-                    let others = others(was, is, some);
-                    let first = match (is_first, is.iter().filter(|is| !was.contains(is)).count()) {
-                        (false, _) => "",
-                        (true, 1) => " (not called before)",
-                        (true, _) => " (not all of them called before)",
-                    };
-                    return write!(out, "“{name}” may send requests {others}{first}{with}.");
-                }
-                let first = match is_first {
-                    true => format!(" (not {} before)", reached(is)),
-                    false => String::new(),
+                let with = with(values);
+                let marked = |all: &Receiver, such: &Option<Receiver>, when| {
+                    format!("{all}{}", mark(all, such.as_ref(), when))
                 };
-                let last = match is_last {
-                    true => format!(" (not {} any more)", reached(was)),
-                    false => String::new(),
+                let other = match (was, is) {
+                    (Some(Receiver::Integration(_)), Some(Receiver::Integration(_))) => {
+                        return write!(
+                            out,
+                            "“{name}” calls another integration than before{with}."
+                        );
+                    }
+                    (Some(Receiver::Database(_)), Some(Receiver::Database(_))) => {
+                        let first = match first {
+                            Some(_) => ", not used until now",
+                            None => "",
+                        };
+                        format!("to another database than before{first}")
+                    }
+                    (None, Some(is)) => {
+                        // One host comes to nobody else.
+                        let is_one = matches!(is, Receiver::Host(_) | Receiver::Made(_));
+                        let also = if is_one { "" } else { "also " };
+                        format!("{also}to {}", marked(is, first, "before"))
+                    }
+                    (Some(was), Some(is)) => format!(
+                        "to {} instead of {}",
+                        marked(is, first, "before"),
+                        marked(was, last, "any more")
+                    ),
+                    (was, None) => {
+                        let sends = match was {
+                            Some(Receiver::Mail(_)) => "no longer sends its e-mail",
+                            _ => "may no longer send requests",
+                        };
+                        let was = was.as_ref().map(|was| marked(was, last, "any more"));
+                        let was = was.unwrap_or_default();
+                        return write!(out, "“{name}” {sends} to {was}.");
+                    }
                 };
-                if let (Receiver::Database(_), Receiver::Database(_)) = (was, is) {
-                    let first = if *is_first {
-                        ", not used until now"
-                    } else {
-                        ""
-                    };
-                    return write!(
-                        out,
-                        "“{name}” {does} {to} another database than before{first}{with}."
-                    );
-                }
-                write!(
-                    out,
-                    "“{name}” {does} {to} {is}{first} instead of {was}{last}{with}."
-                )
+                let sends = match is {
+                    Some(Receiver::Mail(_)) => "sends its e-mail".to_owned(),
+                    _ if is_run(method) => "may send requests".to_owned(),
+                    _ => does(method),
+                };
+                write!(out, "“{name}” {sends} {other}{with}.")
             }
             Note::Elsewhere {
                 name,
@@ -305,19 +301,26 @@ impl fmt::Display for Note {
                 method,
                 is_write,
                 receiver,
-                is_last,
+                last,
                 ..
             } => {
                 let (did, to) = (did(method), to(method));
-                let are = if receiver.is_several() { "are" } else { "is" };
+                let are = |who: &Receiver| if who.is_several() { "are" } else { "is" };
                 let reached = reached(receiver);
                 if *is_write {
                     write!(out, "A write is gone: “{name}” {did} {to} {receiver}")?;
-                    if *is_last && !matches!(receiver, Receiver::Mail(_)) {
-                        write!(out, ", which {are} not {reached} any more")?;
-                    }
-                    return write!(out, ".");
+                    return match last {
+                        None | Some(Receiver::Mail(_)) => write!(out, "."),
+                        Some(last) if last == receiver => {
+                            write!(out, ", which {} not {reached} any more.", are(last))
+                        }
+                        Some(last) => {
+                            let are = are(last);
+                            write!(out, ", of which {last} {are} not {reached} any more.")
+                        }
+                    };
                 }
+                let are = are(receiver);
                 let who = capital(receiver);
                 write!(out, "{who} {are} not {reached} any more: “{name}” {did}.")
             }

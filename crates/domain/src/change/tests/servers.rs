@@ -27,7 +27,7 @@ fn whoever_gets_an_email_is_told_as_the_host_of_a_request_is() {
         (
             &mail("ada@example.com, bob@example.com", ""),
             &one,
-            "“Tell” sends its e-mail to bob@example.com no more.",
+            "“Tell” no longer sends its e-mail to bob@example.com.",
         ),
         (
             &one,
@@ -49,8 +49,20 @@ fn whoever_gets_an_email_is_told_as_the_host_of_a_request_is() {
         let told = told(before, after);
         assert_eq!(told, [expected]);
     }
+    // What who stays gets is told by itself, without those who got it before.
+    let both = mail("ada@example.com, bob@example.com", "");
+    let mut more = one.clone();
+    let step = more.steps.values_mut().next().expect("it is there");
+    step.config
+        .insert("text".to_owned(), json!("{{ trigger.body.total }}"));
+    assert_eq!(
+        told(&both, &more),
+        [
+            "“Tell” no longer sends its e-mail to bob@example.com.",
+            "`trigger.body.total` now goes to ada@example.com, in “Tell”.",
+        ]
+    );
     // In another order, or from one field into another, nobody else gets it.
-    let both = mail("ada@example.com,bob@example.com", "");
     let same = told(&both, &mail(" bob@example.com", "ADA@example.com"));
     assert_eq!(same, [""; 0]);
 }
@@ -95,4 +107,17 @@ fn what_a_query_may_do_and_which_statement_it_runs_is_told() {
     for (before, after, expected) in table {
         assert_eq!(told(before, after), expected);
     }
+    // A database that one query leaves and another one, which is deleted, used.
+    let mut both = reads.clone();
+    let mut other = reads.steps.values().next().expect("it is there").clone();
+    other.id = step(2, "log", "Other", json!({})).id;
+    both.flow.push(other.id);
+    both.steps.insert(other.id, other);
+    assert_eq!(
+        told(&both, &query(8, "read", "select 1")),
+        [
+            "“Save” sends a query that only reads to another database than before, not used until now.",
+            "A database is not used any more: “Save” sent a query that only reads.",
+        ]
+    );
 }
