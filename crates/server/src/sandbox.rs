@@ -14,6 +14,9 @@ use tokio::process::{Child, Command};
 /// How much later than its time a process is ended that did not stop by itself.
 const LENIENCY: Duration = Duration::from_millis(700);
 
+/// The signals by which others end a process: the system, when it has no memory left, and people.
+pub(crate) const KILL: i32 = 9;
+pub(crate) const TERM: i32 = 15;
 /// The signal of whoever aborts.
 pub(crate) const ABORT: i32 = 6;
 /// The signal of whoever reads or writes where there is no memory, and of whoever aborts once it is

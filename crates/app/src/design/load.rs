@@ -110,10 +110,14 @@ pub fn load<T: Send + Sync + 'static>(
             }
         });
     });
-    // The answer to a question under way is shown first, though it may be old.
-    live::use_refetch(move || match load.is_loading.try_get_untracked() {
-        Some(true) => load.soon(),
-        _ => load.again(),
+    // The first answer is shown, though it may be old already.
+    live::use_refetch(move || {
+        let is_first = load.value.try_with_untracked(Option::is_none) == Some(true);
+        if is_first && load.is_loading.try_get_untracked() == Some(true) {
+            load.soon();
+        } else {
+            load.again();
+        }
     });
     load
 }

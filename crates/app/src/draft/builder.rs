@@ -203,9 +203,12 @@ pub(crate) fn page() -> AnyView {
         None => is_behind.set_value(true),
     });
     live::use_changes(move |changed| {
-        let is_of_draft =
-            matches!(changed, Changed::Draft(of, _) if Some(of) == id.get_untracked());
-        if is_of_draft && loaded.read_untracked().is_none() {
+        let concerns = match changed {
+            Changed::Draft(of, _) => Some(of) == id.get_untracked(),
+            Changed::Integration(_) => true,
+            _ => false,
+        };
+        if concerns && loaded.read_untracked().is_none() {
             is_behind.set_value(true);
         }
     });

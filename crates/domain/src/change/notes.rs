@@ -151,9 +151,13 @@ impl Finder<'_, '_> {
                     others.first = others.is.as_ref().and_then(|is| {
                         some(is, |one| !is_origins(one) && added.first.contains(one))
                     });
+                    let may_be_called = may_be_called(was, &still);
                     others.last = others.was.as_ref().and_then(|was| {
                         was.only(|part| {
-                            is_named(part) && !still.contains(part) && told.insert(part.clone())
+                            is_named(part)
+                                && !may_be_called
+                                && !still.contains(part)
+                                && told.insert(part.clone())
                         })
                     });
                     self.notes.extend(self.kept_call(old, call, others, added));
@@ -173,9 +177,10 @@ impl Finder<'_, '_> {
             if is_there || call.receiver == Receiver::Caller {
                 continue;
             }
+            let may_be_called = may_be_called(of_step(self.pair.before.step(call.step)), &still);
             let last = call
                 .receiver
-                .only(|part| !still.contains(part) && told.insert(part.clone()));
+                .only(|part| !may_be_called && !still.contains(part) && told.insert(part.clone()));
             // Of a write all is told, of what only reads those whom nothing calls any more.
             let receiver = Some(&call.receiver).filter(|_| call.is_write);
             if let Some(receiver) = receiver.or(last.as_ref()) {
@@ -197,13 +202,28 @@ impl Finder<'_, '_> {
         let (method, receiver) = (call.method.clone(), call.receiver.clone());
         let values = added.values(|_| true);
         match (first, call.is_write) {
-            (Some(receiver), _) => vec![Note::NewHost {
-                step,
-                name,
-                method,
-                receiver,
-                values,
-            }],
+            (Some(new), _) => {
+                let is_new: BTreeSet<Receiver> = each(&new).into_iter().collect();
+                let rest = some(&receiver, |one| !is_new.contains(one));
+                let mut notes = vec![Note::NewHost {
+                    step,
+                    name: name.clone(),
+                    method: method.clone(),
+                    receiver: new,
+                    values: added.values(|one| is_new.contains(one)),
+                }];
+                match rest {
+                    Some(receiver) if call.is_write => notes.push(Note::NewWrite {
+                        step,
+                        name,
+                        method,
+                        receiver,
+                        values: added.values(|one| !is_new.contains(one)),
+                    }),
+                    _ => notes.extend(self.sent(call, &added, |one| !is_new.contains(one))),
+                }
+                notes
+            }
             (None, true) => vec![Note::NewWrite {
                 step,
                 name,
@@ -484,6 +504,12 @@ impl Others {
             first: None,
         }
     }
+}
+
+/// Returns whether a component may still call the origins of a connection, among which those may be
+/// that were called with it.
+fn may_be_called(connection: Option<ConnectionId>, still: &BTreeSet<Receiver>) -> bool {
+    connection.is_some_and(|connection| still.contains(&Receiver::origins(connection)))
 }
 
 /// Returns whether a part of a receiver is the origins of a connection. Nothing is said of whether

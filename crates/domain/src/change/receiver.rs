@@ -114,7 +114,7 @@ impl Receiver {
     }
 
     /// The origins of a connection, which a component may call.
-    fn origins(connection: ConnectionId) -> Self {
+    pub(super) fn origins(connection: ConnectionId) -> Self {
         Self::Component {
             hosts: Vec::new(),
             connection: Some(connection),

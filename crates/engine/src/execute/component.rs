@@ -312,14 +312,17 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     /// Waits for another attempt at something that changes nothing outside. Returns whether the
     /// policy allows one.
     async fn tries_again(&mut self, work: &mut Work<'p>, failure: &str) -> Result<bool, End> {
-        let effect = &mut work.effect;
+        let effect = &work.effect;
         if effect.attempts > u32::from(effect.node.policy.retries) {
             return Ok(false);
         }
         let key = self.key(&effect.path);
         let wait = backoff(Retry::Backoff, &key, effect.attempts);
-        self.wait_for_attempt(effect, true, failure, wait).await?;
-        effect.attempts += 1;
+        let waited = self.wait_for_next(effect, true, failure, wait).await?;
+        if let Err(interrupt) = waited {
+            return Err(self.interrupt_component(work, interrupt));
+        }
+        work.effect.attempts += 1;
         Ok(true)
     }
 

@@ -363,13 +363,32 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     /// Waits for the next attempt: a moment here, longer without a worker.
-    pub(super) async fn wait_for_attempt(
+    async fn wait_for_attempt(
         &mut self,
         effect: &Effect<'_>,
         is_idempotent: bool,
         failure: &str,
         wait: Duration,
     ) -> Result<(), End> {
+        let waited = self.wait_for_next(effect, is_idempotent, failure, wait);
+        let Err(interrupt) = waited.await? else {
+            return Ok(());
+        };
+        let error = format!(
+            "{} The run ended before the next attempt.",
+            failure.replace('\0', "\u{fffd}")
+        );
+        Err(self.interrupt_between(effect, error, interrupt))
+    }
+
+    /// As [`Run::wait_for_attempt`]; what interrupts the wait is told and not recorded.
+    pub(super) async fn wait_for_next(
+        &mut self,
+        effect: &Effect<'_>,
+        is_idempotent: bool,
+        failure: &str,
+        wait: Duration,
+    ) -> Result<Result<(), Interrupt>, End> {
         let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let until = Timestamp(self.clock.now().0.saturating_add(ms));
         let is_long = wait > delay::SHORT;
@@ -391,14 +410,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if self.records.has_result() {
             self.append().await?;
         }
-        let Err(interrupt) = self.watch.unless(self.clock.sleep(wait)).await else {
-            return Ok(());
-        };
-        let error = format!(
-            "{} The run ended before the next attempt.",
-            failure.replace('\0', "\u{fffd}")
-        );
-        Err(self.interrupt_between(effect, error, interrupt))
+        Ok(self.watch.unless(self.clock.sleep(wait)).await)
     }
 
     /// Records a request of which no attempt was under way when the run had to stop.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::{self, Unfit};
 use crate::sandbox::confine::{Limits, confine};
-use crate::sandbox::{ABORT, Answer, Program, SEGMENT, XCPU};
+use crate::sandbox::{ABORT, Answer, KILL, Program, SEGMENT, TERM, XCPU};
 
 /// What the binary is told to be such a process.
 pub const ARGUMENT: &str = "try-component";
@@ -178,13 +178,13 @@ fn broken_off(status: ExitStatus) -> Broke {
             MEMORY / (1024 * 1024)
         ),
         // Someone else ended it: the system, when it ran out of memory, or whoever runs it.
-        Some(_) => {
+        Some(KILL | TERM) => {
             return Broke {
                 message: "What tries the component was ended from outside.".to_owned(),
                 may_retry: true,
             };
         }
-        None => broken(),
+        _ => broken(),
     };
     Broke {
         message,

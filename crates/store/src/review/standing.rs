@@ -123,16 +123,7 @@ pub(crate) async fn settle(
 /// Sets again where all drafts under review stand, after the policy, the owners or the members
 /// changed.
 pub(crate) async fn settle_all(tx: &mut Tx, me: &Me) -> Result<Vec<Changed>> {
-    let states = sqlx::query!(
-        "select draft_id from draft
-         where organization_id = $1 and state in ('in_review', 'approved', 'changes_requested')
-         order by draft_id
-         for no key update",
-        me.organization.0,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    if states.is_empty() {
+    if !lock_all(tx, me).await? {
         return Ok(Vec::new());
     }
     let mut changes = Vec::new();
@@ -147,9 +138,24 @@ pub(crate) async fn settle_all(tx: &mut Tx, me: &Me) -> Result<Vec<Changed>> {
     Ok(changes)
 }
 
+/// Locks all drafts under review, in one order; returns whether there are any.
+async fn lock_all(tx: &mut Tx, me: &Me) -> Result<bool> {
+    let drafts = sqlx::query!(
+        "select draft_id from draft
+         where organization_id = $1 and state in ('in_review', 'approved', 'changes_requested')
+         order by draft_id
+         for no key update",
+        me.organization.0,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(!drafts.is_empty())
+}
+
 /// Looks again at the drafts under review that had problems, after something came that their steps
 /// lacked.
 pub(crate) async fn settle_problems(tx: &mut Tx, me: &Me) -> Result<Vec<Changed>> {
+    lock_all(tx, me).await?;
     let rows = sqlx::query!(
         "select draft_id, problems from review
          where organization_id = $1 and state = 'open' and problems > 0

@@ -80,11 +80,11 @@ fn a_component_is_told_with_whom_it_may_call_and_what_its_action_declares() {
         ),
         // A component that computes calls nobody.
         (&none, of(runs('a', "put", None, &[])), ""),
-        // Only who is new is told as new.
+        // Only who is new is told as new, and the others all the same.
         (
             &known,
             with_known(wide()),
-            "z.example.com may be called for the first time: “Put” runs a component that may write, with `trigger.body.id`.",
+            "z.example.com may be called for the first time: “Put” runs a component that may write, with `trigger.body.id`.\nA new write: “Put” runs a component that may write to store.example.com, with `trigger.body.id`.",
         ),
         (
             &known,
@@ -337,6 +337,9 @@ fn a_request_that_becomes_a_component_is_told_by_what_is_added_and_gone() {
     for (before, after, expected) in table {
         assert_eq!(told(&of(before), &of(after)), expected);
     }
+    // Its connection's origins, which it may call still, are most likely where it was called.
+    let same = told(&of(connected(request(), 7)), &of(connected(run(&[]), 7)));
+    assert!(!same.concat().contains("any more"), "{same:?}");
 }
 
 #[test]
