@@ -363,7 +363,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     /// Waits for the next attempt: a moment here, longer without a worker.
-    async fn wait_for_attempt(
+    pub(super) async fn wait_for_attempt(
         &mut self,
         effect: &Effect<'_>,
         is_idempotent: bool,
