@@ -107,11 +107,13 @@ async fn accept(
         .as_ref()
         .and_then(|worker| Some((worker, worker.reserve()?)));
     // An event that may be refused is not worked for.
-    let may_compute = is_small && route.enabled && web.store.keeps_pace();
+    let may_compute = is_small && web.store.keeps_pace();
     let beforehand = place.as_ref().filter(|_| may_compute);
     let beforehand = beforehand.and_then(|(worker, _)| {
-        let run = RunId(Uuid::now_v7());
-        worker.compute(route.claimed(run, SystemClock.now(), payload.clone()))
+        worker.compute(&route.hash, || {
+            let run = RunId(Uuid::now_v7());
+            route.claimed(run, SystemClock.now(), payload.clone())
+        })
     });
     let incoming = Incoming {
         delivery: route.delivery.read(&payload),

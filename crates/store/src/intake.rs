@@ -89,16 +89,10 @@ struct Event {
     delivery: Option<String>,
     hand_to: Option<WorkerId>,
     computed: Option<Computed>,
+    /// How much of it is written.
+    bytes: usize,
     done: oneshot::Sender<Result<Kept, String>>,
     _room: OwnedSemaphorePermit,
-}
-
-impl Event {
-    /// How much of it is written.
-    fn bytes(&self) -> usize {
-        let records = self.computed.as_ref().and_then(Computed::records);
-        self.payload.len() + records.map_or(0, str::len)
-    }
 }
 
 impl HookRoute {
@@ -157,6 +151,7 @@ impl Intake {
             delivery,
             hand_to,
             computed,
+            bytes,
             done,
             _room: room,
         };

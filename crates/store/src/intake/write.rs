@@ -60,7 +60,7 @@ fn take(waiting: &mut VecDeque<Event>) -> Vec<Event> {
     let mut bytes = 0;
     let fit = waiting.iter().take_while(|event| {
         let fits = bytes < AT_ONCE_BYTES;
-        bytes += event.bytes();
+        bytes += event.bytes;
         fits
     });
     let count = fit.count();
