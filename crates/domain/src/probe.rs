@@ -96,15 +96,15 @@ fn state(document: &Document, checked: &Checked) -> Map<String, Value> {
 fn evaluate(request: &Value) -> Value {
     let text = request["text"].as_str().unwrap_or_default();
     let is_condition = request["condition"] == true;
-    let mut scope = Scope::new(&request["trigger"], &request["run"]);
+    let mut scope = Scope::new(request["trigger"].clone(), request["run"].clone());
     for (slug, output) in request["steps"].as_object().into_iter().flatten() {
-        scope.set_step(slug, output);
+        scope.set_step(slug, output.clone());
     }
     if let Some(slug) = request["round"]["slug"].as_str() {
         let index = request["round"]["index"].as_u64().unwrap_or_default();
         scope = scope.round(
             slug,
-            &request["round"]["item"],
+            request["round"]["item"].clone(),
             usize::try_from(index).unwrap_or_default(),
         );
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::catalog;
 use crate::document::OnError;
@@ -295,16 +295,15 @@ impl Reach {
             let source = all.find(|source| source.expression == expression);
             source.and_then(|source| source.sample.as_ref())
         };
-        let empty = Value::Object(Map::new());
-        let trigger = sample("trigger").unwrap_or(&empty);
-        let mut scope = Scope::new(trigger, sample("run").unwrap_or(&empty));
+        let object = |expression| sample(expression).cloned().unwrap_or_else(|| json!({}));
+        let mut scope = Scope::new(object("trigger"), object("run"));
         for source in &self.sources {
             if let ([_, slug], Some(sample)) = (source.names.as_slice(), &source.sample) {
-                scope.set_step(slug, sample);
+                scope.set_step(slug, sample.clone());
             }
         }
         match sample("item") {
-            Some(item) => scope.in_round(item, 0),
+            Some(item) => scope.in_round(item.clone(), 0),
             None => scope,
         }
     }

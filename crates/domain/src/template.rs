@@ -6,6 +6,7 @@
 
 mod complete;
 mod date;
+mod expression;
 mod fault;
 mod filter;
 mod grammar;
@@ -22,11 +23,12 @@ pub mod vocabulary;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use minijinja::{Environment, Expression, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::limit;
+use expression::Expression;
 use result::Budget;
 
 pub use complete::{Completion, Suggestion, Suggests, complete, insertion, is_inside};
@@ -149,11 +151,7 @@ pub struct Template {
 #[derive(Debug)]
 enum Part {
     Text(String),
-    Expression {
-        compiled: Expression<'static, 'static>,
-        source: String,
-        at: Range<usize>,
-    },
+    Expression(Expression),
 }
 
 /// Why a text could not be parsed or evaluated.
@@ -165,6 +163,9 @@ pub struct TemplateError {
     /// Where, as a range of bytes of the text.
     pub at: Range<usize>,
 }
+
+/// What MiniJinja makes of an expression.
+type Compiled = minijinja::Expression<'static, 'static>;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -199,7 +200,7 @@ impl Template {
                 parts.push(Part::Text(text[end_of_last..piece.outer.start].to_owned()));
             }
             end_of_last = piece.outer.end;
-            parts.push(part(text, piece.inner)?);
+            parts.push(Part::Expression(Expression::parse(text, piece.inner)?));
         }
         if end_of_last < text.len() {
             parts.push(Part::Text(text[end_of_last..].to_owned()));
@@ -212,8 +213,13 @@ impl Template {
     /// # Errors
     /// As [`Template::parse`], and when there is text beside the expression.
     pub fn parse_condition(text: &str) -> Result<Self, TemplateError> {
+        Self::of_one(text, scan::condition(text)?)
+    }
+
+    /// Parses one expression, which stands in this part of a text.
+    fn of_one(text: &str, inner: Range<usize>) -> Result<Self, TemplateError> {
         Ok(Self {
-            parts: vec![part(text, scan::condition(text)?)?],
+            parts: vec![Part::Expression(Expression::parse(text, inner)?)],
         })
     }
 
@@ -232,34 +238,14 @@ impl Template {
     }
 
     fn evaluate_within(&self, scope: &Scope, budget: &mut Budget) -> Result<Value, TemplateError> {
-        let evaluated = |compiled: &Expression<'static, 'static>,
-                         source: &str,
-                         at: &Range<usize>,
-                         budget: &mut Budget| {
-            result::evaluated(compiled, scope, budget).map_err(|failure| TemplateError {
-                message: failure.explain(source, scope),
-                at: at.clone(),
-            })
-        };
-        if let [
-            Part::Expression {
-                compiled,
-                source,
-                at,
-            },
-        ] = self.parts.as_slice()
-        {
-            return evaluated(compiled, source, at, budget);
+        if let [Part::Expression(expression)] = self.parts.as_slice() {
+            return expression.evaluate(scope, budget);
         }
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(literal) => text.push_str(literal),
-                Part::Expression {
-                    compiled,
-                    source,
-                    at,
-                } => match evaluated(compiled, source, at, budget)? {
+                Part::Expression(expression) => match expression.evaluate(scope, budget)? {
                     Value::String(value) => text.push_str(&value),
                     value => text.push_str(&value.to_string()),
                 },
@@ -267,17 +253,6 @@ impl Template {
         }
         Ok(Value::String(text))
     }
-}
-
-fn part(text: &str, inner: Range<usize>) -> Result<Part, TemplateError> {
-    scan::read_piece(text, inner.clone(), &mut Found::default())?;
-    let source = &text[inner.clone()];
-    let compiled = compile(source, inner.clone())?;
-    Ok(Part::Expression {
-        compiled,
-        source: source.trim().to_owned(),
-        at: inner,
-    })
 }
 
 /// Knows the syntax only. Whether filters, tests and functions exist is the scanner's to say, so a
@@ -288,7 +263,7 @@ fn check_syntax(source: &str, at: Range<usize>) -> Result<(), TemplateError> {
     compile_in(&SYNTAX, source, at).map(drop)
 }
 
-fn compile(source: &str, at: Range<usize>) -> Result<Expression<'static, 'static>, TemplateError> {
+fn compile(source: &str, at: Range<usize>) -> Result<Compiled, TemplateError> {
     compile_in(&ENVIRONMENT, source, at)
 }
 
@@ -296,7 +271,7 @@ fn compile_in(
     environment: &'static Environment<'static>,
     source: &str,
     at: Range<usize>,
-) -> Result<Expression<'static, 'static>, TemplateError> {
+) -> Result<Compiled, TemplateError> {
     let compiled = environment.compile_expression_owned(source.to_owned());
     compiled.map_err(|error| TemplateError {
         message: result::refusal(&error, source),

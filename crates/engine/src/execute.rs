@@ -45,7 +45,7 @@ pub struct Task {
     /// The compiled document.
     pub program: Arc<Program>,
     /// What expressions see as `trigger`.
-    pub payload: Value,
+    pub payload: Arc<Value>,
     /// When the run's event was accepted.
     pub created_at: Timestamp,
     /// When someone resumed the run: work done before does not count for its time limit.
@@ -206,7 +206,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
         let program = Arc::clone(&task.program);
         let started = rfc3339(task.created_at);
         let about = json!({"id": task.lease.run, "started_at": started, "test": task.is_test});
-        let mut scope = domain::template::Scope::new(&task.payload, &about);
+        let mut scope = domain::template::Scope::new(task.payload, about);
         let only;
         let list = match &task.scope {
             TestScope::Whole | TestScope::Part { .. } => program.flow.as_slice(),
@@ -219,7 +219,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
                     };
                 };
                 for (slug, output) in outputs {
-                    scope.set_step(slug, output);
+                    scope.set_step(slug, output.clone());
                 }
                 for around in program.loops_around(index) {
                     let Some(item) = outputs
@@ -232,7 +232,11 @@ impl<C: Clock, O: Outside> Engine<C, O> {
                         .get("index")
                         .and_then(Value::as_u64)
                         .unwrap_or(0);
-                    scope = scope.round(&around.slug, item, usize::try_from(index).unwrap_or(0));
+                    scope = scope.round(
+                        &around.slug,
+                        item.clone(),
+                        usize::try_from(index).unwrap_or(0),
+                    );
                 }
                 only = [index];
                 &only

@@ -16,10 +16,10 @@ pub(crate) mod xml;
 
 use serde_json::{Map, Value, json};
 
-/// Returns the values of a Set step.
-pub(crate) fn set(config: &Map<String, Value>) -> Result<Value, String> {
-    match config.get("values") {
-        Some(values @ Value::Object(_)) => Ok(values.clone()),
+/// Takes the values of a Set step out of its fields.
+pub(crate) fn set(config: &mut Map<String, Value>) -> Result<Value, String> {
+    match config.get_mut("values") {
+        Some(values @ Value::Object(_)) => Ok(values.take()),
         _ => Err("Values must be names with values. Add an entry.".to_owned()),
     }
 }

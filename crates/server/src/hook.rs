@@ -61,7 +61,7 @@ pub(crate) async fn call(
         return refuse_forged(&web, caller, &route, forged);
     }
     let payload = match call.payload() {
-        Ok(payload) => payload,
+        Ok(payload) => Arc::new(payload),
         Err(refusal) => return event::no_json(&refusal),
     };
     let is_small = call.body.len() <= SMALL;
@@ -99,7 +99,7 @@ struct Started {
 async fn accept(
     web: Arc<Web>,
     route: Arc<HookRoute>,
-    payload: Value,
+    payload: Arc<Value>,
     is_small: bool,
 ) -> Result<Started, store::Error> {
     let place = web
@@ -108,13 +108,14 @@ async fn accept(
         .and_then(|worker| Some((worker, worker.reserve()?)));
     // An event that may be refused is not worked for.
     let may_compute = is_small && web.store.keeps_pace();
-    let beforehand = place.as_ref().filter(|_| may_compute);
-    let beforehand = beforehand.and_then(|(worker, _)| {
-        worker.compute(&route.hash, || {
+    let beforehand = match place.as_ref().filter(|_| may_compute) {
+        Some((worker, _)) => {
             let run = RunId(Uuid::now_v7());
-            route.claimed(run, SystemClock.now(), payload.clone())
-        })
-    });
+            let claimed = route.claimed(run, SystemClock.now(), payload.clone());
+            worker.compute(claimed).await
+        }
+        None => None,
+    };
     let incoming = Incoming {
         delivery: route.delivery.read(&payload),
         route,

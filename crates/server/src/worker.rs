@@ -229,7 +229,11 @@ impl Worker {
     /// Executes a run and writes how it ended.
     async fn take(&self, claimed: ClaimedRun) {
         let lease = claimed.lease;
-        let loaded = match self.programs.get(&self.store, &claimed).await {
+        let loaded = match self
+            .programs
+            .get(&self.store, claimed.organization, &claimed.hash)
+            .await
+        {
             Ok(loaded) => loaded,
             Err(outcome) => {
                 let untraced = TracedJournal {

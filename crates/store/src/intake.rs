@@ -39,7 +39,7 @@ pub struct Incoming {
     /// What it starts, as [`Store::hook_route`] returned it.
     pub route: Arc<HookRoute>,
     /// What expressions see as `trigger`.
-    pub payload: Value,
+    pub payload: Arc<Value>,
     /// What its sender calls it, as [`HookRoute::delivery`] reads that: an event that was accepted
     /// under the same name starts no second run.
     pub delivery: Option<String>,
@@ -97,7 +97,7 @@ struct Event {
 
 impl HookRoute {
     /// Returns the first claim of a run that an event starts, before anything was recorded of it.
-    pub fn claimed(&self, run: RunId, created_at: Timestamp, payload: Value) -> ClaimedRun {
+    pub fn claimed(&self, run: RunId, created_at: Timestamp, payload: Arc<Value>) -> ClaimedRun {
         ClaimedRun {
             lease: Lease { run, fence: 1 },
             organization: self.organization,

@@ -8,6 +8,7 @@ mod alive;
 mod line;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::run::{RunState, StepRecord, TestScope};
@@ -60,7 +61,7 @@ pub struct ClaimedRun {
     /// The document, which [`Store::document`] returns.
     pub hash: DocumentHash,
     /// What expressions see as `trigger`.
-    pub payload: Value,
+    pub payload: Arc<Value>,
     /// When its event was accepted.
     pub created_at: Timestamp,
     /// When someone resumed it the last time.
@@ -271,7 +272,7 @@ impl ClaimedRow {
             organization: OrganizationId(self.organization_id),
             integration: IntegrationId(self.integration_id),
             hash: DocumentHash(self.hash),
-            payload: self.payload,
+            payload: self.payload.into(),
             created_at: timestamp::read(self.created_at),
             resumed_at: self.resumed_at.map(timestamp::read),
             is_test: self.is_test,

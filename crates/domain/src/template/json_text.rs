@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::result::Budget;
-use super::{Scope, Template, TemplateError, part, scan};
+use super::{Scope, Template, TemplateError, scan};
 use crate::payload::{self, JsonRefusal};
 
 /// A JSON text, parsed into literal parts and expressions.
@@ -46,9 +46,7 @@ impl JsonText {
             end_of_last = hole.outer.end;
             let inner = hole.outer.start + 2..hole.outer.end - 2;
             let is_encoded = is_encoded(&text[inner.clone()]);
-            let template = Template {
-                parts: vec![part(text, inner)?],
-            };
+            let template = Template::of_one(text, inner)?;
             parts.push(match hole.quotes {
                 Quotes::Closed if is_encoded => Part::Encoded(template),
                 Quotes::Closed => Part::Bare(template),

@@ -1,9 +1,10 @@
 //! From what MiniJinja computes to JSON, within bounds, and from its errors to sentences.
 
 use minijinja::value::{Value as Computed, ValueKind};
-use minijinja::{Error, ErrorKind, Expression};
+use minijinja::{Error, ErrorKind};
 use serde_json::{Map, Number, Value};
 
+use super::Compiled;
 use super::fault::short;
 use super::grammar::{self, Found};
 use super::scope::Scope;
@@ -27,6 +28,30 @@ impl Budget {
         self.0 = self.0.checked_sub(bytes).ok_or(Failure::TooLarge)?;
         Ok(())
     }
+
+    /// Takes what a value needs that is passed on as it is.
+    pub(super) fn take(&mut self, value: &Value) -> Result<(), Failure> {
+        self.take_at(value, 0)
+    }
+
+    fn take_at(&mut self, value: &Value, depth: usize) -> Result<(), Failure> {
+        self.spend(2)?;
+        if depth > DEPTH {
+            return Err(Failure::TooLarge);
+        }
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+            Value::String(text) => self.spend(text.len()),
+            Value::Array(items) => {
+                let mut items = items.iter();
+                items.try_for_each(|item| self.take_at(item, depth + 1))
+            }
+            Value::Object(map) => map.iter().try_for_each(|(name, item)| {
+                self.spend(name.len())?;
+                self.take_at(item, depth + 1)
+            }),
+        }
+    }
 }
 
 /// Why an expression has no result.
@@ -43,7 +68,7 @@ pub(super) enum Failure {
 
 /// Returns the JSON value of an expression.
 pub(super) fn evaluated(
-    compiled: &Expression<'static, 'static>,
+    compiled: &Compiled,
     scope: &Scope,
     budget: &mut Budget,
 ) -> Result<Value, Failure> {

@@ -1,27 +1,79 @@
 //! What expressions can see.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Enumerator, Object, Serde, Value};
+use serde_json::Value as Json;
 
 /// The values that expressions of one step can use: `trigger`, `steps`, `item`, `index`, `run`.
 ///
-/// Cloning is cheap: outputs are shared.
-#[derive(Clone, Debug, Default)]
+/// Cloning is cheap: what was given is shared. What is only looked up is never anything but the
+/// JSON that it was given as; what an expression computes with becomes MiniJinja's value once.
+#[derive(Clone, Debug)]
 pub struct Scope {
-    trigger: Value,
-    run: Value,
+    trigger: Arc<Given>,
+    run: Arc<Given>,
     steps: Arc<Steps>,
-    round: Option<(Value, usize)>,
+    round: Option<Round>,
+}
+
+/// A value, as JSON and, when that was needed, as MiniJinja's.
+#[derive(Debug)]
+struct Given {
+    json: Arc<Json>,
+    computed: OnceLock<Value>,
+}
+
+impl Given {
+    fn new(json: impl Into<Arc<Json>>) -> Arc<Self> {
+        Arc::new(Self {
+            json: json.into(),
+            computed: OnceLock::new(),
+        })
+    }
+
+    fn computed(&self) -> Value {
+        let computed = self
+            .computed
+            .get_or_init(|| Value::from(Serde(&*self.json)));
+        computed.clone()
+    }
+}
+
+/// The item of a loop's round, and its index from 0.
+#[derive(Clone, Debug)]
+struct Round {
+    item: Arc<Given>,
+    index: usize,
+}
+
+impl Round {
+    /// Returns what `steps.<slug>` is within the loop.
+    fn computed(&self) -> Value {
+        let index = Value::from(self.index);
+        Value::from(BTreeMap::from([
+            ("item", self.item.computed()),
+            ("index", index),
+        ]))
+    }
 }
 
 /// Outputs by slug. What a round of a loop adds lies above what there was before the loop, which
 /// is shared by all rounds, however much it is.
 #[derive(Clone, Debug, Default)]
 struct Steps {
-    own: BTreeMap<String, Value>,
+    own: BTreeMap<String, Output>,
     before: Option<Arc<Steps>>,
+}
+
+/// What is seen of a step.
+#[derive(Clone, Debug)]
+enum Output {
+    Given(Arc<Given>),
+    /// Of a loop, from within.
+    Round(Round),
 }
 
 impl Steps {
@@ -29,12 +81,18 @@ impl Steps {
     fn layers(&self) -> impl Iterator<Item = &Steps> {
         std::iter::successors(Some(self), |steps| steps.before.as_deref())
     }
+
+    fn output(&self, slug: &str) -> Option<&Output> {
+        self.layers().find_map(|steps| steps.own.get(slug))
+    }
 }
 
 impl Object for Steps {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let slug = key.as_str()?;
-        self.layers().find_map(|steps| steps.own.get(slug)).cloned()
+        Some(match self.output(key.as_str()?)? {
+            Output::Given(given) => given.computed(),
+            Output::Round(round) => round.computed(),
+        })
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -50,11 +108,11 @@ impl Object for Root {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let scope = &self.0;
         match key.as_str()? {
-            "trigger" => Some(scope.trigger.clone()),
-            "run" => Some(scope.run.clone()),
+            "trigger" => Some(scope.trigger.computed()),
+            "run" => Some(scope.run.computed()),
             "steps" => Some(Value::from_dyn_object(scope.steps.clone())),
-            "item" => scope.round.as_ref().map(|(item, _)| item.clone()),
-            "index" => scope.round.as_ref().map(|(_, index)| Value::from(*index)),
+            "item" => scope.round.as_ref().map(|round| round.item.computed()),
+            "index" => scope.round.as_ref().map(|round| Value::from(round.index)),
             _ => None,
         }
     }
@@ -62,43 +120,75 @@ impl Object for Root {
 
 impl Scope {
     /// Returns a scope with what the trigger gave and what is known of the run.
-    pub fn new(trigger: &serde_json::Value, run: &serde_json::Value) -> Self {
+    pub fn new(trigger: impl Into<Arc<Json>>, run: impl Into<Arc<Json>>) -> Self {
         Self {
-            trigger: import(trigger),
-            run: import(run),
-            ..Self::default()
+            trigger: Given::new(trigger),
+            run: Given::new(run),
+            steps: Arc::default(),
+            round: None,
         }
     }
 
     /// Adds (or replaces) the output of a step.
-    pub fn set_step(&mut self, slug: &str, output: &serde_json::Value) {
-        Arc::make_mut(&mut self.steps)
-            .own
-            .insert(slug.to_owned(), import(output));
+    pub fn set_step(&mut self, slug: &str, output: impl Into<Arc<Json>>) {
+        let output = Output::Given(Given::new(output));
+        let steps = Arc::make_mut(&mut self.steps);
+        steps.own.insert(slug.to_owned(), output);
     }
 
     /// Returns a scope for one round of the loop with that slug: `item`, `index` (from 0) and
     /// `steps.<slug>.item` and `.index` are set.
-    pub fn round(&self, slug: &str, item: &serde_json::Value, index: usize) -> Self {
-        let item = import(item);
-        let output = BTreeMap::from([("item", item.clone()), ("index", Value::from(index))]);
+    #[must_use]
+    pub fn round(&self, slug: &str, item: impl Into<Arc<Json>>, index: usize) -> Self {
+        let round = Round {
+            item: Given::new(item),
+            index,
+        };
         let steps = Steps {
-            own: BTreeMap::from([(slug.to_owned(), Value::from(output))]),
+            own: BTreeMap::from([(slug.to_owned(), Output::Round(round.clone()))]),
             before: Some(self.steps.clone()),
         };
         Self {
-            trigger: self.trigger.clone(),
-            run: self.run.clone(),
             steps: Arc::new(steps),
-            round: Some((item, index)),
+            ..self.in_this(round)
         }
     }
 
     /// Returns a scope in which `item` and `index` (from 0) are set, whatever the loop is called.
-    pub fn in_round(&self, item: &serde_json::Value, index: usize) -> Self {
+    #[must_use]
+    pub fn in_round(&self, item: impl Into<Arc<Json>>, index: usize) -> Self {
+        self.in_this(Round {
+            item: Given::new(item),
+            index,
+        })
+    }
+
+    fn in_this(&self, round: Round) -> Self {
         Self {
-            round: Some((import(item), index)),
+            round: Some(round),
             ..self.clone()
+        }
+    }
+
+    /// Returns where names lead that stand in JSON with dots between them, the same value as
+    /// computing them gives. `None` when they lead nowhere, or to more than JSON: computing says
+    /// what.
+    pub(super) fn find(&self, names: &[String]) -> Option<Cow<'_, Json>> {
+        let (root, names) = names.split_first()?;
+        match root.as_str() {
+            "trigger" => within(&self.trigger.json, names),
+            "run" => within(&self.run.json, names),
+            "steps" => {
+                let (slug, names) = names.split_first()?;
+                match self.steps.output(slug)? {
+                    Output::Given(given) => within(&given.json, names),
+                    Output::Round(round) => {
+                        let (part, names) = names.split_first()?;
+                        round.find(part, names)
+                    }
+                }
+            }
+            part => self.round.as_ref()?.find(part, names),
         }
     }
 
@@ -107,6 +197,19 @@ impl Scope {
     }
 }
 
-fn import(json: &serde_json::Value) -> Value {
-    Value::from(Serde(json))
+impl Round {
+    fn find(&self, part: &str, names: &[String]) -> Option<Cow<'_, Json>> {
+        match part {
+            "item" => within(&self.item.json, names),
+            "index" if names.is_empty() => Some(Cow::Owned(self.index.into())),
+            _ => None,
+        }
+    }
+}
+
+fn within<'a>(json: &'a Json, names: &[String]) -> Option<Cow<'a, Json>> {
+    let found = names
+        .iter()
+        .try_fold(json, |json, name| json.as_object()?.get(name));
+    found.map(Cow::Borrowed)
 }

@@ -18,9 +18,9 @@ fn scope() -> Scope {
         }
     });
     let run = json!({"id": "r1", "test": false});
-    let mut scope = Scope::new(&trigger, &run);
-    scope.set_step("order", &json!({"status": 200, "body": {"id": 7}}));
-    scope.round("each", &json!({"sku": "a"}), 4)
+    let mut scope = Scope::new(trigger, run);
+    scope.set_step("order", json!({"status": 200, "body": {"id": 7}}));
+    scope.round("each", json!({"sku": "a"}), 4)
 }
 
 fn evaluated(text: &str) -> Result<Value, String> {
@@ -343,7 +343,7 @@ fn what_cannot_be_computed_is_said_in_plain_words() {
     for (text, expected) in table {
         assert_eq!(evaluated(text), Err(expected.to_owned()), "{text}");
     }
-    let no_loop = Scope::new(&json!({}), &json!({}));
+    let no_loop = Scope::new(json!({}), json!({}));
     let error = Template::parse("{{ item.sku }}")
         .expect("it parses")
         .evaluate(&no_loop);

@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn every_example_gives_what_it_says() {
-        let scope = Scope::new(&json!({}), &json!({}));
+        let scope = Scope::new(json!({}), json!({}));
         for word in FILTER_WORDS
             .iter()
             .chain(&FUNCTION_WORDS)

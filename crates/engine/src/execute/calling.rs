@@ -119,7 +119,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         call.name(&callee.name);
         let caller = json!({"integration": callee.caller, "run": self.lease.run});
-        let payload = json!({"body": input, "caller": caller});
+        let payload = Value::from_iter([("body", input), ("caller", caller)]);
         if let Err(error) = fits(&payload) {
             return self.end_call(&call, StepState::Failed, Value::Null, Some(error));
         }
@@ -228,7 +228,7 @@ pub(super) fn responded(status: u16, config: &Map<String, Value>) -> Value {
         Some("text") => text(config.get("text")).into(),
         _ => config.get("json").cloned().unwrap_or(Value::Null),
     };
-    json!({"status": status, "result": body})
+    Value::from_iter([("status", status.into()), ("result", body)])
 }
 
 impl Call<'_> {

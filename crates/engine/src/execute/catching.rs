@@ -151,7 +151,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             frame.scope = trying.before.clone();
             if trying.node.is_used {
                 let seen = json!({"failed": true, "error": thrown.error});
-                frame.scope.set_step(&trying.node.slug, &seen);
+                frame.scope.set_step(&trying.node.slug, seen);
             }
             trying.caught = Some(thrown.error);
             trying.result = trying.result.take().map(|_| Value::Null);

@@ -106,7 +106,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         } else {
             Value::String(format!("[{count} items, left out of the record]"))
         };
-        let mut input = json!({"items": shown});
+        let mut input = Value::from_iter([("items", shown)]);
         if at_once > 1 {
             input["at_once"] = at_once.into();
         }
@@ -179,7 +179,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     pub(super) fn end_parallel(&mut self, lanes: Lanes<'p>) -> Result<(), End> {
         let names = lanes.arms.iter().map(|arm| arm.name.clone());
         let results: Map<String, Value> = names.zip(lanes.results).collect();
-        let output = json!({"results": results});
+        let output = Value::from_iter([("results", results)]);
         self.give(lanes.node, &output);
         if lanes.is_recorded {
             let record = self.record(lanes.node, lanes.started_at, StepState::Succeeded);
@@ -228,7 +228,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         }
         frame.scope = looping
             .before
-            .round(&looping.node.slug, &item, looping.begun);
+            .round(&looping.node.slug, item, looping.begun);
         frame.next = 0;
         looping.begun += 1;
         frame.looping = Some(looping);
@@ -247,7 +247,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             results,
             ..
         } = looping;
-        let mut output = json!({"count": count, "results": results.values});
+        let mut output = Value::from_iter([
+            ("count", Value::from(count)),
+            ("results", results.values.into()),
+        ]);
         self.give(node, &output);
         if !is_recorded {
             return Ok(());

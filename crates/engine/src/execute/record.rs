@@ -100,7 +100,7 @@ impl Records {
     /// Returns whether what is kept should be appended while a request is under way.
     pub(super) fn may_append_beside(&self, now: Timestamp) -> bool {
         let recorder = self.locked();
-        recorder.has_write || recorder.must_append(now)
+        recorder.has_write || recorder.must_append(|| now)
     }
 
     /// Returns whether the result of an effect is not durable yet.
@@ -110,7 +110,7 @@ impl Records {
     }
 
     /// Returns whether what is kept should be appended now, although nothing else asks for it.
-    pub(super) fn must_append(&self, now: Timestamp) -> bool {
+    pub(super) fn must_append(&self, now: impl FnOnce() -> Timestamp) -> bool {
         self.locked().must_append(now)
     }
 
@@ -226,12 +226,12 @@ impl Recorder {
         self.kept.push(record);
     }
 
-    fn must_append(&self, now: Timestamp) -> bool {
+    fn must_append(&self, now: impl FnOnce() -> Timestamp) -> bool {
         self.kept.len() >= KEPT.0
             || self.kept_bytes >= KEPT.1
             || self
                 .result_since
-                .is_some_and(|since| now.since(since) >= PATIENCE_MS)
+                .is_some_and(|since| now().since(since) >= PATIENCE_MS)
     }
 
     fn take_some(&mut self) -> (Vec<StepRecord>, bool) {

@@ -174,7 +174,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if self.strand.as_ref().is_some_and(Strand::is_halted) {
             return Err(End::Halted);
         }
-        if self.records.must_append(self.clock.now()) {
+        if self.records.must_append(|| self.clock.now()) {
             self.append().await?;
         }
         self.steps_taken += 1;
@@ -235,7 +235,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 self.begin_try(node, started_at, (list, rescue));
                 Ok(())
             }
-            Action::Set => self.pure(node, started_at, config, step::set),
+            // Its output is all that it was told: that is recorded once.
+            Action::Set => match step::set(&mut config) {
+                Ok(values) => self.succeed(node, started_at, Value::Null, values),
+                Err(error) => self.fail(node, started_at, Value::Object(config), error),
+            },
             Action::ReadCsv => self.pure(node, started_at, config, step::csv::read),
             Action::WriteCsv => self.pure(node, started_at, config, step::csv::write),
             Action::ReadJson => self.pure(node, started_at, config, step::json::read),
@@ -289,7 +293,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if node.is_used
             && let Some(frame) = self.frames.last_mut()
         {
-            frame.scope.set_step(&node.slug, output);
+            frame.scope.set_step(&node.slug, output.clone());
         }
         if node.is_tail {
             let frames = self.frames.iter();
@@ -298,7 +302,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             if self.program.is_called && self.strand.is_none() && around.next().is_none() {
                 let mut given = self.given();
                 if !given.has_responded {
-                    given.result = Some(json!({"result": output}));
+                    given.result = Some(Value::from_iter([("result", output.clone())]));
                 }
             }
             for frame in self.frames.iter_mut().rev() {

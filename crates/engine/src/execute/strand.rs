@@ -98,7 +98,7 @@ impl<'p> Strands<'p> {
                 looping.begun += 1;
                 let begins = Begins {
                     list,
-                    scope: looping.before.round(&looping.node.slug, &item, round),
+                    scope: looping.before.round(&looping.node.slug, item, round),
                     round: Some(round),
                 };
                 Some((round, begins))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use csv::{ReaderBuilder, StringRecord, Terminator, WriterBuilder};
 use domain::limit;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{kind_of, text};
 
@@ -54,7 +54,11 @@ pub(crate) fn read(config: &Map<String, Value>) -> Result<Value, String> {
         });
     }
     let count = rows.len();
-    Ok(json!({ "rows": rows, "columns": columns.unwrap_or_default(), "count": count }))
+    Ok(Value::from_iter([
+        ("rows", Value::from(rows)),
+        ("columns", columns.unwrap_or_default().into()),
+        ("count", count.into()),
+    ]))
 }
 
 /// Returns the text of rows.
@@ -126,7 +130,10 @@ pub(crate) fn write(config: &Map<String, Value>) -> Result<Value, String> {
         ));
     }
     let made = String::from_utf8(made).map_err(|error| error.to_string())?;
-    Ok(json!({ "text": made, "count": rows.len() }))
+    Ok(Value::from_iter([
+        ("text", Value::from(made)),
+        ("count", rows.len().into()),
+    ]))
 }
 
 /// Returns the names in the first row. Each stands once: of two values with one name, the later

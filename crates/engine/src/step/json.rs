@@ -2,7 +2,7 @@
 
 use domain::limit;
 use domain::payload::read_json;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::text;
 
@@ -11,7 +11,7 @@ pub(crate) fn read(config: &Map<String, Value>) -> Result<Value, String> {
     let text = text(config.get("text"));
     let value =
         read_json(text.trim_start_matches('\u{feff}')).map_err(|error| error.to_string())?;
-    Ok(json!({ "value": value }))
+    Ok(Value::from_iter([("value", value)]))
 }
 
 /// Returns the text of a value.
@@ -30,5 +30,5 @@ pub(crate) fn write(config: &Map<String, Value>) -> Result<Value, String> {
             limit::RESULT_BYTES / (1024 * 1024)
         ));
     }
-    Ok(json!({ "text": made }))
+    Ok(Value::from_iter([("text", made)]))
 }

@@ -84,7 +84,10 @@ pub(crate) fn read(config: &Map<String, Value>) -> Result<Value, String> {
         ));
     }
     match root {
-        Some((name, value)) => Ok(json!({ "value": { (name.clone()): value }, "root": name })),
+        Some((name, value)) => Ok(Value::from_iter([
+            ("value", Value::from_iter([(name.clone(), value)])),
+            ("root", name.into()),
+        ])),
         None => Err("The text is not XML: there is no element in it.".to_owned()),
     }
 }
@@ -218,7 +221,7 @@ pub(crate) fn write(config: &Map<String, Value>) -> Result<Value, String> {
     if is_spread {
         out = out.trim_start().to_owned() + "\n";
     }
-    Ok(json!({ "text": out }))
+    Ok(Value::from_iter([("text", out)]))
 }
 
 struct Writer {

@@ -286,7 +286,7 @@ impl Stage {
                 fence: 1,
             },
             program: Arc::clone(&self.program),
-            payload: self.payload.clone(),
+            payload: self.payload.clone().into(),
             created_at: START,
             is_test: self.is_test,
             resumed_at: None,

@@ -9,7 +9,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use domain::DocumentHash;
 use domain::run::{RunState, StepRecord};
 use engine::Task;
 use engine::port::{Answer, Journal, Lease, Lost};
@@ -48,18 +47,15 @@ impl Journal for Nowhere {
 }
 
 impl Worker {
-    /// Executes a run of a document whose event is not kept yet; `None` when it does not come to a
-    /// good end right here, by computing alone. `claim` makes the run, once it may be computed.
-    pub(crate) fn compute(
-        &self,
-        hash: &DocumentHash,
-        claim: impl FnOnce() -> ClaimedRun,
-    ) -> Option<Beforehand> {
-        let loaded = self.programs.kept(hash)?;
+    /// Executes a run whose event is not kept yet; `None` when it does not come to a good end right
+    /// here, by computing alone.
+    pub(crate) async fn compute(&self, claimed: ClaimedRun) -> Option<Beforehand> {
+        let programs = &self.programs;
+        let loaded = programs.get(&self.store, claimed.organization, &claimed.hash);
+        let loaded = loaded.await.ok()?;
         if !loaded.program.only_computes() {
             return None;
         }
-        let claimed = claim();
         let (run, began) = (claimed.lease.run, Instant::now());
         let tracer = self.tracer.as_ref();
         let traced = tracer.and_then(|tracer| tracer.begin(&claimed, &loaded.program));

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use domain::DocumentHash;
-use domain::Timestamp;
+use domain::{DocumentHash, OrganizationId, Timestamp};
 use engine::port::{Clock, SystemClock};
 use engine::{Outcome, Program};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use store::{ClaimedRun, Store};
+use store::Store;
 
 use super::{AGAIN_MS, failed};
 
@@ -50,24 +49,20 @@ impl Default for Programs {
 }
 
 impl Programs {
-    /// Returns a program that is kept.
-    pub(super) fn kept(&self, hash: &DocumentHash) -> Option<Arc<Loaded>> {
-        self.0.get(hash)
-    }
-
-    /// Returns the program of a run.
+    /// Returns the program of a document.
     ///
     /// # Errors
-    /// How the run goes on instead: it failed, or waits a moment for the database.
+    /// How a run of it goes on instead: it failed, or waits a moment for the database.
     pub(super) async fn get(
         &self,
         store: &Store,
-        claimed: &ClaimedRun,
+        organization: OrganizationId,
+        hash: &DocumentHash,
     ) -> Result<Arc<Loaded>, Outcome> {
-        if let Some(loaded) = self.kept(&claimed.hash) {
+        if let Some(loaded) = self.0.get(hash) {
             return Ok(loaded);
         }
-        let document = match store.document(claimed.organization, &claimed.hash).await {
+        let document = match store.document(organization, hash).await {
             Ok(document) => document,
             Err(store::Error::Unavailable(error)) => {
                 tracing::warn!(%error, "a document could not be read; its run waits");
@@ -89,7 +84,7 @@ impl Programs {
             responds: document.responds(),
             steps: u64::try_from(document.steps.len()).unwrap_or(u64::MAX - 1) + 1,
         });
-        self.0.insert(claimed.hash.clone(), loaded.clone());
+        self.0.insert(hash.clone(), loaded.clone());
         Ok(loaded)
     }
 }

@@ -21,7 +21,7 @@ const WHY: &str = "Step `Note it` failed: it could not.";
 async fn begun(store: &Store, route: &Arc<HookRoute>) -> ClaimedRun {
     let incoming = Incoming {
         route: route.clone(),
-        payload: json!({ "secret": "not in a letter" }),
+        payload: json!({ "secret": "not in a letter" }).into(),
         delivery: None,
         hand_to: Some(WorkerId::random()),
     };

@@ -68,7 +68,7 @@ async fn fill(world: &World) {
     let worker = store::WorkerId::random();
     let incoming = Incoming {
         route,
-        payload: json!({}),
+        payload: json!({}).into(),
         delivery: Some("evt_1".to_owned()),
         hand_to: Some(worker),
     };
@@ -174,7 +174,7 @@ async fn fill_throttle(world: &World) {
     limited.await.expect("an Admin may");
     let incoming = Incoming {
         route,
-        payload: json!({}),
+        payload: json!({}).into(),
         delivery: None,
         hand_to: None,
     };

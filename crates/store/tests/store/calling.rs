@@ -42,7 +42,7 @@ impl Stage {
     async fn start(&self) -> ClaimedRun {
         let incoming = Incoming {
             route: self.world.route(self.caller).await,
-            payload: json!({}),
+            payload: json!({}).into(),
             delivery: None,
             hand_to: None,
         };
@@ -146,7 +146,7 @@ async fn the_called_run_starts_with_the_wait_and_its_end_wakes_the_caller_with_t
     assert_eq!(stage.finish(caller.lease, call).await, Ok(()));
     let called = one(&stage.world.store).await;
     assert_eq!((called.integration, called.is_test), (stage.called, false));
-    assert_eq!(called.payload, json!({"body": {"n": 7}}));
+    assert_eq!(*called.payload, json!({"body": {"n": 7}}));
     assert_eq!(
         stage.read(caller.lease.run).await.summary.state,
         RunState::Waiting
@@ -229,7 +229,7 @@ async fn callers_and_called_runs_of_one_batch_all_come_to_their_end(
         let (route, payload) = (route.clone(), json!({}));
         stage.world.store.accept(Incoming {
             route,
-            payload,
+            payload: payload.into(),
             delivery: None,
             hand_to: None,
         })

@@ -34,7 +34,7 @@ async fn accept(store: &Store, route: &Arc<HookRoute>, computed: Computed) -> Ac
     let incoming = Incoming {
         route: route.clone(),
         delivery: route.delivery.read(&payload),
-        payload,
+        payload: payload.into(),
         hand_to: Some(WorkerId::random()),
     };
     let accepted = store.accept_computed(incoming, computed).await;

@@ -26,7 +26,7 @@ async fn deliver(store: &Store, route: &Arc<HookRoute>, id: u32) -> Accepted {
     let incoming = Incoming {
         route: route.clone(),
         delivery: route.delivery.read(&payload),
-        payload,
+        payload: payload.into(),
         hand_to: Some(WorkerId::random()),
     };
     store.accept(incoming).await.expect("there is room")
@@ -101,7 +101,7 @@ async fn an_id_is_known_after_a_publish_and_of_its_own_integration_only(
     for _ in 0..2 {
         let incoming = Incoming {
             route: world.route(integration).await,
-            payload: json!({ "body": {} }),
+            payload: json!({ "body": {} }).into(),
             delivery: None,
             hand_to: None,
         };
@@ -136,7 +136,7 @@ async fn an_id_from_elsewhere_swallows_no_event_and_is_known_there_again(
     world.publish_draft(draft, 2).await;
     let called_7 = |route: Arc<HookRoute>| Incoming {
         route,
-        payload: json!({ "body": {} }),
+        payload: json!({ "body": {} }).into(),
         delivery: Some("7".to_owned()),
         hand_to: None,
     };

@@ -6,7 +6,7 @@ use domain::live::Changed as What;
 use domain::run::RunState;
 use engine::port::Network;
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use store::{Incoming, Refusal, WorkerId};
 
@@ -23,7 +23,7 @@ async fn every_accepted_event_is_a_run_also_of_hundreds_at_once(
         let payload = json!({ "body": number });
         world.store.accept(Incoming {
             route: route.clone(),
-            payload,
+            payload: payload.into(),
             delivery: None,
             hand_to: None,
         })
@@ -70,7 +70,7 @@ async fn a_run_that_is_handed_to_a_worker_is_claimed_by_it_from_the_start(
     let payload = json!({ "body": "\0 and ü" });
     let incoming = Incoming {
         route,
-        payload: payload.clone(),
+        payload: payload.clone().into(),
         delivery: None,
         hand_to: Some(WorkerId::random()),
     };
@@ -79,7 +79,7 @@ async fn a_run_that_is_handed_to_a_worker_is_claimed_by_it_from_the_start(
     assert_eq!((handed.lease.run, handed.lease.fence), (accepted.run, 1));
     assert_eq!(
         (handed.integration, &handed.payload),
-        (integration, &payload)
+        (integration, &std::sync::Arc::new(payload.clone()))
     );
     assert_eq!(handed.network, allowed);
     assert!(handed.history.is_empty() && !handed.is_test);
@@ -110,10 +110,10 @@ async fn an_event_that_the_database_refuses_takes_no_other_with_it(
     world
         .execute("alter table event add check (payload::text not like '%refused%')")
         .await;
-    let accept = |payload| {
+    let accept = |payload: Value| {
         world.store.accept(Incoming {
             route: route.clone(),
-            payload,
+            payload: payload.into(),
             delivery: None,
             hand_to: None,
         })
@@ -137,7 +137,7 @@ async fn more_than_can_wait_is_refused_and_not_kept(_: PgPoolOptions, options: P
     let accepts = (0..64).map(|_| {
         world.store.accept(Incoming {
             route: route.clone(),
-            payload: payload.clone(),
+            payload: payload.clone().into(),
             delivery: None,
             hand_to: None,
         })

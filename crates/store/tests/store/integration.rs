@@ -26,7 +26,7 @@ async fn the_organization_page_lists_integrations_with_drafts_and_runs(
     for number in 0..22 {
         let incoming = Incoming {
             route: route.clone(),
-            payload: json!({ "body": number }),
+            payload: json!({ "body": number }).into(),
             delivery: None,
             hand_to: None,
         };
@@ -173,7 +173,7 @@ async fn a_disabled_integration_keeps_its_route_and_says_so(
     assert!(!route.enabled);
     let incoming = Incoming {
         route,
-        payload: json!({}),
+        payload: json!({}).into(),
         delivery: None,
         hand_to: None,
     };

@@ -37,7 +37,7 @@ async fn handed(world: &World, count: usize) -> Vec<ClaimedRun> {
         let payload = json!({});
         world.store.accept(Incoming {
             route: route.clone(),
-            payload,
+            payload: payload.into(),
             delivery: None,
             hand_to: worker,
         })

@@ -42,7 +42,7 @@ async fn what_runs_do_is_told_in_every_process(_: PgPoolOptions, options: PgConn
     let mut there = other.listen();
     let incoming = Incoming {
         route,
-        payload: json!({}),
+        payload: json!({}).into(),
         delivery: None,
         hand_to: Some(WorkerId::random()),
     };
@@ -85,7 +85,7 @@ async fn a_worker_is_woken_by_what_another_process_queues(
         },
         world.store.accept(Incoming {
             route,
-            payload: json!({}),
+            payload: json!({}).into(),
             delivery: None,
             hand_to: None
         }),

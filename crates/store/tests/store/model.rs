@@ -129,7 +129,7 @@ impl Pair<'_> {
         let handed = self.chance.percent(50).then(|| self.chance.below(3));
         let accepted = self.world.store.accept(Incoming {
             route: Arc::clone(&self.route),
-            payload: json!({}),
+            payload: json!({}).into(),
             delivery: None,
             hand_to: handed.map(|worker| self.workers[worker]),
         });

@@ -100,7 +100,7 @@ async fn what_comes_after_the_first_poll_starts_one_run_each(
     let payloads: Vec<Value> = claimed
         .expect("it answers")
         .into_iter()
-        .map(|run| run.payload)
+        .map(|run| run.payload.as_ref().clone())
         .collect();
     assert_eq!(payloads[0]["item"], json!({ "id": 3 }));
     assert_eq!(payloads[1]["id"], "4");

@@ -187,7 +187,7 @@ impl Desk {
                 fence: 1,
             },
             program: Arc::new(Program::compile(&document).expect("it compiles")),
-            payload: json!({}),
+            payload: json!({}).into(),
             created_at: SystemClock.now(),
             resumed_at: None,
             is_test: false,

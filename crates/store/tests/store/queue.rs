@@ -21,7 +21,7 @@ async fn queue(world: &World, count: usize) -> HashSet<RunId> {
         let payload = json!({ "body": number });
         world.store.accept(Incoming {
             route: route.clone(),
-            payload,
+            payload: payload.into(),
             delivery: None,
             hand_to: None,
         })

@@ -30,7 +30,7 @@ fn two_steps() -> (Document, StepId, StepId) {
 async fn start(world: &World, integration: IntegrationId) -> ClaimedRun {
     let incoming = Incoming {
         route: world.route(integration).await,
-        payload: json!({}),
+        payload: json!({}).into(),
         delivery: None,
         hand_to: Some(WorkerId::random()),
     };

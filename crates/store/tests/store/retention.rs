@@ -36,7 +36,7 @@ async fn deleted(store: &Store) -> u64 {
 async fn begun(world: &World, route: &Arc<HookRoute>) -> ClaimedRun {
     let incoming = Incoming {
         route: route.clone(),
-        payload: json!({}),
+        payload: json!({}).into(),
         delivery: None,
         hand_to: Some(WorkerId::random()),
     };

@@ -447,7 +447,7 @@ async fn a_plan_tells_what_a_publish_would_meet(_: PgPoolOptions, options: PgCon
     for _ in 0..3 {
         let incoming = store::Incoming {
             route: route.clone(),
-            payload: serde_json::json!({}),
+            payload: serde_json::json!({}).into(),
             delivery: None,
             hand_to: None,
         };

@@ -52,7 +52,7 @@ async fn a_test_executes_the_draft_and_touches_nothing_live(
         (claimed.lease.run, claimed.is_test, claimed.scope),
         (run, true, scope)
     );
-    assert_eq!(claimed.payload, payload);
+    assert_eq!(*claimed.payload, payload);
     let executed = store
         .document(claimed.organization, &claimed.hash)
         .await
@@ -151,7 +151,7 @@ async fn runs_are_listed_by_pages_integration_and_state(
         };
         let incoming = Incoming {
             route,
-            payload: json!({}),
+            payload: json!({}).into(),
             delivery: None,
             hand_to: None,
         };
@@ -222,7 +222,7 @@ async fn a_reader_sees_that_a_run_was_but_not_what_it_carried(
     let payload = json!({ "body": "private" });
     let incoming = Incoming {
         route,
-        payload,
+        payload: payload.into(),
         delivery: None,
         hand_to: Some(WorkerId::random()),
     };
@@ -276,7 +276,7 @@ async fn a_canceled_run_is_over_and_its_worker_can_write_no_more(
     let worker = WorkerId::random();
     let incoming = Incoming {
         route,
-        payload: json!({}),
+        payload: json!({}).into(),
         delivery: None,
         hand_to: Some(worker),
     };

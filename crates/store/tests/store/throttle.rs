@@ -27,7 +27,7 @@ async fn accepted(
 ) -> (RunId, Option<ClaimedRun>) {
     let incoming = Incoming {
         route: route.clone(),
-        payload: json!({}),
+        payload: json!({}).into(),
         delivery: None,
         hand_to,
     };

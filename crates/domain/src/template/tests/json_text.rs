@@ -11,7 +11,7 @@ fn evaluate(text: &str) -> Result<Value, String> {
         "sly": "1, \"admin\": true",
     });
     JsonText::parse(text)
-        .and_then(|json| json.evaluate(&Scope::new(&trigger, &Value::Null)))
+        .and_then(|json| json.evaluate(&Scope::new(trigger, Value::Null)))
         .map_err(|error| error.message)
 }
 
@@ -133,7 +133,7 @@ proptest! {
         b in prop::sample::select(vec![json!(0), json!("\"}"), json!([]), json!(true)]),
     ) {
         let text = parts.concat();
-        let scope = Scope::new(&json!({"a": a, "b": b}), &Value::Null);
+        let scope = Scope::new(json!({"a": a, "b": b}), Value::Null);
         let becomes = JsonText::parse(&text).is_ok_and(|json| json.evaluate(&scope).is_ok());
         if becomes {
             prop_assert_eq!(check_json_text(&text), Ok(()));

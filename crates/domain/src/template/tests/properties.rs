@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use serde_json::Value;
+
 use super::super::*;
 
 fn name() -> impl Strategy<Value = String> {
@@ -32,6 +34,43 @@ fn path() -> impl Strategy<Value = String> {
     (name(), prop::collection::vec(name(), 0..4), any::<bool>()).prop_map(|(root, rest, spaced)| {
         let joint = if spaced { " . " } else { "." };
         [vec![root], rest].concat().join(joint)
+    })
+}
+
+/// Names with dots between them, most of which lead somewhere in what [`json`] gives.
+fn lookup() -> impl Strategy<Value = String> {
+    let root = prop::sample::select(vec![
+        "trigger",
+        "steps",
+        "steps.order",
+        "steps.loop",
+        "steps.none",
+        "item",
+        "index",
+        "run",
+    ]);
+    let rest = prop::sample::select(vec!["a", "b", "items", "item", "index", "length"]);
+    (root, prop::collection::vec(rest, 0..4))
+        .prop_map(|(root, rest)| [vec![root], rest].concat().join("."))
+}
+
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (-3_i8..3).prop_map(|whole| Value::from(f64::from(whole))),
+        "\\PC{0,4}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let names = prop::sample::select(vec!["b", "a", "items", "item", "index", ""]);
+        let entries = prop::collection::vec((names.prop_map(str::to_owned), inner.clone()), 0..4);
+        prop_oneof![
+            1 => prop::collection::vec(inner, 0..4).prop_map(Value::from),
+            3 => entries.prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
     })
 }
 
@@ -232,8 +271,24 @@ proptest! {
     }
 
     #[test]
+    fn what_is_looked_up_is_what_would_be_computed(
+        trigger in json(), output in json(), item in json(), names in lookup(),
+    ) {
+        let mut scope = Scope::new(trigger, Value::Null);
+        scope.set_step("order", output);
+        let given = |scope: &Scope, text: &str| {
+            let template = Template::parse(text).expect("it is an expression");
+            template.evaluate(scope).map_err(|error| error.message.replace(['(', ')'], ""))
+        };
+        for scope in [scope.round("loop", item, 3), scope] {
+            let looked_up = given(&scope, &format!("{{{{ {names} }}}}"));
+            prop_assert_eq!(looked_up, given(&scope, &format!("{{{{ ({names}) }}}}")), "{}", names);
+        }
+    }
+
+    #[test]
     fn nothing_panics(text in "\\PC{0,40}", value in soup()) {
-        let scope = Scope::new(&serde_json::json!({"a": 1}), &serde_json::json!(null));
+        let scope = Scope::new(serde_json::json!({"a": 1}), Value::Null);
         for text in [text, value] {
             if let Ok(template) = Template::parse(&text) {
                 let _ = template.evaluate(&scope);

@@ -6,7 +6,7 @@ use domain::secret::is_secret;
 use domain::{Timestamp, limit};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::header::HIDDEN;
 
@@ -44,11 +44,16 @@ pub(super) async fn read(
     }
     let status = response.status();
     let headers = response.headers();
-    let output = json!({
-        "status": status.as_u16(),
-        "headers": Value::Object(shown(headers)),
-        "body": if is_raw { text(body) } else { parse(headers, body) },
-    });
+    let body = match is_raw {
+        true => text(body),
+        false => parse(headers, body),
+    };
+    // Moved: `json!` copies what it is given.
+    let output = Value::from_iter([
+        ("status", status.as_u16().into()),
+        ("headers", shown(headers).into()),
+        ("body", body),
+    ]);
     Ok(Read {
         status,
         output,
@@ -119,6 +124,8 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use reqwest::header::HeaderValue;
+
+    use serde_json::json;
 
     use super::*;
 

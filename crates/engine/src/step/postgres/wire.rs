@@ -16,7 +16,7 @@ use postgres_protocol::message::backend::{
     DataRowBody, ErrorResponseBody, Header, Message, RowDescriptionBody,
 };
 use postgres_protocol::message::frontend;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Query, value};
@@ -321,12 +321,12 @@ impl<'c> Wire<'c> {
                 }
                 Message::ErrorResponse(body) => return Err(self.refused(&body)),
                 Message::ReadyForQuery(body) => {
-                    let output = json!({
-                        "row_count": rows.len(),
-                        "rows": rows,
-                        "has_more": has_more,
-                        "affected": affected,
-                    });
+                    let output = Value::from_iter([
+                        ("row_count", rows.len().into()),
+                        ("rows", rows.into()),
+                        ("has_more", has_more.into()),
+                        ("affected", affected),
+                    ]);
                     return Ok((output, body.status()));
                 }
                 Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {

@@ -266,7 +266,7 @@ impl World {
             within: None,
             lease,
             program: Arc::clone(&run.program),
-            payload: run.payload.clone(),
+            payload: run.payload.clone().into(),
             created_at: Timestamp(0),
             resumed_at: None,
             is_test: false,
