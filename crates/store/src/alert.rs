@@ -159,7 +159,7 @@ async fn read(tx: &mut Tx, claim: &Claim) -> Result<Option<(Uuid, String, Letter
 async fn step(tx: &mut Tx, run: Uuid) -> Result<Option<String>> {
     let row = sqlx::query!(
         r#"select body,
-                (select json_agg(records order by seq) from run_record
+                (select json_agg(records::json order by seq) from run_record
                  where run_record.run_id = run.run_id) as records
            from run
            join document on document.organization_id = run.organization_id

@@ -26,6 +26,8 @@ use crate::run::check;
 
 /// Writes waiting in a process; more make the runs wait.
 const WAITING: usize = 1_024;
+/// Bytes that are set aside for the JSON of a record, which most do not need.
+const ROOM: usize = 512;
 
 /// Where the runs of this process are recorded. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -176,16 +178,19 @@ fn retries(records: &[StepRecord]) -> u64 {
 
 /// Returns records as JSON, with commas between them, here, on the run's own task, so that the
 /// writing task only joins texts.
-pub(crate) fn json(run: RunId, records: &[StepRecord]) -> Result<String, Lost> {
-    let mut bytes = Vec::new();
-    for record in records {
-        if !bytes.is_empty() {
-            bytes.push(b',');
-        }
-        if let Err(error) = serde_json::to_writer(&mut bytes, record) {
-            tracing::error!(%run, %error, "records cannot be written as JSON");
-            return Err(Lost);
-        }
+fn json(run: RunId, records: &[StepRecord]) -> Result<String, Lost> {
+    let mut list = list(run, records)?;
+    list.pop();
+    list.remove(0);
+    Ok(list)
+}
+
+/// Returns records as a JSON array.
+pub(crate) fn list(run: RunId, records: &[StepRecord]) -> Result<String, Lost> {
+    let mut bytes = Vec::with_capacity(records.len() * ROOM);
+    if let Err(error) = serde_json::to_writer(&mut bytes, records) {
+        tracing::error!(%run, %error, "records cannot be written as JSON");
+        return Err(Lost);
     }
     // What it writes is always a text.
     String::from_utf8(bytes).map_err(|_| Lost)

@@ -127,7 +127,8 @@ impl Store {
             return Ok(HashMap::new());
         }
         let rows = sqlx::query!(
-            "select run_id, records from run_record where run_id = any($1) order by run_id, seq",
+            r#"select run_id, records::json as "records!" from run_record
+               where run_id = any($1) order by run_id, seq"#,
             &runs,
         )
         .fetch_all(&self.inner.system)

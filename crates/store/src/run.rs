@@ -136,7 +136,8 @@ async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetai
     .await?
     .ok_or(Error::NotFound)?;
     let records = sqlx::query_scalar!(
-        "select records from run_record where organization_id = $1 and run_id = $2 order by seq",
+        r#"select records::json as "records!" from run_record
+           where organization_id = $1 and run_id = $2 order by seq"#,
         me.organization.0,
         id.0,
     )

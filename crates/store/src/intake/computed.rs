@@ -39,7 +39,7 @@ impl Computed {
         let records = if records.is_empty() {
             None
         } else {
-            let text = format!("[{}]", journal::json(run, records).ok()?);
+            let text = journal::list(run, records).ok()?;
             check::records(&text).ok()?;
             if text.len() > RECORDS_BYTES {
                 return None;

@@ -262,7 +262,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                from incoming
            ), recorded as (
                insert into run_record (run_id, organization_id, records)
-               select run_id, organization_id, records::json from incoming
+               select run_id, organization_id, records from incoming
                where began_at is not null and records is not null
            ), queued as (
                insert into run_queue (run_id, line_id, worker, fence, lease_until)

@@ -102,7 +102,7 @@ impl<'w> Calls<'w> {
                    for update of run_queue
                ), appended as (
                    insert into run_record (run_id, organization_id, records)
-                   select run_id, organization_id, records::json from held
+                   select run_id, organization_id, records from held
                ), kept as (
                    insert into event (event_id, organization_id, integration_id, kind, payload)
                    select event_id, organization_id, called_integration_id, 'call', payload::json

@@ -117,7 +117,7 @@ impl<'w> Columns<'w> {
                    returning run_queue.run_id
                ), appended as (
                    insert into run_record (run_id, organization_id, records)
-                   select run_id, organization_id, records::json from told
+                   select run_id, organization_id, records from told
                    where records is not null
                ), bad as (
                    select distinct on (integration_id) run_id, integration_id, organization_id,
@@ -243,7 +243,7 @@ impl<'w> Columns<'w> {
                    for update of run_queue
                ), appended as (
                    insert into run_record (run_id, organization_id, records)
-                   select run_id, organization_id, records::json from held
+                   select run_id, organization_id, records from held
                    where records is not null
                ), moved as (
                    update run_queue

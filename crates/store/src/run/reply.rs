@@ -29,7 +29,7 @@ impl Store {
     pub async fn reply(&self, organization: OrganizationId, run: RunId) -> Result<Reply> {
         let row = sqlx::query!(
             r#"select state, body,
-                    (select json_agg(records order by seq) from run_record
+                    (select json_agg(records::json order by seq) from run_record
                      where run_record.run_id = run.run_id) as records
                from run
                join document on document.organization_id = $1 and document.hash = run.hash

@@ -171,7 +171,7 @@ async fn resume(
 ) -> Result<Vec<(RunId, IntegrationId)>> {
     let row = sqlx::query!(
         r#"select body, now() as "now!",
-                (select json_agg(records order by seq) from run_record
+                (select json_agg(records::json order by seq) from run_record
                  where run_record.run_id = run.run_id) as records
            from run
            join document on document.organization_id = $1 and document.hash = run.hash
@@ -200,7 +200,7 @@ async fn resume(
         let again = serde_json::to_string(&again).map_err(sqlx::Error::decode)?;
         sqlx::query!(
             "insert into run_record (run_id, organization_id, records)
-             values ($1, $2, $3::text::json)",
+             values ($1, $2, $3)",
             id.0,
             me.organization.0,
             again,
