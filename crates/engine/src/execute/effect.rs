@@ -97,21 +97,19 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         {
             Came::Output(output) => {
                 self.give(node, &output);
-                self.records.effect(effect.record(
-                    StepState::Succeeded,
-                    self.clock.now(),
-                    output,
-                    None,
-                ));
+                let now = self.clock.now();
+                self.records
+                    .effect(effect.ended(StepState::Succeeded, now, output, None));
                 Ok(())
             }
             Came::InDoubt(error) => self.doubt(&effect, error),
             Came::Failed(failure) => {
                 let (error, answer) = (failure.message, failure.answer);
                 let code = code_of(&answer);
-                self.records.effect(effect.record(
+                let now = self.clock.now();
+                self.records.effect(effect.ended(
                     StepState::Failed,
-                    self.clock.now(),
+                    now,
                     answer,
                     Some(error.clone()),
                 ));
@@ -332,7 +330,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let now = self.clock.now();
         // Earlier results become durable while this read is under way.
         let must_append = request.is_safe() && self.records.may_append_beside(now);
-        let sending = self.outside.send(self.network, request, turn, now);
+        // In a box: the run's own future holds room for it in several places, and is moved about.
+        let sending = Box::pin(self.outside.send(self.network, request, turn, now));
         let send = async { Ok(self.watch.unless(sending).await) };
         let sent = if must_append {
             tokio::try_join!(self.append(), send)?.1
@@ -526,9 +525,27 @@ impl<'n> Effect<'n> {
         output: Value,
         error: Option<String>,
     ) -> StepRecord {
-        let record = effect_record(self.path.clone(), state, (self.started_at, now));
+        let (path, input) = (self.path.clone(), self.input.clone());
+        let ended = Self {
+            path,
+            input,
+            asked: None,
+            ..*self
+        };
+        ended.ended(state, now, output, error)
+    }
+
+    /// As [`Effect::record`], of one that nothing more is done about.
+    fn ended(
+        self,
+        state: StepState,
+        now: Timestamp,
+        output: Value,
+        error: Option<String>,
+    ) -> StepRecord {
+        let record = effect_record(self.path, state, (self.started_at, now));
         StepRecord {
-            input: self.input.clone(),
+            input: self.input,
             output,
             error,
             attempts: self.attempts,

@@ -312,10 +312,18 @@ fn at_once(config: &Map<String, Value>) -> Result<usize, String> {
 }
 
 impl Looping<'_> {
+    /// Returns whether the outputs of further rounds are kept.
+    pub(super) fn keeps_results(&self) -> bool {
+        self.node.is_used || !self.results.are_cut
+    }
+
     /// Keeps the last output of a round that ended.
     pub(super) fn keep_result(&mut self, round: usize, result: Value) -> Result<(), Thrown> {
+        if !self.keeps_results() {
+            return Ok(());
+        }
         let bytes = self.results.bytes + measure(&result).0;
-        if !self.node.is_used && (self.results.are_cut || bytes > RESULTS_SHOWN) {
+        if !self.node.is_used && bytes > RESULTS_SHOWN {
             self.results.values.clear();
             self.results.are_cut = true;
             return Ok(());

@@ -315,7 +315,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                     return;
                 }
             }
-            if let Some(strand) = &mut self.strand {
+            if let Some(strand) = &mut self.strand
+                && strand.keeps_result
+            {
                 strand.result = output.clone();
             }
         }

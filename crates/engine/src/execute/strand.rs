@@ -70,6 +70,8 @@ struct Begins<'p> {
     scope: Scope,
     /// Of a loop.
     round: Option<usize>,
+    /// Whether anybody asks for what it gives.
+    keeps_result: bool,
 }
 
 impl<'p> Strands<'p> {
@@ -100,6 +102,7 @@ impl<'p> Strands<'p> {
                     list,
                     scope: looping.before.round(&looping.node.slug, item, round),
                     round: Some(round),
+                    keeps_result: looping.keeps_results(),
                 };
                 Some((round, begins))
             }
@@ -111,6 +114,7 @@ impl<'p> Strands<'p> {
                     list: &arm.list,
                     scope: lanes.before.clone()?,
                     round: None,
+                    keeps_result: true,
                 };
                 Some((number, begins))
             }
@@ -138,6 +142,8 @@ pub(super) struct Strand {
     pub(super) is_caught: bool,
     /// Its last output, once it is known.
     pub(super) result: Value,
+    /// Whether anybody asks for that: else it is not kept.
+    pub(super) keeps_result: bool,
 }
 
 impl Strand {
@@ -337,6 +343,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 halt: halt.clone(),
                 is_caught: self.is_caught(),
                 result: Value::Null,
+                keeps_result: begins.keeps_result,
             }),
         }
     }

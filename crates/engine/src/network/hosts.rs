@@ -362,7 +362,8 @@ impl Hosts {
         let kept = hosts.entry(name.clone()).or_insert_with(|| {
             Arc::new(Kept {
                 name,
-                host: Mutex::new(Host::new(now)),
+                // Nothing that it waits for: so it is idle, whatever clock it is asked by.
+                host: Mutex::new(Host::new(Moment::ZERO)),
                 down: Mutex::default(),
                 is_heard: Mutex::default(),
                 used: AtomicU64::new(used),

@@ -2,6 +2,7 @@
 //!
 //! What happens around it (records, retries, cancel) is in [`crate::execute`].
 
+mod beside;
 pub(crate) mod client;
 mod credentials;
 pub(crate) mod header;

@@ -20,6 +20,7 @@ use tower::Service;
 
 use crate::network::dial::dial;
 use crate::network::{Form, Guard, tls};
+use crate::step::http::client::IDLE;
 use crate::step::server::Way;
 
 /// Why a request was not answered.
@@ -63,7 +64,7 @@ impl Proxied {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(32)
+            .pool_max_idle_per_host(IDLE)
             .build(Connector(guard));
         Self(client)
     }

@@ -23,6 +23,10 @@ use crate::step::{email, postgres};
 /// Most networks whose clients are kept; the one used longest ago goes.
 const MOST: usize = 64;
 
+/// Most connections to one host that stay open while nobody uses them: enough for all strands of a
+/// run, so that none opens a new one for each request.
+pub(crate) const IDLE: usize = 128;
+
 /// What requests say of themselves.
 const AGENT: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
 
@@ -339,7 +343,7 @@ fn client(guard: &Arc<Guard>, form: Form) -> Result<Client, String> {
             .referer(false)
             .user_agent(AGENT)
             .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(32)
+            .pool_max_idle_per_host(IDLE)
     };
     let built = builder().build().or_else(|error| {
         // A machine without root certificates can still call http addresses.

@@ -69,11 +69,14 @@ fn shown(headers: &HeaderMap) -> Map<String, Value> {
         let value = if is_secret(name.as_str()) {
             HIDDEN.to_owned()
         } else {
-            let values = headers.get_all(name).iter();
-            values
-                .map(|value| String::from_utf8_lossy(value.as_bytes()))
-                .collect::<Vec<_>>()
-                .join(", ")
+            let mut joined = String::new();
+            for (index, value) in headers.get_all(name).iter().enumerate() {
+                if index > 0 {
+                    joined.push_str(", ");
+                }
+                joined.push_str(&String::from_utf8_lossy(value.as_bytes()));
+            }
+            joined
         };
         shown.insert(name.as_str().to_owned(), Value::String(value));
     }

@@ -1,15 +1,19 @@
 //! Sends a request, follows redirects, and says in a sentence what went wrong.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::secret::is_secret;
 use domain::{Timestamp, limit};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
+use super::beside::beside;
 use super::client::{Clients, GuardedClient};
 use super::request::host_of;
 use super::response::{self, Read, ReadError};
@@ -25,7 +29,7 @@ const HOPS: usize = 5;
 /// The ways that a request and its redirects may take.
 #[derive(Clone, Copy)]
 pub(super) struct Ways<'a> {
-    pub(super) client: &'a GuardedClient,
+    pub(super) client: &'a Arc<GuardedClient>,
     pub(super) clients: &'a Clients,
     pub(super) network: &'a Network,
 }
@@ -39,6 +43,14 @@ struct Hop<'c> {
     url: Url,
     headers: HeaderMap,
     body: Option<Bytes>,
+}
+
+/// What came back.
+enum Came {
+    /// An answer, whole.
+    Answer(Result<Read, ReadError>),
+    /// One that names another address, and is not read yet.
+    Redirect(Response),
 }
 
 impl Call {
@@ -78,7 +90,10 @@ impl Call {
             body: self.body.clone(),
         };
         for _ in 0..=HOPS {
-            let response = hop.send(ways.client).await?;
+            let response = match hop.send(ways.client, now, self.is_raw).await? {
+                Came::Answer(read) => return self.judge(&hop.url, read),
+                Came::Redirect(response) => response,
+            };
             let Some(next) = self.redirect(&hop.url, &response)? else {
                 let read = response::read(response, now, self.is_raw).await;
                 return self.judge(&hop.url, read);
@@ -111,12 +126,10 @@ impl Call {
     /// Returns where a redirect leads, unless its status is one that the step expects.
     fn redirect(&self, from: &Url, response: &Response) -> Result<Option<Url>, Failure> {
         let status = response.status();
-        if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-            || self.expected.contains(status.as_u16())
-        {
+        if self.expected.contains(status.as_u16()) {
             return Ok(None);
         }
-        let Some(location) = response.headers().get(LOCATION) else {
+        let Some(location) = location(response) else {
             return Ok(None);
         };
         let next = std::str::from_utf8(location.as_bytes())
@@ -176,7 +189,13 @@ impl Call {
 }
 
 impl Hop<'_> {
-    async fn send(&self, client: &GuardedClient) -> Result<Response, Failure> {
+    /// Sends the request, and reads what comes unless that is a redirect.
+    async fn send(
+        &self,
+        client: &Arc<GuardedClient>,
+        now: Timestamp,
+        is_raw: bool,
+    ) -> Result<Came, Failure> {
         client
             .guard
             .check_url(&self.url)
@@ -188,10 +207,16 @@ impl Hop<'_> {
         let mut request = reqwest::Request::new(self.method.clone(), url);
         *request.headers_mut() = headers;
         *request.body_mut() = self.body.clone().map(reqwest::Body::from);
-        client
-            .execute(request)
-            .await
-            .map_err(|error| explain(&self.url, &error))
+        let client = Arc::clone(client);
+        let exchange = beside(async move {
+            let response = client.execute(request).await?;
+            Ok(if location(&response).is_some() {
+                Came::Redirect(response)
+            } else {
+                Came::Answer(response::read(response, now, is_raw).await)
+            })
+        });
+        exchange.await.map_err(|error| explain(&self.url, &error))
     }
 
     /// Turns itself into the request that a redirect asks for (RFC 9110, 15.4). What is secret
@@ -239,6 +264,12 @@ impl Hop<'_> {
         self.url = next;
         Ok(())
     }
+}
+
+/// Returns what a redirect names.
+fn location(response: &Response) -> Option<&HeaderValue> {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+        .then(|| response.headers().get(LOCATION))?
 }
 
 fn host(url: &Url) -> &str {

@@ -1,10 +1,10 @@
 //! How fast one run gets through very many items, each with a call of its own.
 
-use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::flow::Page;
+use super::load::Seen;
 use super::{Place, first_id_of};
 use crate::bench::figure::{Figure, median};
 use crate::command::{Failure, Outcome, progress};
@@ -14,14 +14,25 @@ const ROUNDS: usize = 3;
 const ITEMS: (usize, usize) = (100_000, 20_000);
 /// Rounds of the loop beside each other, as its document says, and connections of the baseline.
 const AT_ONCE: usize = 50;
-/// How many times as many calls the baseline makes, as it is through with them so soon.
+/// How many times as many calls the baselines make, as they are through with them so soon.
 const BARE: usize = 5;
+/// How often the server's memory is looked at, and how many looks apart the database is asked
+/// whether the run has ended: each question costs a process, on the machine that is measured. How
+/// long the run took, the database knows by itself.
+const LOOKS: (Duration, u32) = (Duration::from_millis(100), 5);
 /// A run that takes longer is stuck.
 const STUCK: Duration = Duration::from_secs(900);
 const DOCUMENT: &str = include_str!("fanout_flow.json");
 
-/// Prints `fanout_items_per_s` beside the same calls by a bare client, and `fanout_rss_mb`: what the
-/// server's memory grows by meanwhile.
+/// Prints the items a second twice, beside two baselines, and `fanout_rss_mb`: what the server's
+/// memory grows by meanwhile.
+///
+/// - `fanout_items_per_s`: beside the same calls over bare sockets, in one thread that writes the
+///   same bytes each time and reads of the answer only its length. Nobody who speaks HTTP properly
+///   gets there: it says what the machine can do.
+/// - `fanout_client_items_per_s`: beside the same calls by the HTTP library that Sluice sends
+///   requests with, in as many threads, and without a run. It says what is the engine's: rules,
+///   records, limits.
 pub(super) fn measure(place: &Place<'_>, page: &mut Page, full: bool) -> Outcome {
     let items = if full { ITEMS.0 } else { ITEMS.1 };
     // Ends with this function.
@@ -33,29 +44,37 @@ pub(super) fn measure(place: &Place<'_>, page: &mut Page, full: bool) -> Outcome
     let flow = page.publish(place.database, "fanout", &document, "{}")?;
     // What is kept between runs, such as connections, is not what a run costs.
     fan_out(place, page, &flow.path, items)?;
-    let (mut rates, mut baselines, mut grown) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rates, mut grown) = (Vec::new(), Vec::new());
+    let (mut baselines, mut clients) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        let baseline = bare(place, address, items)?;
-        let (rate, megabytes) = fan_out(place, page, &flow.path, items)?;
+        let calls = items * BARE;
+        let baseline = rate(place.generator.calls(address, calls, AT_ONCE)?, calls)?;
+        let seen = place.generator.library_calls(address, calls, AT_ONCE)?;
+        let client = rate(seen, calls)?;
+        let (items_per_s, megabytes) = fan_out(place, page, &flow.path, items)?;
         progress(format_args!(
-            "Round {round} of {ROUNDS}: {rate:.0} items/s, {baseline:.0} bare calls/s, {megabytes:.1} MB more"
+            "Round {round} of {ROUNDS}: {items_per_s:.0} items/s, {baseline:.0} bare calls/s, {client:.0} calls/s of the library, {megabytes:.1} MB more"
         ));
-        rates.push(rate);
+        rates.push(items_per_s);
         baselines.push(baseline);
+        clients.push(client);
         grown.push(megabytes);
     }
-    Figure::new("fanout_items_per_s", median(rates), "1/s")
+    let items_per_s = median(rates);
+    Figure::new("fanout_items_per_s", items_per_s, "1/s")
         .baseline(median(baselines))
         .goal(0.5)
+        .print();
+    Figure::new("fanout_client_items_per_s", items_per_s, "1/s")
+        .baseline(median(clients))
         .print();
     Figure::new("fanout_rss_mb", median(grown), "MB").print();
     Ok(())
 }
 
 /// Returns the calls a second of a client that does nothing else.
-fn bare(place: &Place<'_>, address: SocketAddr, items: usize) -> Outcome<f64> {
-    let calls = items * BARE;
-    let seen = place.generator.calls(address, calls, AT_ONCE)?.whole()?;
+fn rate(seen: Seen, calls: usize) -> Outcome<f64> {
+    let seen = seen.whole()?;
     if seen.answered < calls as f64 {
         return Err(Failure::new("The bare server did not answer each call."));
     }
@@ -74,8 +93,10 @@ fn fan_out(place: &Place<'_>, page: &mut Page, path: &str, items: usize) -> Outc
         if begun.elapsed() > STUCK {
             return Err(Failure::new("The loop does not come to its end."));
         }
-        most = most.max(place.server.resident_mb()?);
-        thread::sleep(Duration::from_millis(100));
+        for _ in 0..LOOKS.1 {
+            most = most.max(place.server.resident_mb()?);
+            thread::sleep(LOOKS.0);
+        }
     }
     let row = place.database.query(&format!(
         "select state, extract(epoch from finished_at - started_at), coalesce(error, '')

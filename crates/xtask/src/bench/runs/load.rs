@@ -1,4 +1,4 @@
-//! The load generator, `crates/server/examples/load.rs`, and what it saw.
+//! The load generator, `crates/server/examples/load.rs`, the client beside it, and what they saw.
 
 use std::io::BufRead;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -45,20 +45,28 @@ impl Seen {
     }
 }
 
-/// The program.
-pub(super) struct Generator(PathBuf);
+/// The programs.
+pub(super) struct Generator {
+    load: PathBuf,
+    /// Calls by the HTTP library.
+    client: PathBuf,
+}
 
 impl Generator {
-    /// Builds it.
+    /// Builds them.
     pub(super) fn build(bench: &Bench<'_>) -> Outcome<Self> {
         let mut cargo = bench.toolchain.cargo();
         let package = &bench.project.leptos.bin_package;
         cargo
             .args(["build", "--release", "--package", package])
-            .args(["--example", "load"])
+            .args(["--example", "load", "--example", "client"])
             .current_dir(&bench.project.root);
         run(&mut cargo)?;
-        Ok(Self(bench.project.target.join("release/examples/load")))
+        let built = bench.project.target.join("release/examples");
+        Ok(Self {
+            load: built.join("load"),
+            client: built.join("client"),
+        })
     }
 
     /// Puts a load on a webhook of this machine. The runs that the answers name are written into the
@@ -75,7 +83,7 @@ impl Generator {
             Load::Flood(connections, time) => ("flood", time, connections.to_string()),
             Load::Pace(rate, time) => ("pace", time, rate.to_string()),
         };
-        let mut command = Command::new(&self.0);
+        let mut command = Command::new(&self.load);
         command
             .args([kind, &address.to_string(), path, body])
             .args([time.as_secs_f64().to_string(), number])
@@ -90,16 +98,30 @@ impl Generator {
         count: usize,
         connections: usize,
     ) -> Outcome<Seen> {
-        let mut command = Command::new(&self.0);
+        let mut command = Command::new(&self.load);
         command
             .args(["calls", &address.to_string()])
             .args([count.to_string(), connections.to_string()]);
         Self::report(&mut command)
     }
 
+    /// As [`Generator::calls`], by the HTTP library that Sluice sends requests with.
+    pub(super) fn library_calls(
+        &self,
+        address: SocketAddr,
+        count: usize,
+        at_once: usize,
+    ) -> Outcome<Seen> {
+        let mut command = Command::new(&self.client);
+        command
+            .arg(address.to_string())
+            .args([count.to_string(), at_once.to_string()]);
+        Self::report(&mut command)
+    }
+
     /// Starts the bare server, which ends when what is returned goes.
     pub(super) fn serve(&self) -> Outcome<(Running, SocketAddr)> {
-        let mut command = Command::new(&self.0);
+        let mut command = Command::new(&self.load);
         command
             .args(["serve", "127.0.0.1:0"])
             .stdout(Stdio::piped());
