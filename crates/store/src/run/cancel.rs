@@ -42,7 +42,7 @@ impl Store {
         policy::allow(role, if is_test { Act::Test } else { Act::Operate })?;
         let mut ended = Vec::new();
         // The innermost first, as whoever ends a called run does: it has that run's place in the
-        // queue, and then looks for the one that waits for it.
+        // queue, and then that of the one that waits for it.
         for called in awaited(&mut tx, id).await? {
             ended.extend(end(&mut tx, me, called).await?);
         }
@@ -95,7 +95,8 @@ impl Store {
 }
 
 /// Returns the called runs that a run waits for, and those that they wait for, and so on: the
-/// innermost first.
+/// innermost first, all of them locked before any of their callers is, which whoever ends one of
+/// them wants next.
 async fn awaited(tx: &mut Tx, id: RunId) -> Result<Vec<RunId>> {
     let called = sqlx::query_scalar!(
         r#"with recursive below as (
@@ -113,7 +114,17 @@ async fn awaited(tx: &mut Tx, id: RunId) -> Result<Vec<RunId>> {
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(called.into_iter().map(RunId).collect())
+    let locked = sqlx::query_scalar!(
+        "select run_queue.run_id
+         from unnest($1::uuid[]) with ordinality as called (run_id, place)
+         join run_queue on run_queue.run_id = called.run_id
+         order by place
+         for update of run_queue",
+        &called,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(locked.into_iter().map(RunId).collect())
 }
 
 /// Returns whether one of these runs waits for another that is not over.

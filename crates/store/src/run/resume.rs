@@ -280,11 +280,18 @@ async fn called(
     if last.is_empty() {
         return Ok(Vec::new());
     }
-    sqlx::query!(
+    let under_way = sqlx::query_scalar!(
         "select run_id from run_queue where run_id = any($1) order by run_id for update",
         &last,
     )
     .fetch_all(&mut **tx)
+    .await?;
+    // A step that did not wait may do so in the version that is executed now.
+    sqlx::query!(
+        "update run set caller_waits = true where run_id = any($1) and not caller_waits",
+        &under_way,
+    )
+    .execute(&mut **tx)
     .await?;
     let states: Vec<String> = RunState::ALL
         .into_iter()

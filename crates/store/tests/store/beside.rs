@@ -309,3 +309,30 @@ async fn a_resumed_caller_goes_on_with_all_that_it_called(
     assert_eq!(woken.returned.len(), 3);
     stage.world.end().await;
 }
+
+#[sqlx::test]
+async fn a_call_that_nobody_waited_for_wakes_a_resumed_caller_that_does_now(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let stage = Stage::new(options).await;
+    let (store, admin) = (&stage.world.store, &stage.world.admin);
+    let caller = stage.start().await;
+    let calls = stage.calls(caller.lease, false, &[None]).await;
+    assert_eq!(stage.finish(caller.lease, calls).await, Ok(()));
+    let run = caller.lease.run;
+    store.cancel_run(admin, run).await.expect("an Admin may");
+    let called = one(store).await;
+    assert_eq!(called.integration, stage.called, "it goes on by itself");
+    let resumed = store.resume_run(admin, run, ResumeOn::Live).await;
+    resumed.expect("an Admin may");
+    let caller = one(store).await;
+    assert_eq!(
+        states(&caller),
+        BTreeSet::from([(called.lease.run, "running")])
+    );
+    assert_eq!(stage.finish(caller.lease, waiting()).await, Ok(()));
+    assert_eq!(stage.finish(called.lease, answered()).await, Ok(()));
+    assert_eq!(one(store).await.lease.run, run);
+    stage.world.end().await;
+}

@@ -118,7 +118,7 @@ impl Stage {
 }
 
 /// Returns a document whose only step calls an integration.
-fn calling(called: IntegrationId) -> (Document, StepId) {
+pub(crate) fn calling(called: IntegrationId) -> (Document, StepId) {
     let mut document = Document::new("webhook");
     let mut step = log_step("Call it", "call_it");
     step.kind = STEP.to_owned();
