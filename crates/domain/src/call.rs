@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::document::{Document, Step};
-use crate::run::{RunState, StepPath, StepRecord};
+use crate::run::{RunState, StepPath, StepRecord, StepState};
 use crate::schema::FieldKind;
 use crate::{DraftId, IntegrationId, RunId, Timestamp, limit};
 
@@ -174,6 +174,12 @@ pub fn is_open(name: &str, trigger: Option<&str>, is_enabled: bool) -> Result<()
         Some(_) if !is_enabled => Err(Refusal::Disabled(name.to_owned())),
         Some(_) => Ok(()),
     }
+}
+
+/// Returns whether a record says that a call is under way. Then its called run was started, and the
+/// last one that this step called in this round is the one that matters.
+pub fn is_under_way(record: &StepRecord) -> bool {
+    record.state == StepState::Waiting && record.output.get(UNDER_WAY).is_some()
 }
 
 /// Returns the record by which a resumed run waits once more for the run that it called, which was

@@ -30,6 +30,7 @@ use crate::port::{
     Returned, Sandbox, SystemClock, Vault,
 };
 use crate::trace::Trace;
+use calling::Calls;
 use catching::Thrown;
 use frame::Frame;
 use part::Part;
@@ -56,8 +57,8 @@ pub struct Task {
     pub scope: TestScope,
     /// What earlier claims of this run recorded, oldest first.
     pub history: Vec<StepRecord>,
-    /// What came of the call for which the run waited, when that woke it.
-    pub returned: Option<Returned>,
+    /// What came so far of the calls that its history has as under way.
+    pub returned: Vec<Returned>,
     /// What may be reached.
     pub network: Network,
     /// The trace that its requests name to those who get them; `None` when it is not traced.
@@ -86,12 +87,15 @@ pub enum Outcome {
         /// Records not appended yet: to be written together with the end.
         records: Vec<StepRecord>,
     },
-    /// The run calls an integration: start a run of it, and execute this one again with its history
-    /// and what came of the call. Records, start and wait are to be written together.
+    /// The run calls, or waits for runs that it called: execute it again, with its history and what
+    /// came of its calls, once one of them is over, or was started without being waited for.
+    /// Records, starts and wait are to be written together.
     Calling {
-        /// Which, and with what.
-        calling: Box<Calling>,
-        /// Records not appended yet; the last is that of the call.
+        /// The calls that begin; none when all are under way.
+        starts: Vec<Calling>,
+        /// When it goes on in any case; `None` when it waits for nothing but calls.
+        until: Option<Timestamp>,
+        /// Records not appended yet; the last are those of the calls that begin.
         records: Vec<StepRecord>,
     },
     /// The run waits for a time; execute it again then, with its history.
@@ -114,7 +118,7 @@ enum End {
     InDoubt(String),
     Canceled,
     Waiting(Timestamp),
-    Calling(Box<Calling>),
+    Calling(Box<Calls>),
     /// Another strand ended what this one is a part of.
     Halted,
     /// What a step needs is not there now: whoever claims the run next goes on with it.
@@ -263,7 +267,11 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             computing: tokio::sync::Mutex::default(),
             strands: AtomicUsize::new(0),
             given: Mutex::new(Given {
-                returned: task.returned,
+                returned: task
+                    .returned
+                    .into_iter()
+                    .map(|returned| (returned.path.clone(), returned))
+                    .collect(),
                 on_answer,
                 ..Given::default()
             }),

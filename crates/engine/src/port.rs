@@ -150,10 +150,10 @@ pub enum Uncallable {
     Unavailable,
 }
 
-/// A call that is to be written, with the start of the called run and the wait for its end.
+/// A call that is to be written, with the start of the called run.
 ///
 /// Of each step of a run, in each round, at most one called run is under way. One that is, or that
-/// succeeded, or that is [`Calling::known`], is what this call waits for; otherwise a new one starts.
+/// succeeded, is what this call is about; otherwise a new one starts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calling {
     /// The step and its rounds: a [`domain::run::StepPath`] as a text.
@@ -164,9 +164,6 @@ pub struct Calling {
     pub payload: Value,
     /// Whether the calling run waits for its end, or goes on at once.
     pub waits: bool,
-    /// The called run that was under way when this execution began: it is waited for, even if it
-    /// failed meanwhile.
-    pub known: Option<RunId>,
 }
 
 /// What came of a call.
@@ -178,7 +175,7 @@ pub struct Returned {
     pub run: RunId,
     /// The name of its integration.
     pub name: String,
-    /// Where it stands; it may not be over when nobody waits for it.
+    /// Where it stands; it may not be over.
     pub state: RunState,
     /// Why it did not succeed.
     pub error: Option<String>,

@@ -313,8 +313,11 @@ impl Worker {
         let state = match &outcome {
             Outcome::Finished { state, .. } => *state,
             Outcome::Answered { .. } => RunState::Succeeded,
-            Outcome::Calling { .. } => RunState::Waiting,
-            Outcome::Waiting { until, .. } => {
+            Outcome::Calling { until: None, .. } => RunState::Waiting,
+            Outcome::Waiting { until, .. }
+            | Outcome::Calling {
+                until: Some(until), ..
+            } => {
                 let mut next = self.next_due.lock().unwrap_or_else(PoisonError::into_inner);
                 *next = Some(next.map_or(*until, |known| known.min(*until)));
                 RunState::Waiting

@@ -3,11 +3,11 @@
 use domain::account::Me;
 use domain::call::{self, Called, Caller, Choice, Facts, Linked};
 use domain::policy::Act;
-use domain::{DocumentHash, DraftId, IntegrationId, RunId, limit};
+use domain::{Document, DocumentHash, DraftId, IntegrationId, RunId, limit};
 use engine::port::{Callee, Directory, Finding, Uncallable};
 use serde_json::Value;
 
-use crate::{Error, Result, Store, Tx, document, integration, number, run};
+use crate::{Error, Result, Store, Tx, integration, number, run};
 
 impl Directory for Store {
     fn callee(&self, run: RunId, called: IntegrationId, waits: bool) -> Finding<'_> {
@@ -133,39 +133,67 @@ impl Store {
 /// Returns what calls an integration, as [`Store::callers`] does.
 pub(crate) async fn callers(tx: &mut Tx, me: &Me, called: IntegrationId) -> Result<Vec<Caller>> {
     let rows = sqlx::query!(
-        r#"with naming as (
-               select integration.integration_id, null::uuid as draft_id, null::text as title, body
-               from integration
-               join version on version_id = live_version_id
-               join document on document.organization_id = $1 and document.hash = version.hash
-               where integration.organization_id = $1 and body::text like '%' || $2 || '%'
-               union all
-               select integration_id, draft_id, title, document from draft
-               where organization_id = $1 and state not in ('published', 'discarded')
-                    and document::text like '%' || $2 || '%'
-           )
-           select naming.integration_id as "integration_id!", name, draft_id, title,
-                body as "body!"
-           from naming join integration using (integration_id)
-           order by draft_id is not null, lower(name), integration_id, lower(title), draft_id"#,
+        r#"select caller.integration_id, name, caller.draft_id, title as "title?"
+           from caller
+           join integration using (integration_id)
+           left join draft on draft.draft_id = caller.draft_id
+           where caller.organization_id = $1 and called_id = $2
+                and (caller.draft_id is null or state not in ('published', 'discarded'))
+           order by caller.draft_id is not null, lower(name), caller.integration_id, lower(title),
+                caller.draft_id
+           limit $3"#,
         me.organization.0,
-        called.to_string(),
+        called.0,
+        i64::try_from(call::CALLERS).unwrap_or(i64::MAX),
     )
     .fetch_all(&mut **tx)
     .await?;
-    let mut callers = Vec::new();
-    for row in rows {
-        // The id may stand in a text, too.
-        let is_called = call::named_in(&document::read(row.body)?).contains_key(&called);
-        if is_called && callers.len() < call::CALLERS {
-            callers.push(Caller {
-                integration: IntegrationId(row.integration_id),
-                name: row.name,
-                draft: row.draft_id.map(DraftId).zip(row.title),
-            });
-        }
+    let callers = rows.into_iter().map(|row| Caller {
+        integration: IntegrationId(row.integration_id),
+        name: row.name,
+        draft: row.draft_id.map(DraftId).zip(row.title),
+    });
+    Ok(callers.collect())
+}
+
+/// Keeps what an integration calls with what is live of it now, or a draft with its document now,
+/// which was another one before.
+pub(crate) async fn keep_called(
+    tx: &mut Tx,
+    me: &Me,
+    (integration, draft): (IntegrationId, Option<DraftId>),
+    before: Option<&Document>,
+    now: &Document,
+) -> Result<()> {
+    let named = call::named_in(now);
+    if before.is_some_and(|before| call::named_in(before).keys().eq(named.keys())) {
+        return Ok(());
     }
-    Ok(callers)
+    let called: Vec<_> = named.keys().map(|id| id.0).collect();
+    sqlx::query!(
+        "delete from caller
+         where integration_id = $1 and draft_id is not distinct from $2 and called_id <> all($3)",
+        integration.0,
+        draft.map(|draft| draft.0),
+        &called,
+    )
+    .execute(&mut **tx)
+    .await?;
+    if called.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into caller (called_id, integration_id, draft_id, organization_id)
+         select called_id, $1, $2, $3 from unnest($4::uuid[]) as named (called_id)
+         on conflict do nothing",
+        integration.0,
+        draft.map(|draft| draft.0),
+        me.organization.0,
+        &called,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Returns the run that called a run, if one did.

@@ -18,7 +18,9 @@ use uuid::Uuid;
 
 use crate::live::{Changed, What};
 use crate::review::standing;
-use crate::{Error, Result, Store, Tx, audit, document, number, review, stored, timestamp, token};
+use crate::{
+    Error, Result, Store, Tx, audit, call, document, number, review, stored, timestamp, token,
+};
 
 impl Store {
     /// Returns a draft with its content; also one that is published or discarded.
@@ -248,6 +250,8 @@ impl Locked {
         )
         .fetch_one(&mut **tx)
         .await?;
+        let of = (self.integration, Some(self.id));
+        call::keep_called(tx, me, of, Some(&self.document), &kept.document).await?;
         let locked = Self {
             revision,
             base: kept.base,
@@ -356,6 +360,9 @@ pub(crate) async fn insert(tx: &mut Tx, me: &Me, new: NewDraft) -> Result<DraftI
     )
     .execute(&mut **tx)
     .await?;
+    let nothing = Document::new(&new.document.trigger.kind);
+    let of = (new.integration, Some(id));
+    call::keep_called(tx, me, of, Some(&nothing), &new.document).await?;
     let detail = json!({ "integration": new.integration, "base": new.base });
     audit::note(tx, me, "draft.start", id.0, detail).await?;
     Ok(id)

@@ -109,7 +109,7 @@ impl HookRoute {
             is_test: false,
             scope: TestScope::Whole,
             history: Vec::new(),
-            returned: None,
+            returned: Vec::new(),
             network: self.network.clone(),
         }
     }

@@ -50,8 +50,9 @@ struct Write {
 enum Then {
     GoOn,
     Wait(Timestamp),
-    /// A call, and the JSON that is handed over.
-    Call(Box<Calling>, String),
+    /// Calls that begin, each with the JSON that is handed over, and until when to wait at most for
+    /// these and those that are under way.
+    Call(Vec<(Calling, String)>, Option<Timestamp>),
     End(Ending),
 }
 
@@ -109,9 +110,17 @@ impl PgJournal {
                 let ending = ending(&result);
                 self.write(lease, &records, Then::End(ending)).await
             }
-            Outcome::Calling { calling, records } => {
-                let then = match check::payload(&calling.payload) {
-                    Ok(payload) => Then::Call(calling, payload),
+            Outcome::Calling {
+                starts,
+                until,
+                records,
+            } => {
+                let handed = starts.into_iter().map(|calling| {
+                    let payload = check::payload(&calling.payload)?;
+                    Ok((calling, payload))
+                });
+                let then = match handed.collect::<crate::Result<_>>() {
+                    Ok(starts) => Then::Call(starts, until),
                     Err(error) => Then::End(Ending::failed(error.to_string())),
                 };
                 self.write(lease, &records, then).await

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::call::is_under_way;
 use domain::run::{RunState, StepRecord, TestScope};
 use domain::{DocumentHash, IntegrationId, OrganizationId, RunId, Timestamp};
 use engine::Outcome;
@@ -72,8 +73,8 @@ pub struct ClaimedRun {
     pub scope: TestScope,
     /// What earlier claims recorded, oldest first, one record for each path.
     pub history: Vec<StepRecord>,
-    /// What came of the call for which it waited.
-    pub returned: Option<Returned>,
+    /// What came so far of the calls that are under way.
+    pub returned: Vec<Returned>,
     /// What it may reach.
     pub network: Network,
 }
@@ -94,7 +95,6 @@ impl Store {
             .map(|row| row.run_id)
             .collect();
         let mut histories = self.histories(resumed).await?;
-        let mut returned = self.returned(&rows).await?;
         let mut runs = Vec::with_capacity(rows.len());
         for row in rows {
             let lease = Lease {
@@ -108,16 +108,14 @@ impl Store {
             }
             // One run that cannot be read must not keep the others from being executed.
             match row.read(lease, history) {
-                Ok(run) => runs.push(ClaimedRun {
-                    returned: returned.remove(&lease.run),
-                    ..run
-                }),
+                Ok(run) => runs.push(run),
                 Err(error) => {
                     tracing::error!(run = %lease.run, ?error, "a run cannot be read");
                     self.give_up(lease, RunState::Failed, UNREADABLE).await;
                 }
             }
         }
+        self.read_returned(&mut runs).await?;
         self.live().tell_all(runs.iter().map(ClaimedRun::changed));
         Ok(runs)
     }
@@ -140,33 +138,47 @@ impl Store {
         Ok(histories)
     }
 
-    /// Returns what came of the calls for which runs waited, by the calling run.
-    async fn returned(&self, rows: &[ClaimedRow]) -> Result<HashMap<RunId, Returned>> {
-        let called: Vec<Uuid> = rows.iter().filter_map(|row| row.awaits).collect();
-        if called.is_empty() {
-            return Ok(HashMap::new());
+    /// Reads what came of the calls that are under way in these runs. They were claimed before: what
+    /// ends from now on is noted with the claim.
+    async fn read_returned(&self, runs: &mut [ClaimedRun]) -> Result<()> {
+        let calls = runs.iter().enumerate().flat_map(|(at, run)| {
+            let under_way = run.history.iter().filter(|record| is_under_way(record));
+            under_way.map(move |record| (at, record.path.to_string()))
+        });
+        let (of, paths): (Vec<usize>, Vec<String>) = calls.unzip();
+        if paths.is_empty() {
+            return Ok(());
         }
+        let callers: Vec<Uuid> = of.iter().map(|at| runs[*at].lease.run.0).collect();
         let rows = sqlx::query!(
-            r#"select caller_id as "caller_id!", caller_path as "caller_path!", run_id, name, state,
-                    error, result
-               from run join integration using (integration_id)
-               where run_id = any($1) and caller_id is not null"#,
-            &called,
+            r#"select place as "place!", path as "path!", called.run_id, name, state, error, result
+               from unnest($1::uuid[], $2::text[]) with ordinality as step (caller, path, place)
+               cross join lateral (
+                   select run_id, integration_id, state, error, result from run
+                   where caller_id = caller and caller_path = path
+                   order by call_number desc limit 1
+               ) as called
+               join integration using (integration_id)"#,
+            &callers,
+            &paths,
         )
         .fetch_all(&self.inner.system)
         .await?;
-        let returned = rows.into_iter().map(|row| {
+        for row in rows {
             let returned = Returned {
-                path: row.caller_path,
+                path: row.path,
                 run: RunId(row.run_id),
                 name: row.name,
                 state: run::state(&row.state)?,
                 error: row.error,
                 result: row.result,
             };
-            Ok((RunId(row.caller_id), returned))
-        });
-        returned.collect()
+            let place = usize::try_from(row.place - 1).ok();
+            if let Some(at) = place.and_then(|place| of.get(place)) {
+                runs[*at].returned.push(returned);
+            }
+        }
+        Ok(())
     }
 
     async fn give_up(&self, lease: Lease, state: RunState, error: &str) {
@@ -262,8 +274,6 @@ struct ClaimedRow {
     scope: Option<Value>,
     payload: Value,
     network: Value,
-    /// The called run that it is told of.
-    awaits: Option<Uuid>,
 }
 
 impl ClaimedRow {
@@ -279,7 +289,7 @@ impl ClaimedRow {
             is_test: self.is_test,
             scope: scope(self.scope)?,
             history: run::fold(history)?,
-            returned: None,
+            returned: Vec::new(),
             network: read_network(OrganizationId(self.organization_id), self.network)?,
         })
     }

@@ -21,7 +21,8 @@ use crate::review::notify::{self, Message};
 use crate::review::standing::{self, close, set_state};
 use crate::review::{self, Agreed};
 use crate::{
-    Error, Refusal, Result, Store, Tx, audit, document, number, poll, schedule, stored, timestamp,
+    Error, Refusal, Result, Store, Tx, audit, call, document, number, poll, schedule, stored,
+    timestamp,
 };
 
 impl Store {
@@ -266,6 +267,7 @@ impl New<'_> {
         )
         .execute(&mut **tx)
         .await?;
+        call::keep_called(tx, me, (self.integration, None), None, self.document).await?;
         schedule::set(tx, me.organization, self.integration).await?;
         poll::set(tx, me.organization, self.integration).await?;
         Ok(version)

@@ -1,23 +1,25 @@
 //! Steps that call another integration: a run of it is started, and this one waits for its end.
 //!
 //! The beginning of the call, the called run and the wait are written together
-//! ([`Outcome::Calling`](super::Outcome)), so that a crash leaves all of them or none. Nobody has a
-//! run that waits: the end of the called one wakes it, and it is executed again with what came of
-//! the call ([`Returned`]). A called run that is in doubt leaves the step in doubt, too: it may
-//! have done what it was called for, and no try and no retry can deal with that.
+//! ([`Outcome::Calling`]), so that a crash leaves all of them or none: where a call is recorded as
+//! under way, its run is there. Nobody has a run that waits: the end of a called one wakes it, and
+//! it is executed again with what came of its calls ([`Returned`]). Strands call beside each other;
+//! whichever called run ends first, its strand goes on, and the others wait on. A called run that
+//! is in doubt leaves the step in doubt, too: it may have done what it was called for, and no try
+//! and no retry can deal with that.
 
 use domain::call::UNDER_WAY;
 use domain::canonical::sha256;
 use domain::run::{RunState, StepPath, StepRecord, StepState};
-use domain::{IntegrationId, RunId, Timestamp, limit, payload};
+use domain::{IntegrationId, Timestamp, limit, payload};
 use serde_json::{Map, Value, json};
 
 use super::catching::FAILED;
 use super::effect::{Earlier, clean, effect_record};
-use super::record::measure;
+use super::record::{AT_ONCE_BYTES, measure};
 use super::run::{Run, shown};
 use super::watch::backoff;
-use super::{End, rfc3339};
+use super::{End, Outcome, rfc3339};
 use crate::port::{Calling, Clock, Journal, Outside, Returned, Uncallable};
 use crate::program::Node;
 use crate::step::http::Retry;
@@ -34,6 +36,32 @@ struct Call<'n> {
     waits: bool,
 }
 
+/// What an execution waits for a part of which calls.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// Calls that are to be written, each with the record of its step. Those that are under way
+    /// are not among them.
+    starts: Vec<(Calling, StepRecord)>,
+    /// The earliest time for which another part waits.
+    until: Option<Timestamp>,
+}
+
+impl Calls {
+    /// Takes together what the strands of a container wait for, in their order.
+    pub(super) fn together(mut strands: Vec<(usize, Self)>, until: Option<Timestamp>) -> Self {
+        strands.sort_by_key(|(number, _)| *number);
+        let none = Self {
+            starts: Vec::new(),
+            until,
+        };
+        strands.into_iter().fold(none, |mut all, (_, calls)| {
+            all.starts.extend(calls.starts);
+            all.until = all.until.into_iter().chain(calls.until).min();
+            all
+        })
+    }
+}
+
 impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     pub(super) async fn call(
         &mut self,
@@ -47,9 +75,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Earlier::Over(record) => return self.replay_result(node, record),
             Earlier::Begins(earlier) => earlier,
         };
-        let is_under_way = earlier
+        let under_way = earlier
             .as_ref()
-            .is_some_and(|record| record.output.get(UNDER_WAY).is_some());
+            .and_then(|record| record.output.get(UNDER_WAY));
+        let is_under_way = under_way.is_some();
+        let is_named = under_way.is_some_and(Value::is_string);
         let before = earlier.as_ref().map_or(0, |record| record.attempts);
         let called = text(config.get("integration")).trim().parse();
         let input = config.get("input").cloned().unwrap_or(Value::Null);
@@ -65,12 +95,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             input: shown(Value::Object(config)),
             attempts: if is_under_way { before } else { before + 1 },
         };
-        let path = call.path.to_string();
-        let mut known = None;
-        let returned = self.given().returned.take_if(|came| came.path == path);
-        if let Some(returned) = returned
-            && is_under_way
-        {
+        let returned = self.given().returned.remove(&call.path.to_string());
+        if let Some(returned) = returned.filter(|_| is_under_way) {
             call.name(&returned.name);
             if !call.waits {
                 let output = json!({"run": returned.run});
@@ -79,15 +105,14 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             if returned.state.is_finished() {
                 return self.take_result(&call, returned);
             }
-            known = Some(returned.run);
+            if !is_named {
+                let output = json!({UNDER_WAY: returned.name});
+                self.records.effect(call.waiting(self.clock.now(), output));
+            }
+            return Err(End::Calling(Box::default()));
         }
         match called {
-            Ok(called) => {
-                // Beside others it may have waited for theirs: then all is recorded of it.
-                let is_noted = is_under_way && self.strand.is_some();
-                self.begin_call(call, (called, known), input, is_noted)
-                    .await
-            }
+            Ok(called) => self.begin_call(call, called, input).await,
             Err(_) => {
                 let error = "No integration is chosen. Choose one.".to_owned();
                 self.end_call(&call, StepState::Failed, Value::Null, Some(error))
@@ -99,9 +124,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     async fn begin_call(
         &mut self,
         mut call: Call<'p>,
-        (called, known): (IntegrationId, Option<RunId>),
+        called: IntegrationId,
         input: Value,
-        is_noted: bool,
     ) -> Result<(), End> {
         let found = match self.directory {
             Some(directory) => directory.callee(self.lease.run, called, call.waits).await,
@@ -123,19 +147,39 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if let Err(error) = fits(&payload) {
             return self.end_call(&call, StepState::Failed, Value::Null, Some(error));
         }
-        if !is_noted {
-            let output = json!({UNDER_WAY: callee.name, "version": callee.version});
-            let mut waiting = call.record(StepState::Waiting, self.clock.now(), output, None);
-            waiting.finished_at = None;
-            self.records.effect(waiting);
-        }
-        Err(End::Calling(Box::new(Calling {
+        let output = json!({UNDER_WAY: callee.name, "version": callee.version});
+        // It is recorded with the start of the called run, and not before.
+        let record = call.waiting(self.clock.now(), output);
+        let calling = Calling {
             path: call.path.to_string(),
             callee,
             payload,
             waits: call.waits,
-            known,
+        };
+        Err(End::Calling(Box::new(Calls {
+            starts: vec![(calling, record)],
+            until: None,
         })))
+    }
+
+    /// Returns how an execution ends that waits for calls. What would be too much for one write
+    /// begins in the next one, at once.
+    pub(super) fn wait_for(&self, calls: Calls) -> Outcome {
+        let (mut starts, mut until, mut bytes) = (Vec::new(), calls.until, 0);
+        for (calling, record) in calls.starts {
+            if bytes >= AT_ONCE_BYTES {
+                until = Some(self.clock.now());
+                break;
+            }
+            bytes += measure(&calling.payload).0 + measure(&record.input).0;
+            self.records.effect(record);
+            starts.push(calling);
+        }
+        Outcome::Calling {
+            starts,
+            until,
+            records: self.records.take(),
+        }
     }
 
     /// Goes on with what the called run gave, or with why it gave nothing.
@@ -174,9 +218,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let until = Timestamp(self.clock.now().0.saturating_add(ms));
         let output = json!({"until": rfc3339(until)});
-        let mut waiting = call.record(StepState::Waiting, until, output, Some(error));
-        waiting.finished_at = None;
-        self.records.effect(waiting);
+        self.records.effect(StepRecord {
+            error: Some(error),
+            ..call.waiting(until, output)
+        });
         Err(End::Waiting(until))
     }
 
@@ -236,6 +281,13 @@ impl Call<'_> {
     fn name(&mut self, name: &str) {
         if let Some(shown) = self.input.get_mut("integration") {
             *shown = Value::from(name);
+        }
+    }
+
+    fn waiting(&self, now: Timestamp, output: Value) -> StepRecord {
+        StepRecord {
+            finished_at: None,
+            ..self.record(StepState::Waiting, now, output, None)
         }
     }
 

@@ -26,7 +26,7 @@ const ALL_BYTES: usize = 8 * 1024 * 1024;
 const KEPT: (usize, usize) = (1_000, 2 * 1024 * 1024);
 /// Bytes of records after which no more are appended in the same write: strands that end together
 /// may have more than one write can hold.
-const AT_ONCE_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const AT_ONCE_BYTES: usize = 16 * 1024 * 1024;
 /// How many milliseconds the result of an effect may wait for company before it is appended on
 /// its own.
 const PATIENCE_MS: u64 = 5;

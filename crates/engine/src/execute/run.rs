@@ -1,6 +1,6 @@
 //! Interprets the tree: pure steps, lanes and loops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -62,8 +62,8 @@ pub(super) struct Whole<'p, C, J, O> {
 pub(super) struct Given {
     /// What was sent of each connection so far: services may tell it again after it was exchanged.
     pub(super) sent: BTreeMap<ConnectionId, Vec<String>>,
-    /// What came of the call for which the run waited.
-    pub(super) returned: Option<Returned>,
+    /// What came of the calls that were under way, by [`Returned::path`].
+    pub(super) returned: HashMap<String, Returned>,
     /// What the run gives to the one that called it, as far as is known.
     pub(super) result: Option<Value>,
     pub(super) on_answer: Option<oneshot::Sender<Answer>>,
@@ -121,7 +121,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     /// Executes all that is left.
     pub(super) async fn execute(mut self) -> Outcome {
         let end = self.interpret().await;
-        let end = end.and_then(|()| self.result());
+        let end = match end.and_then(|()| self.result()) {
+            Err(End::Calling(calls)) => return self.wait_for(*calls),
+            end => end,
+        };
         let records = self.records.take();
         let (state, error) = match end {
             Ok(None) => (RunState::Succeeded, None),
@@ -132,9 +135,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Err(End::InDoubt(error)) => (RunState::InDoubt, Some(error.replace('\0', "\u{fffd}"))),
             Err(End::Canceled) => (RunState::Canceled, None),
             Err(End::Waiting(until)) => return Outcome::Waiting { until, records },
-            Err(End::Calling(calling)) => return Outcome::Calling { calling, records },
-            // Only strands are halted, and by the one that they come from.
-            Err(End::Lost | End::Unavailable | End::Halted) => return Outcome::Lost,
+            // Calls are dealt with above. Only strands are halted, and by the one that they come
+            // from.
+            Err(End::Lost | End::Unavailable | End::Calling(_) | End::Halted) => {
+                return Outcome::Lost;
+            }
         };
         Outcome::Finished {
             state,

@@ -5,11 +5,11 @@
 //! goes on, whatever the others do, so that a replay leads each one to where it was.
 //!
 //! A strand that has to wait keeps its place among those that run at once. When all that run wait,
-//! the run does: for the first call that one of them made, else for the earliest time. So of calls
-//! that wait for their result, one is under way at a time.
+//! the run does: for the earliest time, and for whichever of the runs that they called is over
+//! first. What they call is started in one write, and goes on beside each other.
 //!
 //! When one fails, the others end before their next step: what they have sent by then gets its
-//! answer and its record. Which one failed first is a matter of time, and a lane that rescues may
+//! answer and its record, and a run that they called comes to its end by itself. Which one failed first is a matter of time, and a lane that rescues may
 //! act on it, so it is recorded of the container: a replay throws the same. A person who resumes the
 //! run opens both again, the failed step and the container.
 
@@ -25,12 +25,13 @@ use futures::stream::FuturesUnordered;
 use serde_json::Value;
 
 use super::End;
+use super::calling::Calls;
 use super::catching::Thrown;
 use super::frame::{Frame, Looping};
 use super::part::Part;
 use super::run::{Run, TURN};
 use super::watch::Watch;
-use crate::port::{Calling, Clock, Journal, Outside};
+use crate::port::{Clock, Journal, Outside};
 use crate::program::{Arm, Node};
 
 /// What the record of a container that failed has of the answer that was given until then.
@@ -202,8 +203,8 @@ struct Ends {
     /// The first failure that a try may catch.
     thrown: Option<Thrown>,
     is_halted: bool,
-    /// The call of the first strand.
-    calling: Option<(usize, Box<Calling>)>,
+    /// What those wait for that call, with their numbers.
+    calls: Vec<(usize, Calls)>,
     /// The earliest time for which one waits.
     until: Option<Timestamp>,
 }
@@ -216,14 +217,8 @@ impl Ends {
                 self.until = Some(self.until.map_or(until, |known| known.min(until)));
                 return false;
             }
-            End::Calling(calling) => {
-                if self
-                    .calling
-                    .as_ref()
-                    .is_none_or(|(first, _)| number < *first)
-                {
-                    self.calling = Some((number, calling));
-                }
+            End::Calling(calls) => {
+                self.calls.push((number, *calls));
                 return false;
             }
             End::Thrown(thrown) => {
@@ -315,8 +310,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if ends.is_halted || halt.is_given() {
             return Err(End::Halted);
         }
-        if let Some((_, calling)) = ends.calling {
-            return Err(End::Calling(calling));
+        if !ends.calls.is_empty() {
+            let calls = Calls::together(ends.calls, ends.until);
+            return Err(End::Calling(Box::new(calls)));
         }
         match (ends.until, strands) {
             (Some(until), _) => Err(End::Waiting(until)),

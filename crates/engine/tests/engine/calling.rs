@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::stage::{Crash, MemoryJournal, Stage, document};
 
 /// The integration that can be called.
-const CALLED: IntegrationId = IntegrationId(Uuid::from_u128(0xca11));
+pub(crate) const CALLED: IntegrationId = IntegrationId(Uuid::from_u128(0xca11));
 
 /// A directory of one integration.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Directory for One {
     }
 }
 
-fn stage(steps: Value, gives: Vec<(RunState, Option<&'static str>, Value)>) -> Stage {
+pub(crate) fn stage(steps: Value, gives: Vec<(RunState, Option<&'static str>, Value)>) -> Stage {
     let mut stage = Stage::new(steps).payload(json!({"body": {"n": 7}}));
     stage.engine = Engine::new(stage.clock.clone()).with_directory(Arc::new(One));
     stage.calls.get_mut().expect("nobody has it").gives = gives;
@@ -59,7 +59,7 @@ fn steps(more: Value) -> Value {
     ])
 }
 
-fn well(result: Value) -> (RunState, Option<&'static str>, Value) {
+pub(crate) fn well(result: Value) -> (RunState, Option<&'static str>, Value) {
     (RunState::Succeeded, None, json!({"result": result}))
 }
 

@@ -1,6 +1,7 @@
 //! The engine as its callers see it: real HTTP over loopback, a journal in memory that can crash
 //! at every write, and a clock that tests set.
 
+mod beside;
 mod bounds;
 mod calling;
 mod catching;

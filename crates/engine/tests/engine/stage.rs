@@ -212,21 +212,23 @@ pub(crate) struct Calls {
     /// How each called run is to end: its state, its error and its result.
     pub(crate) gives: Vec<(RunState, Option<&'static str>, Value)>,
     pub(crate) started: Vec<Calling>,
-    pub(crate) returned: Option<Returned>,
+    /// What is known of the last call of each path.
+    pub(crate) returned: BTreeMap<String, Returned>,
 }
 
 impl Calls {
     /// Starts what is called; it ends at once.
     fn start(&mut self, calling: Calling) {
         let (state, error, result) = self.gives.remove(0);
-        self.returned = Some(Returned {
+        let returned = Returned {
             path: calling.path.clone(),
             run: RunId::new(Uuid::from_u128(100 + self.started.len() as u128)),
             name: calling.callee.name.clone(),
             state,
             error: error.map(str::to_owned),
             result: Some(result),
-        });
+        };
+        self.returned.insert(calling.path.clone(), returned);
         self.started.push(calling);
     }
 }
@@ -297,7 +299,9 @@ impl Stage {
                 .lock()
                 .expect("no panic holds it")
                 .returned
-                .clone(),
+                .values()
+                .cloned()
+                .collect(),
             network: self.network.clone(),
         }
     }
@@ -322,14 +326,14 @@ impl Stage {
             answer = answer.or(answered);
             let lost = match outcome {
                 Outcome::Lost => true,
-                Outcome::Calling { calling, records } => {
+                Outcome::Calling {
+                    starts, records, ..
+                } => {
                     let is_kept = journal.keeps();
                     let written = journal.write(records);
-                    if is_kept {
-                        self.calls
-                            .lock()
-                            .expect("no panic holds it")
-                            .start(*calling);
+                    let mut calls = self.calls.lock().expect("no panic holds it");
+                    for calling in starts.into_iter().filter(|_| is_kept) {
+                        calls.start(calling);
                     }
                     written.is_err()
                 }

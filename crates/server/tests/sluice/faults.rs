@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::app::{PASSWORD, eventually, text};
 use crate::client::Client;
-use crate::document::{document, webhook, wire};
+use crate::document::{document, put_into, wire};
 use fleet::Fleet;
 use judge::Judge;
 use target::Target;
@@ -51,6 +51,7 @@ fn called(target: &Target) -> Value {
 }
 
 /// Every kind of step that acts or waits; half of the writes may be repeated.
+/// It calls twice beside each other.
 fn calling(target: &Target, called: &Value) -> Value {
     let post = |path: &str, no_answer: &str| {
         json!({
@@ -58,7 +59,8 @@ fn calling(target: &Target, called: &Value) -> Value {
             "body_type": "json", "json": { "order": "{{ trigger.body.order }}" },
         })
     };
-    webhook(&[
+    let call = json!({ "integration": called, "input": { "order": "{{ trigger.body.order }}" } });
+    let steps = [
         (
             "set",
             "Values",
@@ -74,14 +76,15 @@ fn calling(target: &Target, called: &Value) -> Value {
         ("http.request", "Tell", post("/tell", "doubt")),
         ("delay", "Wait", json!({ "amount": 2, "unit": "seconds" })),
         (
-            "integration.call",
-            "Call",
-            json!({ "integration": called, "input": { "order": "{{ trigger.body.order }}" } }),
+            "loop",
+            "Both",
+            json!({ "items": "{{ range(2) }}", "at_once": 2 }),
         ),
         (
             "filter",
-            "Same order",
-            json!({ "condition": "steps.call.result.order == trigger.body.order" }),
+            "Same orders",
+            json!({ "condition":
+                "steps.both.results[0].result.order == trigger.body.order and steps.both.results[1].result.order == trigger.body.order" }),
         ),
         (
             "http.request",
@@ -93,7 +96,12 @@ fn calling(target: &Target, called: &Value) -> Value {
             "Note",
             json!({ "message": "{{ steps.create.body.ok }}" }),
         ),
-    ])
+    ];
+    let mut document = document("webhook", &steps);
+    let both = steps.iter().position(|(kind, ..)| *kind == "loop");
+    let both = both.expect("it is among them");
+    put_into(&mut document, both, &("integration.call", "Call", call));
+    wire(&document)
 }
 
 /// Sets the first process up; returns who may do everything, and the webhook's path.

@@ -4,6 +4,7 @@
 //! one). Each test makes its own database.
 
 mod app;
+mod beside;
 mod call;
 mod client;
 mod component;

@@ -1,21 +1,30 @@
 //! The statement of the journal that starts the runs that others call.
 
-use domain::{IntegrationId, OrganizationId, RunId};
+use domain::{IntegrationId, OrganizationId, RunId, Timestamp};
 use engine::port::{Calling, Lease};
 use sqlx::postgres::PgConnection;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::statement::{Held, changed};
 use super::write::Row;
 use crate::live::{Changed, What};
-use crate::stored;
+use crate::{stored, timestamp};
 
-/// Calls to write, column by column.
+/// Runs that call, and their calls, column by column.
 #[derive(Default)]
 pub(super) struct Calls<'w> {
     runs: Vec<Uuid>,
     fences: Vec<i64>,
-    records: Vec<String>,
+    records: Vec<Option<String>>,
+    untils: Vec<Option<OffsetDateTime>>,
+    starts: Starts<'w>,
+}
+
+/// The calls that begin.
+#[derive(Default)]
+struct Starts<'w> {
+    runs: Vec<Uuid>,
     paths: Vec<&'w str>,
     waits: Vec<bool>,
     called: Vec<Uuid>,
@@ -24,7 +33,6 @@ pub(super) struct Calls<'w> {
     /// Arrays of ids, as Postgres writes them.
     callers: Vec<String>,
     payloads: Vec<&'w str>,
-    known: Vec<Option<Uuid>>,
 }
 
 impl<'w> Calls<'w> {
@@ -36,48 +44,45 @@ impl<'w> Calls<'w> {
         &mut self,
         lease: Lease,
         row: &Row<'w>,
-        calling: &'w Calling,
-        payload: &'w str,
+        starts: &'w [(Calling, String)],
+        until: Option<Timestamp>,
     ) {
-        let callee = &calling.callee;
-        let callers: Vec<String> = callee.callers.iter().map(ToString::to_string).collect();
-        let version = stored(callee.version);
         self.runs.push(lease.run.0);
         self.fences.push(lease.fence);
-        self.records.push(format!("[{}]", row.records.join(",")));
-        self.paths.push(&calling.path);
-        self.waits.push(calling.waits);
-        self.called.push(callee.integration.0);
-        self.hashes.push(&callee.hash.0);
-        self.versions
-            .push(version.expect("a version's number was read from the database"));
-        self.callers.push(format!("{{{}}}", callers.join(",")));
-        self.payloads.push(payload);
-        self.known.push(calling.known.map(|run| run.0));
+        self.records.push(row.json());
+        self.untils.push(until.map(timestamp::write));
+        for (calling, payload) in starts {
+            self.starts.push(lease.run, calling, payload);
+        }
     }
 
     /// Starts the called runs and leaves the calling ones waiting. Of a step in a round, one that
-    /// is under way, or that succeeded, is not started again but waited for.
+    /// is under way, or that succeeded, is not started again: what comes of that one counts.
     ///
-    /// The fence grows, so that what is written twice is refused the second time: the called run
-    /// may be over by then, and nobody would wake the calling one any more. Whoever ends a called
-    /// run has its place in the queue first and then looks for the calling one, so this locks them
-    /// in the same order: either that end comes later and finds this run waiting, or the place is
-    /// gone and this run does not wait.
+    /// The fence grows, so that what is written twice is refused the second time: a called run may
+    /// be over by then, and nobody would wake the calling one any more. No wake is lost between:
+    /// whoever ends a called run changes the calling one's place in the queue, either before this
+    /// has it, which then says so, or after, when the run waits. Only one that is not started here
+    /// and not waited for yet is looked at itself; whoever ends it has its place first and the
+    /// calling one's after, so this locks them in the same order.
     pub(super) async fn begin(&self, connection: &mut PgConnection) -> Result<Held, sqlx::Error> {
-        let ids = || -> Vec<Uuid> { self.runs.iter().map(|_| Uuid::now_v7()).collect() };
+        let starts = &self.starts;
+        let ids = || -> Vec<Uuid> { starts.runs.iter().map(|_| Uuid::now_v7()).collect() };
         let rows = sqlx::query!(
             r#"with write as (
-                   select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[],
-                        $5::boolean[], $6::uuid[], $7::text[], $8::integer[], $9::text[],
-                        $10::text[], $11::uuid[], $12::uuid[], $13::uuid[])
-                        as write (run_id, fence, records, path, waits, called_integration_id, hash,
-                            version_number, callers, payload, event_id, called_id, known_id)
+                   select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[])
+                        as write (run_id, fence, records, until)
+               ), start as materialized (
+                   select * from unnest($5::uuid[], $6::text[], $7::boolean[], $8::uuid[],
+                        $9::text[], $10::integer[], $11::text[], $12::text[], $13::uuid[],
+                        $14::uuid[])
+                        as start (run_id, path, waits, called_integration_id, hash,
+                            version_number, callers, payload, event_id, called_id)
                ), last as materialized (
-                   select write.run_id, latest.run_id as last_id, state, call_number
-                   from write cross join lateral (
+                   select start.called_id, latest.run_id as last_id, state, call_number
+                   from start cross join lateral (
                        select run_id, state, call_number from run
-                       where caller_id = write.run_id and caller_path = write.path
+                       where caller_id = start.run_id and caller_path = start.path
                        order by call_number desc limit 1
                    ) as latest
                ), there as materialized (
@@ -85,28 +90,33 @@ impl<'w> Calls<'w> {
                    join run_queue on run_queue.run_id = last_id
                    order by run_queue.run_id
                    for update of run_queue
-               ), held as (
-                   select write.*, run.organization_id, run.integration_id, last_id,
-                        coalesce(last.call_number, 0) as last_number,
-                        last_id is not null and (last_id = known_id or last.state
-                            not in ('failed', 'in_doubt', 'quarantined', 'canceled')) as is_known,
-                        there.run_id is not null as is_under_way
+               ), held as materialized (
+                   select write.*, has_returned, run.organization_id, run.integration_id
                    from write
-                   left join last on last.run_id = write.run_id
-                   left join there on there.run_id = last_id
                    join run_queue on run_queue.run_id = write.run_id
                         and run_queue.fence = write.fence
                    join run on run.run_id = write.run_id
                    where (select count(*) from there) >= 0
                    order by write.run_id
                    for update of run_queue
+               ), begins as materialized (
+                   select start.*, held.organization_id, last_id,
+                        coalesce(last.call_number, 0) as last_number,
+                        last_id is not null and last.state
+                            not in ('failed', 'in_doubt', 'quarantined', 'canceled') as is_known,
+                        there.run_id is not null as is_under_way
+                   from start
+                   join held using (run_id)
+                   left join last using (called_id)
+                   left join there on there.run_id = last_id
                ), appended as (
                    insert into run_record (run_id, organization_id, records)
                    select run_id, organization_id, records from held
+                   where records is not null
                ), kept as (
                    insert into event (event_id, organization_id, integration_id, kind, payload)
                    select event_id, organization_id, called_integration_id, 'call', payload::json
-                   from held where not is_known
+                   from begins where not is_known
                ), started as (
                    insert into run (run_id, organization_id, integration_id, event_id, hash,
                         is_test, version_number, state, caller_id, caller_path, call_number,
@@ -114,19 +124,20 @@ impl<'w> Calls<'w> {
                    select called_id, organization_id, called_integration_id, event_id, hash,
                         false, version_number, 'queued', run_id, path, last_number + 1,
                         callers::uuid[], waits
-                   from held where not is_known
+                   from begins where not is_known
                ), queued as (
                    insert into run_queue (run_id, line_id)
-                   select called_id, called_integration_id from held where not is_known
+                   select called_id, called_integration_id from begins where not is_known
                ), awaited as (
                    update run set caller_waits = true
-                   from held where run.run_id = last_id and is_known and waits
+                   from begins where run.run_id = last_id and is_known and waits
                         and not caller_waits
                ), moved as (
                    update run_queue
-                   set awaits = case when is_known then last_id else called_id end,
-                        due_at = case when waits and (not is_known or is_under_way)
-                            then 'infinity' else now() end,
+                   set due_at = case when held.has_returned or exists (
+                            select from begins where begins.run_id = held.run_id
+                                and (not waits or (is_known and not is_under_way))
+                        ) then now() else coalesce(until, 'infinity') end,
                         fence = run_queue.fence + 1, takeovers = 0, lease_until = null,
                         worker = null
                    from held where run_queue.run_id = held.run_id
@@ -134,33 +145,35 @@ impl<'w> Calls<'w> {
                    update run set state = 'waiting', error = null, finished_at = null
                    from held where run.run_id = held.run_id
                )
-               select run_id as "run_id!", fence as "fence!",
-                    organization_id as "organization_id!", integration_id as "integration_id!",
-                    called_id as "called_id!",
-                    called_integration_id as "called_integration_id!", is_known as "is_known!"
-               from held"#,
+               select held.run_id as "run_id!", fence as "fence!",
+                    held.organization_id as "organization_id!",
+                    integration_id as "integration_id!", called_id as "called_id?",
+                    called_integration_id as "called_integration_id?"
+               from held
+               left join begins on begins.run_id = held.run_id and not is_known"#,
             &self.runs,
             &self.fences,
-            &self.records,
-            &self.paths as &[&str],
-            &self.waits,
-            &self.called,
-            &self.hashes as &[&str],
-            &self.versions,
-            &self.callers,
-            &self.payloads as &[&str],
+            &self.records as &[Option<String>],
+            &self.untils as &[Option<OffsetDateTime>],
+            &starts.runs,
+            &starts.paths as &[&str],
+            &starts.waits,
+            &starts.called,
+            &starts.hashes as &[&str],
+            &starts.versions,
+            &starts.callers,
+            &starts.payloads as &[&str],
             &ids(),
             &ids(),
-            &self.known as &[Option<Uuid>],
         )
         .fetch_all(connection)
         .await?;
-        let started = rows.iter().filter(|row| !row.is_known).map(|row| Changed {
-            organization: OrganizationId(row.organization_id),
-            what: What::Run(
-                RunId(row.called_id),
-                IntegrationId(row.called_integration_id),
-            ),
+        let started = rows.iter().filter_map(|row| {
+            let (called, integration) = row.called_id.zip(row.called_integration_id)?;
+            Some(Changed {
+                organization: OrganizationId(row.organization_id),
+                what: What::Run(RunId(called), IntegrationId(integration)),
+            })
         });
         let started = started.collect();
         let wakes = !rows.is_empty();
@@ -177,5 +190,22 @@ impl<'w> Calls<'w> {
             wakes,
             ..Held::default()
         })
+    }
+}
+
+impl<'w> Starts<'w> {
+    fn push(&mut self, run: RunId, calling: &'w Calling, payload: &'w str) {
+        let callee = &calling.callee;
+        let callers: Vec<String> = callee.callers.iter().map(ToString::to_string).collect();
+        let version = stored(callee.version);
+        self.runs.push(run.0);
+        self.paths.push(&calling.path);
+        self.waits.push(calling.waits);
+        self.called.push(callee.integration.0);
+        self.hashes.push(&callee.hash.0);
+        self.versions
+            .push(version.expect("a version's number was read from the database"));
+        self.callers.push(format!("{{{}}}", callers.join(",")));
+        self.payloads.push(payload);
     }
 }

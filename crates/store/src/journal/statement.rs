@@ -60,9 +60,7 @@ impl<'w> Columns<'w> {
     pub(super) fn push(&mut self, lease: Lease, row: &Row<'w>) {
         self.runs.push(lease.run.0);
         self.fences.push(lease.fence);
-        let some = !row.records.is_empty();
-        self.records
-            .push(some.then(|| format!("[{}]", row.records.join(","))));
+        self.records.push(row.json());
         let (ending, until) = match row.then {
             Then::GoOn | Then::Call(..) => (None, None),
             Then::Wait(until) => (None, Some(timestamp::write(*until))),
@@ -77,8 +75,8 @@ impl<'w> Columns<'w> {
     }
 
     /// Writes rows that end their runs. Most runs have no other write, so this is the shortest way:
-    /// their places in the queue are not locked first, but deleted at once. Runs that wait for them
-    /// go on.
+    /// their places in the queue are not locked first, but deleted at once. Runs that called them,
+    /// and wait, go on.
     ///
     /// An integration whose runs begin to end badly is failing from then on, until one succeeds;
     /// of runs that end together the bad ones count as the last. Whoever finds the row of another
@@ -108,13 +106,9 @@ impl<'w> Columns<'w> {
                             then extract(epoch from now() - created_at) * 1000 end as latency_ms,
                         case when caller_waits then caller_id end as waiting_id
                ), woken as (
-                   -- What the calling run waits for is looked at when its row is had: it may begin
-                   -- to wait at this moment.
-                   update run_queue
-                   set due_at = case when awaits = told.run_id and due_at = 'infinity'
-                        then now() else due_at end
-                   from told where run_queue.run_id = waiting_id
-                   returning run_queue.run_id
+                   -- Not called when nobody waits, as for most.
+                   select wake_callers(array_agg(waiting_id)) as runs from told
+                   where waiting_id is not null having count(*) > 0
                ), appended as (
                    insert into run_record (run_id, organization_id, records)
                    select run_id, organization_id, records from told
@@ -187,8 +181,8 @@ impl<'w> Columns<'w> {
                     organization_id as "organization_id!", integration_id as "integration_id!",
                     is_test as "is_test!", state as "state!",
                     latency_ms::bigint as "latency_ms?",
-                    exists (select from given_back) or exists (select from woken) as "wakes!"
-               from told"#,
+                    exists (select from given_back) or woken.runs > 0 as "wakes!"
+               from told cross join (select coalesce(sum(runs), 0) as runs from woken) as woken"#,
             &self.runs,
             &self.fences,
             &self.records as &[Option<String>],
@@ -249,8 +243,7 @@ impl<'w> Columns<'w> {
                    update run_queue
                    set due_at = coalesce(until, due_at), takeovers = 0,
                         lease_until = case when until is null then lease_until end,
-                        worker = case when until is null then worker end,
-                        awaits = case when until is null then awaits end
+                        worker = case when until is null then worker end
                    from held where run_queue.run_id = held.run_id
                         and (until is not null or held.takeovers > 0)
                ), told as (

@@ -135,6 +135,14 @@ pub(super) struct Row<'w> {
     pub(super) then: &'w Then,
 }
 
+impl Row<'_> {
+    /// Returns what it did as a JSON array; `None` for nothing.
+    pub(super) fn json(&self) -> Option<String> {
+        let some = !self.records.is_empty();
+        some.then(|| format!("[{}]", self.records.join(",")))
+    }
+}
+
 async fn once(writes: &[Write], connection: &mut PgConnection) -> Result<Held, sqlx::Error> {
     let mut rows: HashMap<Lease, Row<'_>> = HashMap::new();
     for write in writes {
@@ -158,13 +166,17 @@ async fn once(writes: &[Write], connection: &mut PgConnection) -> Result<Held, s
         .into_iter()
         .map(|(run, fence)| Lease { run, fence })
         .collect();
+    let mut rows: Vec<(Lease, Row<'_>)> = rows.into_iter().collect();
+    rows.retain(|(lease, _)| current.contains(lease));
+    // Whoever else writes or ends several of them has them in the same order.
+    rows.sort_unstable_by_key(|(lease, _)| lease.run);
     let (mut ends, mut others) = (Columns::default(), Columns::default());
     let mut calls = Calls::default();
-    for (lease, row) in rows.iter().filter(|(lease, _)| current.contains(lease)) {
+    for (lease, row) in &rows {
         match row.then {
             Then::End(..) => ends.push(*lease, row),
             Then::GoOn | Then::Wait(_) => others.push(*lease, row),
-            Then::Call(calling, payload) => calls.push(*lease, row, calling, payload),
+            Then::Call(starts, until) => calls.push(*lease, row, starts, *until),
         }
     }
     match (ends.is_empty(), others.is_empty(), calls.is_empty()) {

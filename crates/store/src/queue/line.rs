@@ -200,15 +200,15 @@ impl Store {
                ), claimed as (
                    update run_queue set worker = $1,
                         lease_until = now() + make_interval(secs => $3),
-                        fence = fence + 1,
+                        fence = fence + 1, has_returned = false,
                         takeovers = takeovers + is_takeover::integer
                    from claiming where run_queue.run_id = claiming.run_id
-                   returning run_queue.run_id, fence, takeovers, awaits
+                   returning run_queue.run_id, fence, takeovers
                ), begun as (
                    update run set state = 'running', started_at = coalesce(started_at, now())
                    from claimed where run.run_id = claimed.run_id
-                   returning run.run_id, fence, takeovers, awaits, run.organization_id,
-                        integration_id, event_id, hash, created_at, resumed_at, is_test, scope
+                   returning run.run_id, fence, takeovers, run.organization_id, integration_id,
+                        event_id, hash, created_at, resumed_at, is_test, scope
                ), placed as (
                    insert into throttle_place (run_id, integration_id, organization_id)
                    select run_id, integration_id, organization_id
@@ -217,7 +217,7 @@ impl Store {
                    on conflict do nothing
                )
                select run_id, fence, takeovers, begun.organization_id, begun.integration_id, hash,
-                    begun.created_at, resumed_at, is_test, scope, payload, network, awaits
+                    begun.created_at, resumed_at, is_test, scope, payload, network
                from begun join event using (event_id)
                join organization on organization.organization_id = begun.organization_id"#,
             worker.0,

@@ -24,7 +24,7 @@ struct Ending {
 
 impl Store {
     /// Ends a run that is not over. A step that is under way may still reach its target; nothing
-    /// is recorded of it. A called run that it waits for is canceled with it, and one that waits
+    /// is recorded of it. The called runs that it waits for are canceled with it, and one that waits
     /// for it goes on.
     ///
     /// # Errors
@@ -40,12 +40,11 @@ impl Store {
         .await?
         .ok_or(Error::NotFound)?;
         policy::allow(role, if is_test { Act::Test } else { Act::Operate })?;
-        let below = awaited(&mut tx, id).await?;
         let mut ended = Vec::new();
         // The innermost first, as whoever ends a called run does: it has that run's place in the
-        // queue, and then looks for the one that waits for it.
-        for called in below.iter().rev() {
-            ended.extend(end(&mut tx, me, *called).await?);
+        // queue, and then that of the one that waits for it.
+        for called in awaited(&mut tx, id).await? {
+            ended.extend(end(&mut tx, me, called).await?);
         }
         let Some(ending) = end(&mut tx, me, id).await? else {
             let before = sqlx::query_scalar!(
@@ -63,25 +62,25 @@ impl Store {
             drop(tx);
             return Box::pin(self.cancel_run(me, id)).await;
         };
-        if ending.1.is_some_and(|awaits| !below.contains(&awaits)) {
-            // It began to wait for another run meanwhile.
+        ended.push(ending);
+        if is_awaiting(&mut tx, &ended).await? {
+            // One of them called another run meanwhile.
             drop(tx);
             return Box::pin(self.cancel_run(me, id)).await;
         }
-        ended.push(ending);
-        for (ending, _) in &ended {
+        for ending in &ended {
             self.live().notify_canceled(&mut tx, ending.id).await?;
         }
-        if ended.iter().any(|(ending, _)| ending.wakes) {
+        if ended.iter().any(|ending| ending.wakes) {
             self.live().notify_workers(&mut tx).await?;
         }
-        let changed = ended.iter().map(|(ending, _)| Changed {
+        let changed = ended.iter().map(|ending| Changed {
             organization: me.organization,
             what: What::Run(ending.id, ending.integration),
         });
         let changed = changed.collect();
         self.commit(tx, changed).await?;
-        for (ending, _) in &ended {
+        for ending in &ended {
             self.live().tell_canceled(ending.id);
             if !ending.is_test {
                 self.inner.counters.ended(&[Ended {
@@ -95,44 +94,69 @@ impl Store {
     }
 }
 
-/// Returns the called run that a run waits for, the one that that one waits for, and so on.
+/// Returns the called runs that a run waits for, and those that they wait for, and so on: the
+/// innermost first, all of them locked before any of their callers is, which whoever ends one of
+/// them wants next.
 async fn awaited(tx: &mut Tx, id: RunId) -> Result<Vec<RunId>> {
     let called = sqlx::query_scalar!(
-        r#"with recursive chain as (
-               select awaits, 1 as depth from run_queue
-               where run_id = $1 and due_at = 'infinity' and awaits is not null
+        r#"with recursive below as (
+               select $1::uuid as run_id, 0 as depth
                union all
-               select run_queue.awaits, depth + 1
-               from chain join run_queue on run_queue.run_id = chain.awaits
-               where depth <= $2 and due_at = 'infinity' and run_queue.awaits is not null
+               select run.run_id, depth + 1
+               from below
+               join run on run.caller_id = below.run_id and caller_waits
+               join run_queue on run_queue.run_id = run.run_id
+               where depth <= $2
            )
-           select awaits as "awaits!" from chain order by depth"#,
+           select run_id as "run_id!" from below where depth > 0 order by depth desc, run_id"#,
         id.0,
         i32::try_from(CALL_DEPTH).unwrap_or(i32::MAX),
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(called.into_iter().map(RunId).collect())
+    let locked = sqlx::query_scalar!(
+        "select run_queue.run_id
+         from unnest($1::uuid[]) with ordinality as called (run_id, place)
+         join run_queue on run_queue.run_id = called.run_id
+         order by place
+         for update of run_queue",
+        &called,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(locked.into_iter().map(RunId).collect())
 }
 
-/// Ends a run that is in the queue; returns it, and the called run that it waited for. `None` when
-/// it is not there.
-async fn end(tx: &mut Tx, me: &Me, id: RunId) -> Result<Option<(Ending, Option<RunId>)>> {
-    // The queue first, as the journal does: whoever holds that row decides how the run ends.
-    let left = sqlx::query!(
-        r#"delete from run_queue where run_id = $1
-           returning case when due_at = 'infinity' then awaits end as "awaits""#,
-        id.0
+/// Returns whether one of these runs waits for another that is not over.
+async fn is_awaiting(tx: &mut Tx, ended: &[Ending]) -> Result<bool> {
+    let ids: Vec<_> = ended.iter().map(|ending| ending.id.0).collect();
+    let is_awaiting = sqlx::query_scalar!(
+        r#"select exists (
+               select from run join run_queue using (run_id)
+               where caller_id = any($1) and caller_waits
+           ) as "is_awaiting!""#,
+        &ids,
     )
-    .fetch_optional(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    let Some(left) = left else { return Ok(None) };
+    Ok(is_awaiting)
+}
+
+/// Ends a run that is in the queue. `None` when it is not there.
+async fn end(tx: &mut Tx, me: &Me, id: RunId) -> Result<Option<Ending>> {
+    // The queue first, as the journal does: whoever holds that row decides how the run ends.
+    let left = sqlx::query!("delete from run_queue where run_id = $1", id.0)
+        .execute(&mut **tx)
+        .await?;
+    if left.rows_affected() == 0 {
+        return Ok(None);
+    }
     let places = sqlx::query!("delete from throttle_place where run_id = $1", id.0)
         .execute(&mut **tx)
         .await?;
     let before = sqlx::query!(
-        "select state, is_test, integration_id, caller_id from run
-         where organization_id = $1 and run_id = $2 for update",
+        "select state, is_test, integration_id, case when caller_waits then caller_id end as waiting
+         from run where organization_id = $1 and run_id = $2 for update",
         me.organization.0,
         id.0,
     )
@@ -146,21 +170,20 @@ async fn end(tx: &mut Tx, me: &Me, id: RunId) -> Result<Option<(Ending, Option<R
     )
     .execute(&mut **tx)
     .await?;
-    let woken = sqlx::query!(
-        "update run_queue set due_at = now()
-         where run_id = $1 and awaits = $2 and due_at = 'infinity'",
-        before.caller_id,
-        id.0,
-    )
-    .execute(&mut **tx)
-    .await?;
+    let woken = match before.waiting {
+        Some(caller) => sqlx::query_scalar!("select wake_callers(array[$1::uuid])", caller)
+            .fetch_one(&mut **tx)
+            .await?
+            .unwrap_or_default(),
+        None => 0,
+    };
     let detail = json!({ "was": before.state });
     audit::note(tx, me, "run.cancel", id.0, detail).await?;
     let ending = Ending {
         id,
         integration: IntegrationId(before.integration_id),
         is_test: before.is_test,
-        wakes: places.rows_affected() + woken.rows_affected() > 0,
+        wakes: places.rows_affected() > 0 || woken > 0,
     };
-    Ok(Some((ending, left.awaits.map(RunId))))
+    Ok(Some(ending))
 }

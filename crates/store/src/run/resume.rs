@@ -1,9 +1,9 @@
 //! Resuming runs that ended early: from the step at which they did, with all that is recorded.
 
 use domain::account::Me;
-use domain::call::{self, UNDER_WAY};
+use domain::call::{self, is_under_way};
 use domain::policy::Act;
-use domain::run::{ResumeOn, Resumed, RunState, StepRecord, StepState, ended_at};
+use domain::run::{ResumeOn, Resumed, RunState, StepRecord, ended_at};
 use domain::{IntegrationId, RunId};
 use serde_json::{Value, json};
 
@@ -160,8 +160,8 @@ async fn live_version(tx: &mut Tx, me: &Me, integration: IntegrationId) -> Resul
     Ok(live.ok_or(Refusal::NotPublished)?)
 }
 
-/// Queues a run whose row is locked. It wants a worker with a fence above all that it had. A run
-/// that it called and waited for is resumed with it; returns those, with their integrations.
+/// Queues a run whose row is locked. It wants a worker with a fence above all that it had. Runs
+/// that it called and waited for are resumed with it; returns those, with their integrations.
 async fn resume(
     tx: &mut Tx,
     me: &Me,
@@ -187,13 +187,15 @@ async fn resume(
     };
     let now = timestamp::read(row.now);
     let ended = ended_at(&records, &document::read(row.body)?);
-    let waiting = records.iter().filter(|record| {
-        record.state == StepState::Waiting && record.output.get(UNDER_WAY).is_some()
-    });
+    let waiting = records.iter().filter(|record| is_under_way(record));
     let called = called(tx, me, id, ended.iter().copied().chain(waiting)).await?;
-    let again = ended.into_iter().map(|record| match &called {
-        Some(called) if called.path == record.path.to_string() => call::again(record, now),
-        _ => record.again(now),
+    let again = ended.into_iter().map(|record| {
+        let path = record.path.to_string();
+        if called.iter().any(|called| called.path == path) {
+            call::again(record, now)
+        } else {
+            record.again(now)
+        }
     });
     let again: Vec<StepRecord> = again.collect();
     if !again.is_empty() {
@@ -223,24 +225,23 @@ async fn resume(
         .execute(&mut **tx)
         .await?;
     sqlx::query!(
-        "insert into run_queue (run_id, line_id, fence, awaits)
-         select run_id, integration_id, nextval('run_resume_seq') << 20, $2
+        "insert into run_queue (run_id, line_id, fence)
+         select run_id, integration_id, nextval('run_resume_seq') << 20
          from run where run_id = $1",
         id.0,
-        called.as_ref().map(|called| called.run.0),
     )
     .execute(&mut **tx)
     .await?;
-    let Some(called) = called else {
-        return Ok(Vec::new());
-    };
-    let target = match on {
-        ResumeOn::Ran => None,
-        // What is not published any more goes on as it was.
-        ResumeOn::Live => live_version(tx, me, called.integration).await.ok(),
-    };
-    let mut resumed = vec![(called.run, called.integration)];
-    resumed.extend(Box::pin(resume(tx, me, called.run, on, target.as_ref())).await?);
+    let mut resumed = Vec::new();
+    for called in called {
+        let target = match on {
+            ResumeOn::Ran => None,
+            // What is not published any more goes on as it was.
+            ResumeOn::Live => live_version(tx, me, called.integration).await.ok(),
+        };
+        resumed.push((called.run, called.integration));
+        resumed.extend(Box::pin(resume(tx, me, called.run, on, target.as_ref())).await?);
+    }
     Ok(resumed)
 }
 
@@ -251,40 +252,67 @@ struct Unsuccessful {
     path: String,
 }
 
-/// Returns the last run that one of these steps called, if it is over and did not succeed.
+/// Returns the last run that each of these steps called, where that is over and did not succeed.
+/// None of those that are under way is over before the end of the transaction: whoever ends one
+/// finds its caller in the queue, or the caller finds its end.
 async fn called(
     tx: &mut Tx,
     me: &Me,
     id: RunId,
     steps: impl Iterator<Item = &StepRecord>,
-) -> Result<Option<Unsuccessful>> {
+) -> Result<Vec<Unsuccessful>> {
     let paths: Vec<String> = steps.map(|record| record.path.to_string()).collect();
     if paths.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
+    let last = sqlx::query_scalar!(
+        r#"select called.run_id from unnest($1::text[]) as step (path)
+           cross join lateral (
+               select run_id from run
+               where caller_id = $2 and caller_path = path
+               order by call_number desc limit 1
+           ) as called"#,
+        &paths,
+        id.0,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    if last.is_empty() {
+        return Ok(Vec::new());
+    }
+    let under_way = sqlx::query_scalar!(
+        "select run_id from run_queue where run_id = any($1) order by run_id for update",
+        &last,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    // A step that did not wait may do so in the version that is executed now.
+    sqlx::query!(
+        "update run set caller_waits = true where run_id = any($1) and not caller_waits",
+        &under_way,
+    )
+    .execute(&mut **tx)
+    .await?;
     let states: Vec<String> = RunState::ALL
         .into_iter()
         .filter(|state| state.can_resume())
         .map(|state| state.key().to_owned())
         .collect();
-    let row = sqlx::query!(
+    let rows = sqlx::query!(
         r#"select run_id, integration_id, caller_path as "caller_path!" from run
-           where organization_id = $1 and caller_waits and state = any($4) and run_id = (
-               select run_id from run
-               where caller_id = $2 and caller_path = any($3)
-               order by run_id desc limit 1
-           )
+           where organization_id = $1 and run_id = any($2) and caller_waits and state = any($3)
+           order by run_id
            for update"#,
         me.organization.0,
-        id.0,
-        &paths,
+        &last,
         &states,
     )
-    .fetch_optional(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(row.map(|row| Unsuccessful {
+    let unsuccessful = rows.into_iter().map(|row| Unsuccessful {
         run: RunId(row.run_id),
         integration: IntegrationId(row.integration_id),
         path: row.caller_path,
-    }))
+    });
+    Ok(unsuccessful.collect())
 }

@@ -65,6 +65,9 @@ async fn fill(world: &World) {
     fill_throttle(world).await;
     fill_poll(world).await;
     fill_hosts(world).await;
+    let called = world.publish(clean("call")).await;
+    let (calling, _) = crate::calling::calling(called);
+    world.publish(calling).await;
     let worker = store::WorkerId::random();
     let incoming = Incoming {
         route,

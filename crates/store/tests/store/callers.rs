@@ -65,3 +65,40 @@ async fn whoever_calls_is_listed_live_first_and_whoever_mentions_is_not(
     assert_not_found(store.callers(&world.outsider().await, called).await);
     world.end().await;
 }
+
+#[sqlx::test]
+async fn what_calls_no_more_is_listed_no_more_as_soon_as_that_is_saved_or_live(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let [one, other] = [
+        world.publish(clean("call")).await,
+        world.publish(clean("call")).await,
+    ];
+    let read = async |called: IntegrationId| -> Vec<bool> {
+        let listed = store.callers(admin, called).await.expect("it is there");
+        listed.iter().map(|caller| caller.draft.is_some()).collect()
+    };
+    let [calls, _] = naming(one);
+    let step = calls.flow[0];
+    let caller = world.publish(calls).await;
+    let draft = store.start_draft(admin, caller, "Next").await;
+    let draft = draft.expect("an Admin may");
+    assert_eq!(read(one).await, [false, true], "a draft calls as it begins");
+    let choose = |called: IntegrationId| Edit::SetField {
+        step,
+        field: "integration".to_owned(),
+        value: Some(json!(called.to_string())),
+    };
+    let saved = store.save_draft(admin, draft, save_of(1, vec![choose(other)]));
+    saved.await.expect("it fits");
+    assert_eq!(
+        (read(one).await, read(other).await),
+        (vec![false], vec![true])
+    );
+    world.publish_draft(draft, 2).await;
+    assert_eq!((read(one).await, read(other).await), (vec![], vec![false]));
+    world.end().await;
+}

@@ -17,15 +17,15 @@ use crate::journal::record;
 use crate::world::{World, clean, log_step};
 
 /// An integration that calls another one, with the step that does.
-struct Stage {
-    world: World,
-    caller: IntegrationId,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) caller: IntegrationId,
     step: StepId,
-    called: IntegrationId,
+    pub(crate) called: IntegrationId,
 }
 
 impl Stage {
-    async fn new(options: PgConnectOptions) -> Self {
+    pub(crate) async fn new(options: PgConnectOptions) -> Self {
         let world = World::new(options).await;
         let called = world.publish(clean(TRIGGER)).await;
         let (document, step) = calling(called);
@@ -39,7 +39,12 @@ impl Stage {
     }
 
     /// Accepts an event and claims its run.
-    async fn start(&self) -> ClaimedRun {
+    pub(crate) async fn start(&self) -> ClaimedRun {
+        self.accept().await;
+        one(&self.world.store).await
+    }
+
+    pub(crate) async fn accept(&self) {
         let incoming = Incoming {
             route: self.world.route(self.caller).await,
             payload: json!({}).into(),
@@ -51,21 +56,38 @@ impl Stage {
             .accept(incoming)
             .await
             .expect("there is room");
-        one(&self.world.store).await
     }
 
     async fn call(&self, lease: Lease, waits: bool) -> Outcome {
+        self.calls(lease, waits, &[None]).await
+    }
+
+    /// Calls in each of these rounds of a loop, or outside of any.
+    pub(crate) async fn calls(&self, lease: Lease, waits: bool, rounds: &[Option<u32>]) -> Outcome {
         let store = &self.world.store;
-        let callee = store.callee(lease.run, self.called, waits).await;
+        let found = store.callee(lease.run, self.called, waits).await;
+        let callee = found.expect("it can be called");
+        let starts = rounds.iter().map(|round| Calling {
+            path: self.path_in(*round).to_string(),
+            callee: callee.clone(),
+            payload: json!({"body": {"n": 7}}),
+            waits,
+        });
+        let records = rounds.iter().map(|round| StepRecord {
+            path: self.path_in(*round),
+            ..self.record(StepState::Waiting, json!({"calls": "Orders"}))
+        });
         Outcome::Calling {
-            calling: Box::new(Calling {
-                path: self.path().to_string(),
-                callee: callee.expect("it can be called"),
-                payload: json!({"body": {"n": 7}}),
-                waits,
-                known: None,
-            }),
-            records: vec![self.record(StepState::Waiting, json!({"calls": "Orders"}))],
+            starts: starts.collect(),
+            until: None,
+            records: records.collect(),
+        }
+    }
+
+    pub(crate) fn path_in(&self, round: Option<u32>) -> StepPath {
+        StepPath {
+            rounds: round.into_iter().collect(),
+            ..self.path()
         }
     }
 
@@ -76,7 +98,7 @@ impl Stage {
         }
     }
 
-    fn record(&self, state: StepState, output: Value) -> StepRecord {
+    pub(crate) fn record(&self, state: StepState, output: Value) -> StepRecord {
         StepRecord {
             path: self.path(),
             state,
@@ -85,18 +107,18 @@ impl Stage {
         }
     }
 
-    async fn finish(&self, lease: Lease, outcome: Outcome) -> Result<(), Lost> {
+    pub(crate) async fn finish(&self, lease: Lease, outcome: Outcome) -> Result<(), Lost> {
         self.world.store.journal().finish(lease, outcome).await
     }
 
-    async fn read(&self, run: RunId) -> RunDetail {
+    pub(crate) async fn read(&self, run: RunId) -> RunDetail {
         let read = self.world.store.run(&self.world.admin, run).await;
         read.expect("it is there")
     }
 }
 
 /// Returns a document whose only step calls an integration.
-fn calling(called: IntegrationId) -> (Document, StepId) {
+pub(crate) fn calling(called: IntegrationId) -> (Document, StepId) {
     let mut document = Document::new("webhook");
     let mut step = log_step("Call it", "call_it");
     step.kind = STEP.to_owned();
@@ -109,18 +131,18 @@ fn calling(called: IntegrationId) -> (Document, StepId) {
     (document, id)
 }
 
-async fn claim(store: &Store) -> Vec<ClaimedRun> {
+pub(crate) async fn claim(store: &Store) -> Vec<ClaimedRun> {
     let claimed = store.claim(WorkerId::random(), 50).await;
     claimed.expect("it answers")
 }
 
-async fn one(store: &Store) -> ClaimedRun {
+pub(crate) async fn one(store: &Store) -> ClaimedRun {
     let mut claimed = claim(store).await;
     assert_eq!(claimed.len(), 1, "{claimed:?}");
     claimed.pop().expect("there is one")
 }
 
-fn ended(state: RunState, error: Option<&str>) -> Outcome {
+pub(crate) fn ended(state: RunState, error: Option<&str>) -> Outcome {
     Outcome::Finished {
         state,
         error: error.map(str::to_owned),
@@ -128,7 +150,16 @@ fn ended(state: RunState, error: Option<&str>) -> Outcome {
     }
 }
 
-fn answered() -> Outcome {
+/// A wait for what is under way.
+pub(crate) fn waiting() -> Outcome {
+    Outcome::Calling {
+        starts: Vec::new(),
+        until: None,
+        records: Vec::new(),
+    }
+}
+
+pub(crate) fn answered() -> Outcome {
     Outcome::Answered {
         result: json!({"result": {"total": 12}}),
         records: Vec::new(),
@@ -160,9 +191,11 @@ async fn the_called_run_starts_with_the_wait_and_its_end_wakes_the_caller_with_t
     assert_eq!(stage.finish(called.lease, answered()).await, Ok(()));
     let woken = one(&stage.world.store).await;
     assert_eq!(woken.lease.run, caller.lease.run);
-    let returned = woken.returned.expect("the call returned");
+    let [returned] = woken.returned.as_slice() else {
+        panic!("the call returned: {woken:?}")
+    };
     assert_eq!(
-        (returned.run, returned.state, returned.path),
+        (returned.run, returned.state, returned.path.clone()),
         (
             called.lease.run,
             RunState::Succeeded,
@@ -242,11 +275,11 @@ async fn callers_and_called_runs_of_one_batch_all_come_to_their_end(
         let goes_on = claimed.into_iter().map(|run| {
             let stage = Arc::clone(&stage);
             async move {
-                let is_end = run.integration == stage.called || run.returned.is_some();
-                let outcome = match (&run.returned, run.integration == stage.called) {
+                let is_end = run.integration == stage.called || !run.returned.is_empty();
+                let outcome = match (run.returned.is_empty(), run.integration == stage.called) {
                     (_, true) => answered(),
-                    (Some(_), _) => ended(RunState::Succeeded, None),
-                    (None, _) => stage.call(run.lease, true).await,
+                    (false, _) => ended(RunState::Succeeded, None),
+                    (true, _) => stage.call(run.lease, true).await,
                 };
                 assert_eq!(stage.finish(run.lease, outcome).await, Ok(()));
                 usize::from(is_end)
@@ -270,7 +303,7 @@ async fn a_call_that_does_not_wait_goes_on_at_once(_: PgPoolOptions, options: Pg
     let (callers, called): (Vec<_>, Vec<_>) = claimed
         .into_iter()
         .partition(|run| run.integration == stage.caller);
-    let returned = callers[0].returned.as_ref().expect("it is told");
+    let returned = callers[0].returned.first().expect("it is told");
     assert_eq!(returned.run, called[0].lease.run);
     // Its end touches nobody: the caller keeps what it has.
     assert_eq!(stage.finish(called[0].lease, answered()).await, Ok(()));
@@ -352,10 +385,10 @@ async fn calls_are_so_many_levels_deep_and_no_deeper(_: PgPoolOptions, options: 
             callee,
             payload: json!({}),
             waits: true,
-            known: None,
         };
         let outcome = Outcome::Calling {
-            calling: Box::new(calling),
+            starts: vec![calling],
+            until: None,
             records: vec![stage.record(StepState::Waiting, json!({"calls": "Orders"}))],
         };
         assert_eq!(stage.finish(run.lease, outcome).await, Ok(()));
@@ -397,7 +430,8 @@ async fn a_canceled_run_takes_what_it_waits_for_with_it_and_a_canceled_call_wake
             );
             assert_eq!(claim(store).await, []);
         } else {
-            let returned = one(store).await.returned.expect("it is told");
+            let woken = one(store).await;
+            let returned = woken.returned.first().expect("it is told");
             assert_eq!(
                 (returned.run, returned.state),
                 (called.lease.run, RunState::Canceled)
@@ -446,25 +480,22 @@ async fn a_resumed_caller_goes_on_with_the_run_that_it_called(
         assert_eq!(claimed.len(), 2, "both go on");
         let by_id = |id: RunId| claimed.iter().find(|run| run.lease.run == id);
         let caller = by_id(caller.lease.run).expect("the caller");
-        let returned = caller.returned.as_ref().expect("it knows what it called");
+        let returned = caller.returned.first().expect("it knows what it called");
         assert_eq!(
             (returned.run, returned.state),
             (called.run, RunState::Running)
         );
         assert_eq!(caller.history[0].state, StepState::Waiting);
         // It waits for that very run, also when it ends while the wait is being written.
-        let mut call = stage.call(caller.lease, true).await;
-        if let Outcome::Calling { calling, .. } = &mut call {
-            calling.known = Some(called.run);
-        }
+        let wait = waiting();
         let again = by_id(called.run).expect("the called run").lease;
         let written = futures::join!(
-            stage.finish(caller.lease, call),
+            stage.finish(caller.lease, wait),
             stage.finish(again, answered())
         );
         assert_eq!(written, (Ok(()), Ok(())));
         let woken = one(store).await;
-        let returned = woken.returned.expect("it is told");
+        let returned = woken.returned.first().expect("it is told");
         assert_eq!(
             (returned.run, returned.state),
             (called.run, RunState::Succeeded)

@@ -3,6 +3,7 @@
 
 mod account;
 mod alert;
+mod beside;
 mod border;
 mod callers;
 mod calling;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use domain::run::{ResumeOn, RunState};
 use domain::{RunId, Timestamp};
 use engine::Outcome;
-use engine::port::{Journal, Lease, Lost};
+use engine::port::{Callee, Calling, Journal, Lease, Lost};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use store::{Error, HookRoute, Incoming, Refusal, WorkerId};
@@ -36,10 +36,15 @@ struct Run {
     kept: Kept,
     state: RunState,
     worker: Option<usize>,
+    /// The run that called it and waits.
+    caller: Option<RunId>,
 }
 
-/// A run as the database has it: id, state, fence, takeovers, and how far off its time and the end
-/// of its lease are, in milliseconds.
+/// When a run is due that waits for nothing but others.
+const NEVER: i64 = i64::MAX;
+
+/// A run as the database has it: id, state, fence, takeovers, how far off its time and the end of
+/// its lease are, in milliseconds, and whether a run that it called is over.
 type Row = (
     Uuid,
     String,
@@ -47,6 +52,7 @@ type Row = (
     Option<i32>,
     Option<i64>,
     Option<i64>,
+    Option<bool>,
 );
 
 /// A sequence under way.
@@ -109,7 +115,8 @@ impl Pair<'_> {
             0..12 => self.accept().await,
             12..32 => self.claim().await,
             32..55 => self.append().await,
-            55..70 => self.finish().await,
+            55..66 => self.finish().await,
+            66..70 => self.call().await,
             70..78 => self.renew().await,
             78..82 => self.release().await,
             82..85 => self.cancel().await,
@@ -148,6 +155,7 @@ impl Pair<'_> {
             kept,
             state,
             worker,
+            caller: None,
         };
         self.runs.insert(id, run);
     }
@@ -180,7 +188,7 @@ impl Pair<'_> {
                     run.worker = Some(worker);
                     expected.push(Lease { run: id, fence });
                 }
-                Claim::SetAside => run.end(RunState::Quarantined),
+                Claim::SetAside => self.end(id, RunState::Quarantined),
             }
         }
         given.sort_unstable_by_key(|lease| lease.run);
@@ -262,10 +270,86 @@ impl Pair<'_> {
         if expected.is_ok() {
             run.kept.journal.extend(records);
             if !waits {
-                run.end(state);
+                self.end(lease.run, state);
             }
         }
         assert_eq!(written, expected, "{:#?}", self.log);
+    }
+
+    /// Lets a run call up to three times at once, and wait for a time, too, or go on at once.
+    async fn call(&mut self) {
+        let Some(lease) = self.any_lease() else {
+            return;
+        };
+        let starts: Vec<Calling> = (0..self.chance.below(4)).map(|_| self.calling()).collect();
+        let in_ms = self.chance.percent(50).then_some(60_000);
+        let clock = self.clock().await;
+        let outcome = Outcome::Calling {
+            starts: starts.clone(),
+            until: in_ms.map(|ms| Timestamp(clock + ms)),
+            records: Vec::new(),
+        };
+        let written = self.world.store.journal().finish(lease, outcome).await;
+        self.note(format!(
+            "{lease:?} calls: {written:?}, {starts:?}, {in_ms:?}"
+        ));
+        let now = self.now;
+        let run = self.runs.get_mut(&lease.run).expect("it is there");
+        let has_returned = run.kept.place.is_some_and(|place| place.has_returned);
+        let is_due = has_returned || starts.iter().any(|start| !start.waits);
+        let due = in_ms.map_or(NEVER, |ms| now + ms);
+        let expected = run.kept.call(lease.fence, if is_due { now } else { due });
+        assert_eq!(written, expected, "{:#?}", self.log);
+        if expected.is_err() {
+            return;
+        }
+        run.state = RunState::Waiting;
+        run.worker = None;
+        let called: Vec<(Uuid, String)> =
+            sqlx::query_as("select run_id, caller_path from run where caller_id = $1")
+                .bind(lease.run.0)
+                .fetch_all(&self.world.sql)
+                .await
+                .expect("it answers");
+        for (id, path) in called {
+            let start = starts.iter().find(|start| start.path == path);
+            let Some(start) = start else { continue };
+            let run = Run {
+                kept: Kept::new(now),
+                state: RunState::Queued,
+                worker: None,
+                caller: start.waits.then_some(lease.run),
+            };
+            self.runs.insert(RunId(id), run);
+        }
+    }
+
+    /// A call of the integration that calls, so that all wait in one line.
+    fn calling(&mut self) -> Calling {
+        self.written += 1;
+        Calling {
+            path: record(self.written, "").path.to_string(),
+            callee: Callee {
+                integration: self.route.integration,
+                name: "Itself".to_owned(),
+                version: 1,
+                hash: self.route.hash.clone(),
+                callers: vec![self.route.integration],
+                caller: "Itself".to_owned(),
+            },
+            payload: json!({}),
+            waits: self.chance.percent(75),
+        }
+    }
+
+    /// Notes the end of a run, by which the one goes on that waits for it.
+    fn end(&mut self, id: RunId, state: RunState) {
+        let run = self.runs.get_mut(&id).expect("it is there");
+        run.end(state);
+        let caller = run.caller.and_then(|caller| self.runs.get_mut(&caller));
+        if let Some(caller) = caller {
+            caller.kept.wake(self.now);
+        }
     }
 
     async fn renew(&mut self) {
@@ -319,7 +403,20 @@ impl Pair<'_> {
         match canceled {
             Ok(_) => {
                 assert!(run.kept.place.is_some(), "{:#?}", self.log);
-                run.end(RunState::Canceled);
+                // What it waits for is canceled with it.
+                let mut all = vec![id];
+                let mut seen = 0;
+                while let Some(caller) = all.get(seen).copied() {
+                    let called = self
+                        .runs
+                        .iter()
+                        .filter(|(_, run)| run.caller == Some(caller) && run.kept.place.is_some());
+                    all.extend(called.map(|(id, _)| *id));
+                    seen += 1;
+                }
+                for id in all.into_iter().rev() {
+                    self.end(id, RunState::Canceled);
+                }
             }
             Err(Error::Refused(Refusal::RunOver(state))) => {
                 assert_eq!(
@@ -355,7 +452,7 @@ impl Pair<'_> {
         let known = self.leases.iter().filter(|lease| lease.run == id);
         let newest = known.map(|lease| lease.fence).max();
         assert!(newest < Some(fence), "an old lease would hold again");
-        run.kept.resume(self.now, fence, None);
+        run.kept.resume(self.now, fence);
         run.state = RunState::Queued;
     }
 
@@ -385,8 +482,9 @@ impl Pair<'_> {
     async fn compare(&mut self) {
         let rows: Vec<Row> = sqlx::query_as(
             "select run.run_id, state, fence, takeovers,
-                    (extract(epoch from due_at - now()) * 1000)::bigint,
-                    (extract(epoch from lease_until - now()) * 1000)::bigint
+                    case when due_at < 'infinity' then
+                        (extract(epoch from due_at - now()) * 1000)::bigint end,
+                    (extract(epoch from lease_until - now()) * 1000)::bigint, has_returned
                  from run left join run_queue using (run_id) where run.run_id = any($1)",
         )
         .bind(self.runs.keys().map(|id| id.0).collect::<Vec<_>>())
@@ -394,19 +492,19 @@ impl Pair<'_> {
         .await
         .expect("it answers");
         assert_eq!(rows.len(), self.runs.len());
-        for (id, state, fence, silenced, due, lease) in rows {
+        for (id, state, fence, silenced, due, lease, has_returned) in rows {
             let run = &self.runs[&RunId(id)];
             assert_eq!(state, run.state.key(), "{id}: {:#?}", self.log);
             let place = fence.map(|fence| Place {
-                due: due.unwrap_or_default() + self.now,
+                due: due.map_or(NEVER, |due| due + self.now),
                 lease_until: lease.map(|lease| lease + self.now),
                 fence,
                 silenced: silenced.unwrap_or_default() as u32,
-                awaits: None,
+                has_returned: has_returned.unwrap_or_default(),
             });
             let is_same = match (place, run.kept.place) {
                 (Some(is), Some(should)) => {
-                    let near = |is: i64, should: i64| (should - is).abs() < DRIFT_MS;
+                    let near = |is: i64, should: i64| should.saturating_sub(is).abs() < DRIFT_MS;
                     let lease = match (is.lease_until, should.lease_until) {
                         (Some(is), Some(should)) => near(is, should),
                         (is, should) => is == should,
@@ -434,13 +532,19 @@ impl Pair<'_> {
         let (ids, places): (Vec<Uuid>, Vec<Place>) = places.unzip();
         let seconds = |at: i64| (at - self.now) as f64 / 1_000.0;
         sqlx::query(
-            "update run_queue set due_at = now() + make_interval(secs => due),
+            "update run_queue
+             set due_at = coalesce(now() + make_interval(secs => due), 'infinity'),
                 lease_until = now() + make_interval(secs => lease)
              from unnest($1::uuid[], $2::float8[], $3::float8[]) as place (id, due, lease)
              where run_id = id",
         )
         .bind(ids)
-        .bind(places.iter().map(|p| seconds(p.due)).collect::<Vec<_>>())
+        .bind(
+            places
+                .iter()
+                .map(|p| (p.due < NEVER).then(|| seconds(p.due)))
+                .collect::<Vec<_>>(),
+        )
         .bind(
             places
                 .iter()

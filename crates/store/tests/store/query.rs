@@ -193,7 +193,7 @@ impl Desk {
             is_test: false,
             scope: TestScope::Whole,
             history: Vec::new(),
-            returned: None,
+            returned: Vec::new(),
             network,
         };
         let (journal, (_keep, cancel)) = (Kept::default(), watch::channel(false));

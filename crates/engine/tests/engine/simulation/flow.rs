@@ -97,12 +97,21 @@ impl Steps<'_> {
                     "catch": self.list(rescue, depth + 1),
                 })
             }
-            16.. => {
-                let wait = *self.chance.one_of(&["result", "result", "result", "start"]);
+            16.. => self.call(),
+            14..16 if self.chance.percent(40) => {
+                // What calls first thing has its calls beside each other.
+                let (call, more) = (self.call(), self.chance.below(2));
+                let mut list = json!([call]);
+                self.made += 1;
+                list[0]["slug"] = format!("s{}", self.made).into();
+                if let (Value::Array(list), Value::Array(more)) =
+                    (&mut list, self.list(more, depth + 1))
+                {
+                    list.extend(more);
+                }
                 json!({
-                    "kind": "integration.call", "integration": Uuid::from_u128(1), "wait": wait,
-                    "input": {"n": "{{ trigger.body.n }}", "items": "{{ trigger.body.items }}"},
-                    "on_error": {"retries": self.chance.below(2), "then": "stop"},
+                    "kind": "loop", "items": "{{ trigger.body.items }}",
+                    "at_once": *self.chance.one_of(&[2, 3]), "do": list,
                 })
             }
             _ => {
@@ -116,6 +125,15 @@ impl Steps<'_> {
         };
         step["slug"] = slug.into();
         step
+    }
+
+    fn call(&mut self) -> Value {
+        let wait = *self.chance.one_of(&["result", "result", "result", "start"]);
+        json!({
+            "kind": "integration.call", "integration": Uuid::from_u128(1), "wait": wait,
+            "input": {"n": "{{ trigger.body.n }}", "items": "{{ trigger.body.items }}"},
+            "on_error": {"retries": self.chance.below(2), "then": "stop"},
+        })
     }
 
     fn request(&mut self, slug: &str) -> Value {

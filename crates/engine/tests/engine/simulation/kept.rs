@@ -18,8 +18,8 @@ pub(crate) struct Place {
     pub(crate) lease_until: Option<i64>,
     pub(crate) fence: i64,
     pub(crate) silenced: u32,
-    /// The called run that it waits for, or is told of.
-    pub(crate) awaits: Option<usize>,
+    /// A run that it called was over since it was claimed.
+    pub(crate) has_returned: bool,
 }
 
 impl Place {
@@ -29,7 +29,7 @@ impl Place {
             lease_until: None,
             fence,
             silenced: 0,
-            awaits: None,
+            has_returned: false,
         }
     }
 }
@@ -76,6 +76,7 @@ impl Kept {
         let place = self.place.as_mut().expect("it is due");
         place.silenced += u32::from(place.lease_until.is_some());
         place.fence += 1;
+        place.has_returned = false;
         place.lease_until = Some(now + LEASE_MS);
         if place.silenced >= SILENCED {
             return Claim::SetAside;
@@ -104,6 +105,22 @@ impl Kept {
         Ok(())
     }
 
+    /// Lets it wait for runs that it called, and for a time at most. What was written of it under
+    /// the same fence once more is refused.
+    pub(crate) fn call(&mut self, fence: i64, until: i64) -> Result<(), Lost> {
+        self.wait(fence, until)?;
+        self.held(fence)?.fence += 1;
+        Ok(())
+    }
+
+    /// Lets it go on, if it waits: a run that it called is over.
+    pub(crate) fn wake(&mut self, now: i64) {
+        if let Some(place) = &mut self.place {
+            place.due = place.due.min(now);
+            place.has_returned = true;
+        }
+    }
+
     /// Makes its lease last as long as a new one.
     pub(crate) fn renew(&mut self, fence: i64, now: i64) -> Result<(), Lost> {
         let place = self.held(fence)?;
@@ -128,11 +145,8 @@ impl Kept {
     }
 
     /// Lets it go on that was over, under a fence that is newer than all before.
-    pub(crate) fn resume(&mut self, now: i64, fence: i64, awaits: Option<usize>) {
+    pub(crate) fn resume(&mut self, now: i64, fence: i64) {
         self.end = None;
-        self.place = Some(Place {
-            awaits,
-            ..Place::new(now, fence)
-        });
+        self.place = Some(Place::new(now, fence));
     }
 }

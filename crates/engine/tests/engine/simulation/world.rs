@@ -427,7 +427,11 @@ impl World {
                 self.runs[at].result = Some(result);
                 self.end(at, RunState::Succeeded, None);
             }
-            Outcome::Calling { calling, records } => self.begin_call(at, &calling, &records),
+            Outcome::Calling {
+                starts,
+                until,
+                records,
+            } => self.begin_calls(at, &starts, until, &records),
             Outcome::Lost => {}
         }
     }

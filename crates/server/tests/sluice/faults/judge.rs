@@ -100,16 +100,17 @@ impl Judge {
             *counter += 1;
             verdict.words.push(format!("{run}: {end:?}"));
         }
-        // Each accepted run calls once, and goes on when what it called succeeded.
+        // Each accepted run calls in both rounds, once, and goes on when what it called succeeded.
         let calls = self.rows(
-            "select caller.run_id, 'it called ' || count(called.run_id) || ' runs, of which '
+            "select caller.run_id, 'it called ' || count(called.run_id) || ' runs of '
+                || count(distinct called.caller_path) || ' rounds, of which '
                 || count(*) filter (where called.state = 'succeeded') || ' succeeded'
              from run as caller
              left join run as called on called.caller_id = caller.run_id
              where caller.caller_id is null
              group by caller.run_id
-             having count(called.run_id) <> 1
-                or count(*) filter (where called.state = 'succeeded') <> 1",
+             having count(called.run_id) <> 2 or count(distinct called.caller_path) <> 2
+                or count(*) filter (where called.state = 'succeeded') <> 2",
         );
         for (run, words) in calls.await {
             if accepted.contains(&run) {

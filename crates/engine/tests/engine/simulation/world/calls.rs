@@ -1,36 +1,53 @@
 //! Runs that call each other, and canceling and resuming them together, as the queue does it.
 
+use std::collections::BTreeMap;
+
 use domain::Timestamp;
-use domain::call::{self, UNDER_WAY};
+use domain::call;
 use domain::run::{RunState, StepRecord, StepState, ended_at};
 use engine::port::{Calling, Lease, Returned};
 
 use super::{Caller, Run, World};
 use crate::simulation::flow;
-use crate::simulation::kept::Place;
 use crate::stage::latest;
 
-/// When a run is due that waits for another one.
+/// When a run is due that waits for nothing but others.
 const NEVER: i64 = i64::MAX;
 
 impl World {
-    /// What came of the call that a run waited for.
-    pub(super) fn returned(&self, at: usize) -> Option<Returned> {
-        let called = &self.runs[self.runs[at].kept.place?.awaits?];
-        let end = called.kept.end.clone();
-        let (state, error) = end.unwrap_or((RunState::Running, None));
-        Some(Returned {
-            path: called.caller.as_ref()?.path.clone(),
-            run: called.id,
-            name: "Another".to_owned(),
-            state,
-            error,
-            result: called.result.clone(),
-        })
+    /// What came so far of the calls that are under way in a run.
+    pub(super) fn returned(&self, at: usize) -> Vec<Returned> {
+        if self.runs[at].kept.place.is_none() {
+            return Vec::new();
+        }
+        let records = latest(self.runs[at].kept.journal.clone());
+        let under_way = records.iter().filter(|record| call::is_under_way(record));
+        let returned = under_way.map(|record| {
+            let path = record.path.to_string();
+            let called = self.last_called(at, &path);
+            let called = &self.runs[called.expect("what is under way was started")];
+            let end = called.kept.end.clone();
+            let (state, error) = end.unwrap_or((RunState::Running, None));
+            Returned {
+                path,
+                run: called.id,
+                name: "Another".to_owned(),
+                state,
+                error,
+                result: called.result.clone(),
+            }
+        });
+        returned.collect()
     }
 
     /// Starts what a run calls, and lets it wait. What is written twice is refused.
-    pub(super) fn begin_call(&mut self, at: usize, calling: &Calling, records: &[StepRecord]) {
+    pub(super) fn begin_calls(
+        &mut self,
+        at: usize,
+        starts: &[Calling],
+        until: Option<Timestamp>,
+        records: &[StepRecord],
+    ) {
         let Some(fence) = self.runs[at].kept.place.map(|place| place.fence) else {
             return;
         };
@@ -44,65 +61,91 @@ impl World {
                     self.go_on();
                 }
             }
-            let is_held = self.runs[at]
-                .kept
-                .place
-                .is_some_and(|place| place.fence == fence);
+            let is_held = self.runs[at].kept.held(fence).is_ok();
             assert_eq!(is_held, time == 0, "a call is written once");
             if is_held {
-                self.write_call(at, calling, records);
+                self.write_calls(at, fence, (starts, until), records);
             }
         }
     }
 
-    fn write_call(&mut self, at: usize, calling: &Calling, records: &[StepRecord]) {
+    fn write_calls(
+        &mut self,
+        at: usize,
+        fence: i64,
+        (starts, until): (&[Calling], Option<Timestamp>),
+        records: &[StepRecord],
+    ) {
         self.keep(at, records.to_vec());
-        let last = self.last_called(at, &calling.path);
-        let known = last.filter(|last| {
-            let called = &self.runs[*last];
-            let is_over = called
-                .kept
-                .end
-                .as_ref()
-                .is_some_and(|(end, _)| end.can_resume());
-            calling.known == Some(called.id) || !is_over
-        });
-        let called = known.unwrap_or(self.runs.len());
-        if known.is_none() {
-            self.seen.note(if last.is_some() {
-                "called again"
-            } else {
-                "called"
-            });
-            let document = flow::any(&mut self.chance, "call");
-            let caller = Caller {
-                run: at,
-                path: calling.path.clone(),
-                waits: calling.waits,
-            };
-            self.start(document, calling.payload.clone(), Some(caller));
-            self.note(format!("run {at} calls run {called}"));
-        } else {
-            self.seen.note("waited for what was under way");
-            if let Some(caller) = &mut self.runs[called].caller {
-                caller.waits |= calling.waits;
+        let now = self.ports.now();
+        let mut due = until.map_or(NEVER, |until| until.0);
+        for calling in starts {
+            let called = self.start_called(at, calling);
+            if !calling.waits || self.runs[called].kept.place.is_none() {
+                due = now;
             }
         }
-        let is_under_way = self.runs[called].kept.place.is_some();
-        let due = if calling.waits && is_under_way {
-            NEVER
-        } else {
-            self.ports.now()
-        };
-        let id = self.runs[at].id;
-        if let Some(place) = &mut self.runs[at].kept.place {
-            *place = Place {
-                awaits: Some(called),
-                ..Place::new(due, place.fence + 1)
-            };
-            let (run, fence) = (id, place.fence);
-            self.ports.set_fence(Lease { run, fence });
+        if self.awaited(at).len() > 1 {
+            self.seen.note("calls beside each other");
+            if until.is_some() {
+                self.seen.note("a time and calls are waited for");
+            }
         }
+        if self.runs[at]
+            .kept
+            .place
+            .is_some_and(|place| place.has_returned)
+        {
+            self.seen.note("a call was over before it was waited for");
+            due = now;
+        }
+        let run = &mut self.runs[at];
+        let waits = run.kept.call(fence, due);
+        waits.expect("it is held");
+        let (run, fence) = (run.id, fence + 1);
+        self.ports.set_fence(Lease { run, fence });
+    }
+
+    /// Starts a run, unless the one is there that matters; returns which.
+    fn start_called(&mut self, at: usize, calling: &Calling) -> usize {
+        let last = self.last_called(at, &calling.path);
+        let known = last.filter(|last| {
+            let end = self.runs[*last].kept.end.as_ref();
+            end.is_none_or(|(end, _)| !end.can_resume())
+        });
+        if let Some(known) = known {
+            self.seen.note("waited for what was under way");
+            if let Some(caller) = &mut self.runs[known].caller {
+                caller.waits |= calling.waits;
+            }
+            return known;
+        }
+        self.seen.note(if last.is_some() {
+            "called again"
+        } else {
+            "called"
+        });
+        let called = self.runs.len();
+        let document = flow::any(&mut self.chance, "call");
+        let caller = Caller {
+            run: at,
+            path: calling.path.clone(),
+            waits: calling.waits,
+        };
+        self.start(document, calling.payload.clone(), Some(caller));
+        self.note(format!("run {at} calls run {called}"));
+        called
+    }
+
+    /// The runs that a run called and waits for.
+    fn awaited(&self, at: usize) -> Vec<usize> {
+        let runs = self.runs.iter().enumerate();
+        let awaited = runs.filter(|(_, run)| {
+            let caller = run.caller.as_ref();
+            run.kept.place.is_some()
+                && caller.is_some_and(|caller| caller.run == at && caller.waits)
+        });
+        awaited.map(|(called, _)| called).collect()
     }
 
     fn last_called(&self, at: usize, path: &str) -> Option<usize> {
@@ -115,15 +158,9 @@ impl World {
     /// Lets the run go on that waits for one that is over.
     pub(super) fn wake_caller(&mut self, at: usize) {
         let caller = self.runs[at].caller.as_ref().filter(|caller| caller.waits);
-        let Some(caller) = caller.map(|caller| caller.run) else {
-            return;
-        };
         let now = self.ports.now();
-        if let Some(place) = &mut self.runs[caller].kept.place
-            && place.awaits == Some(at)
-            && place.due == NEVER
-        {
-            place.due = now;
+        if let Some(caller) = caller.map(|caller| caller.run) {
+            self.runs[caller].kept.wake(now);
         }
     }
 
@@ -152,27 +189,27 @@ impl World {
         }
     }
 
-    /// Cancels a run with the one that it waits for.
+    /// Cancels a run with those that it waits for.
     pub(super) fn cancel(&mut self) {
         if self.runs.is_empty() {
             return;
         }
         let at = self.chance.below(self.runs.len());
-        let waits = |world: &Self, at: usize| {
-            let place = world.runs[at]
-                .kept
-                .place
-                .filter(|place| place.due == NEVER)?;
-            place.awaits
-        };
-        let mut chain = vec![at];
-        chain.extend(std::iter::successors(waits(self, at), |at| {
-            waits(self, *at)
-        }));
         if self.runs[at].kept.place.is_none() {
             return;
         }
-        for at in chain.into_iter().rev() {
+        let mut all = vec![at];
+        let mut seen = 0;
+        while let Some(at) = all.get(seen) {
+            let below = self.awaited(*at);
+            if below.len() > 1 {
+                self.seen.note("several canceled with their caller");
+            }
+            all.extend(below);
+            seen += 1;
+        }
+        // The innermost first.
+        for at in all.into_iter().rev() {
             if self.runs[at].kept.place.is_some() {
                 self.seen.note("canceled with its caller");
                 self.cancel_one(at);
@@ -204,31 +241,29 @@ impl World {
         }
     }
 
-    /// Resumes a run with the one that it called.
+    /// Resumes a run with those that it called.
     fn resume_one(&mut self, at: usize) {
         let now = self.ports.now();
         let run = &self.runs[at];
         let records = latest(run.kept.journal.clone());
         let ended = ended_at(&records, &run.document);
-        let waiting = records.iter().filter(|record| {
-            record.state == StepState::Waiting && record.output.get(UNDER_WAY).is_some()
+        let waiting = records.iter().filter(|record| call::is_under_way(record));
+        let steps = ended.iter().copied().chain(waiting);
+        let last = steps.filter_map(|record| {
+            let path = record.path.to_string();
+            Some((self.last_called(at, &path)?, path))
         });
-        let paths = ended.iter().copied().chain(waiting);
-        let last = paths.filter_map(|record| self.last_called(at, &record.path.to_string()));
-        let called = last.max().filter(|called| {
-            let run = &self.runs[*called];
-            let waits = run.caller.as_ref().is_some_and(|caller| caller.waits);
-            waits
-                && run
-                    .kept
-                    .end
-                    .as_ref()
-                    .is_some_and(|(end, _)| end.can_resume())
-        });
-        let path = called.and_then(|called| self.runs[called].caller.as_ref());
-        let path = path.map(|caller| caller.path.clone());
+        let called: BTreeMap<usize, String> = last
+            .filter(|(called, _)| {
+                let run = &self.runs[*called];
+                let end = run.kept.end.as_ref();
+                run.caller.as_ref().is_some_and(|caller| caller.waits)
+                    && end.is_some_and(|(end, _)| end.can_resume())
+            })
+            .collect();
         let again = ended.into_iter().map(|record| {
-            if path == Some(record.path.to_string()) {
+            let path = record.path.to_string();
+            if called.values().any(|called| *called == path) {
                 call::again(record, Timestamp(now))
             } else {
                 record.again(Timestamp(now))
@@ -237,11 +272,14 @@ impl World {
         let again: Vec<StepRecord> = again.collect();
         let run = &mut self.runs[at];
         run.resumes += 1;
-        run.kept.resume(now, i64::from(run.resumes) << 20, called);
+        run.kept.resume(now, i64::from(run.resumes) << 20);
         self.seen.note("resumed");
         self.note(format!("run {at} is resumed"));
         self.keep(at, again);
-        if let Some(called) = called {
+        if called.len() > 1 {
+            self.seen.note("several resumed with their caller");
+        }
+        for called in called.into_keys() {
             self.seen.note("resumed with its caller");
             self.resume_one(called);
         }
