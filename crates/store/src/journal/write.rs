@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use domain::RunId;
 use engine::port::{Lease, Lost};
+use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection, PgPool};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -36,13 +36,19 @@ pub(super) async fn all(
     let mut is_open = true;
     loop {
         while writers.is_ready(waiting.len()) {
-            let batch = mem::replace(&mut waiting, Vec::with_capacity(AT_ONCE));
-            let live = live.clone();
-            let counters = Arc::clone(&counters);
-            writers.begin(|mut connection| async move {
-                persist_and_tell(batch, &mut connection, &live, &counters).await;
-                connection
-            });
+            let came = mem::replace(&mut waiting, Vec::with_capacity(AT_ONCE));
+            for batch in by_kind(came) {
+                if !writers.have_room() {
+                    waiting.extend(batch);
+                    continue;
+                }
+                let live = live.clone();
+                let counters = Arc::clone(&counters);
+                writers.begin(|mut connection| async move {
+                    persist_and_tell(batch, &mut connection, &live, &counters).await;
+                    connection
+                });
+            }
         }
         let room = AT_ONCE - waiting.len();
         tokio::select! {
@@ -53,6 +59,22 @@ pub(super) async fn all(
             else => return,
         }
     }
+}
+
+/// Takes apart what is written by statements of different kinds. Each of these locks places in the
+/// queue in an order, its own runs' and those of their callers; within one transaction, two
+/// statements would not, and wait for each other in a circle with those of another.
+fn by_kind(writes: Vec<Write>) -> impl Iterator<Item = Vec<Write>> {
+    let (mut ends, mut others, mut calls) = (Vec::new(), Vec::new(), Vec::new());
+    for write in writes {
+        match write.then {
+            Then::End(..) => ends.push(write),
+            Then::GoOn | Then::Wait(_) => others.push(write),
+            Then::Call(..) => calls.push(write),
+        }
+    }
+    let all = [ends, others, calls].into_iter();
+    all.filter(|writes| !writes.is_empty())
 }
 
 async fn persist_and_tell(
@@ -129,7 +151,7 @@ fn is_content(error: &sqlx::Error) -> bool {
     })
 }
 
-/// All writes of one lease as one row: what it did, and the last that was said on how it goes on.
+/// All writes of one lease, of one kind, as one row: what it did, and the last that was said on how it goes on.
 pub(super) struct Row<'w> {
     pub(super) records: Vec<&'w str>,
     pub(super) then: &'w Then,
@@ -143,6 +165,7 @@ impl Row<'_> {
     }
 }
 
+/// Writes what is of one kind: see [`by_kind`].
 async fn once(writes: &[Write], connection: &mut PgConnection) -> Result<Held, sqlx::Error> {
     let mut rows: HashMap<Lease, Row<'_>> = HashMap::new();
     for write in writes {
@@ -179,24 +202,11 @@ async fn once(writes: &[Write], connection: &mut PgConnection) -> Result<Held, s
             Then::Call(starts, until) => calls.push(*lease, row, starts, *until),
         }
     }
-    match (ends.is_empty(), others.is_empty(), calls.is_empty()) {
-        (_, true, true) => ends.end(connection).await,
-        (true, false, true) => others.go_on(connection).await,
-        (true, true, false) => calls.begin(connection).await,
-        _ => {
-            let mut tx = connection.begin().await?;
-            let mut held = Held::default();
-            if !ends.is_empty() {
-                held.extend(ends.end(&mut tx).await?);
-            }
-            if !others.is_empty() {
-                held.extend(others.go_on(&mut tx).await?);
-            }
-            if !calls.is_empty() {
-                held.extend(calls.begin(&mut tx).await?);
-            }
-            tx.commit().await?;
-            Ok(held)
-        }
+    if !ends.is_empty() {
+        ends.end(connection).await
+    } else if !calls.is_empty() {
+        calls.begin(connection).await
+    } else {
+        others.go_on(connection).await
     }
 }
