@@ -3,16 +3,16 @@
 //! What is called is always what is live of an integration whose trigger is “Call”. A run that was
 //! called can call further; how deep that goes is bounded, so that a circle ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::document::{Document, Step};
-use crate::run::{RunState, StepPath, StepRecord, StepState};
+use crate::run::{RunState, StepPath, StepRecord, StepState, ended_at};
 use crate::schema::FieldKind;
-use crate::{DraftId, IntegrationId, RunId, Timestamp, limit};
+use crate::{DraftId, IntegrationId, RunId, StepId, Timestamp, limit};
 
 /// The key of the step that calls.
 pub const STEP: &str = "integration.call";
@@ -176,10 +176,46 @@ pub fn is_open(name: &str, trigger: Option<&str>, is_enabled: bool) -> Result<()
     }
 }
 
-/// Returns whether a record says that a call is under way. Then its called run was started, and the
-/// last one that this step called in this round is the one that matters.
+/// Returns whether a record says that a call is under way. The last run that this step called in
+/// this round is the one that matters.
 pub fn is_under_way(record: &StepRecord) -> bool {
     record.state == StepState::Waiting && record.output.get(UNDER_WAY).is_some()
+}
+
+/// Returns the calls under way for which a run goes on to wait when it is resumed. `document` is
+/// what it executed. When something failed beside a call, and that was dealt with, nobody waits for
+/// the call any more: what it does is not done again after what was done about the failure.
+pub fn awaited<'r>(records: &'r [StepRecord], document: &Document) -> Vec<&'r StepRecord> {
+    let reopened: BTreeSet<&StepPath> = ended_at(records, document)
+        .into_iter()
+        .map(|record| &record.path)
+        .collect();
+    let over: BTreeSet<&StepPath> = records
+        .iter()
+        .filter(|record| !matches!(record.state, StepState::Started | StepState::Waiting))
+        .map(|record| &record.path)
+        .filter(|path| !reopened.contains(path))
+        .collect();
+    let steps = document.steps.values();
+    let parents: BTreeMap<StepId, &Step> = steps
+        .flat_map(|step| step.lanes.iter().map(move |lane| (step, lane)))
+        .flat_map(|(step, lane)| lane.steps.iter().map(move |within| (*within, step)))
+        .collect();
+    let is_awaited = |record: &&StepRecord| {
+        let mut path = record.path.clone();
+        while let Some(parent) = parents.get(&path.step) {
+            if parent.kind == "loop" {
+                path.rounds.pop();
+            }
+            path.step = parent.id;
+            if over.contains(&path) {
+                return false;
+            }
+        }
+        true
+    };
+    let under_way = records.iter().filter(|record| is_under_way(record));
+    under_way.filter(is_awaited).collect()
 }
 
 /// Returns the record by which a resumed run waits once more for the run that it called, which was
@@ -225,6 +261,70 @@ mod tests {
 
     fn id(n: u128) -> IntegrationId {
         IntegrationId::new(Uuid::from_u128(n))
+    }
+
+    /// A try around a loop whose rounds call, and a step behind it.
+    fn calling_in_a_try() -> Document {
+        let step = |n: u8, kind: &str, within: Option<u8>| {
+            let lanes: Vec<Value> = within
+                .map(|within| json!({"id": uuid(n + 100), "name": "", "steps": [uuid(within)]}))
+                .into_iter()
+                .collect();
+            let slug = format!("s{n}");
+            json!({"id": uuid(n), "name": slug, "slug": slug, "kind": kind, "config": {},
+                "lanes": lanes})
+        };
+        let steps = [
+            step(1, "try", Some(2)),
+            step(2, "loop", Some(3)),
+            step(3, STEP, None),
+            step(4, "http.request", None),
+        ];
+        let steps: serde_json::Map<_, _> = steps
+            .into_iter()
+            .map(|step| (step["id"].as_str().expect("a text").to_owned(), step))
+            .collect();
+        let document = json!({"schema": 1, "trigger": {"kind": "webhook", "config": {}},
+            "flow": [uuid(1), uuid(4)], "steps": steps});
+        serde_json::from_value(document).expect("it is a document")
+    }
+
+    fn uuid(n: u8) -> Uuid {
+        Uuid::from_u128(n.into())
+    }
+
+    #[test]
+    fn a_resumed_run_waits_for_what_it_called_unless_a_failure_beside_it_was_dealt_with() {
+        let document = calling_in_a_try();
+        let record = |n: u8, round: Option<u32>, state, output| StepRecord {
+            path: StepPath {
+                step: StepId::new(uuid(n)),
+                rounds: round.into_iter().collect(),
+            },
+            state,
+            started_at: Timestamp(0),
+            finished_at: None,
+            input: Value::Null,
+            output,
+            error: None,
+            console: Vec::new(),
+            attempts: 1,
+        };
+        let under_way = || record(3, Some(1), StepState::Waiting, json!({UNDER_WAY: "Shop"}));
+        let began = |n| record(n, None, StepState::Started, Value::Null);
+        let failed = |n| record(n, None, StepState::Failed, json!({"code": "failed"}));
+        let caught = record(1, None, StepState::Succeeded, json!({"failed": true}));
+        let doubt = record(2, None, StepState::InDoubt, Value::Null);
+        let table = [
+            (vec![began(1), began(2), under_way()], 1),
+            (vec![began(1), failed(2), under_way(), failed(4)], 0),
+            (vec![caught, failed(2), under_way(), failed(4)], 0),
+            // This ended the run, and is begun again.
+            (vec![began(1), doubt, under_way()], 1),
+        ];
+        for (records, expected) in table {
+            assert_eq!(awaited(&records, &document).len(), expected, "{records:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Resuming runs that ended early: from the step at which they did, with all that is recorded.
 
 use domain::account::Me;
-use domain::call::{self, is_under_way};
+use domain::call;
 use domain::policy::Act;
 use domain::run::{ResumeOn, Resumed, RunState, StepRecord, ended_at};
 use domain::{IntegrationId, RunId};
@@ -186,9 +186,10 @@ async fn resume(
         _ => Vec::new(),
     };
     let now = timestamp::read(row.now);
-    let ended = ended_at(&records, &document::read(row.body)?);
-    let waiting = records.iter().filter(|record| is_under_way(record));
-    let called = called(tx, me, id, ended.iter().copied().chain(waiting)).await?;
+    let document = document::read(row.body)?;
+    let ended = ended_at(&records, &document);
+    let awaited = call::awaited(&records, &document);
+    let called = called(tx, me, id, ended.iter().copied().chain(awaited)).await?;
     let again = ended.into_iter().map(|record| {
         let path = record.path.to_string();
         if called.iter().any(|called| called.path == path) {

@@ -247,8 +247,8 @@ impl World {
         let run = &self.runs[at];
         let records = latest(run.kept.journal.clone());
         let ended = ended_at(&records, &run.document);
-        let waiting = records.iter().filter(|record| call::is_under_way(record));
-        let steps = ended.iter().copied().chain(waiting);
+        let awaited = call::awaited(&records, &run.document);
+        let steps = ended.iter().copied().chain(awaited);
         let last = steps.filter_map(|record| {
             let path = record.path.to_string();
             Some((self.last_called(at, &path)?, path))
