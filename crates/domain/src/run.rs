@@ -154,7 +154,8 @@ pub struct StepRecord {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// What it was told: its configuration with every expression evaluated.
+    /// What it was told: its configuration with every expression evaluated. Null where the output
+    /// says the same, as that of a Set step does.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub input: Value,
     /// What it gave.

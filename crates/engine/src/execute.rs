@@ -266,6 +266,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             appending: tokio::sync::Mutex::default(),
             computing: tokio::sync::Mutex::default(),
             strands: AtomicUsize::new(0),
+            parked: AtomicUsize::new(0),
             given: Mutex::new(Given {
                 returned: task
                     .returned

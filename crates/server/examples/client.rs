@@ -2,7 +2,7 @@
 //! nothing else: no run, no rules, no record. What a run takes longer than this is what the engine
 //! takes; what this takes longer than `load calls` is what the library takes.
 //!
-//! The client is set up as the engine's is, and its calls are made by as many threads as Sluice has.
+//! Its calls are made by as many threads as Sluice has.
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -110,9 +110,11 @@ async fn accept(
     let may_compute = is_small && web.store.keeps_pace();
     let beforehand = match place.as_ref().filter(|_| may_compute) {
         Some((worker, _)) => {
-            let run = RunId(Uuid::now_v7());
-            let claimed = route.claimed(run, SystemClock.now(), payload.clone());
-            worker.compute(claimed).await
+            let claim = || {
+                let run = RunId(Uuid::now_v7());
+                route.claimed(run, SystemClock.now(), payload.clone())
+            };
+            worker.compute(&route, claim).await
         }
         None => None,
     };

@@ -120,18 +120,17 @@ impl Store {
         Ok(runs)
     }
 
-    async fn histories(&self, runs: Vec<Uuid>) -> Result<HashMap<Uuid, Vec<Value>>> {
+    async fn histories(&self, runs: Vec<Uuid>) -> Result<HashMap<Uuid, Vec<String>>> {
         if runs.is_empty() {
             return Ok(HashMap::new());
         }
         let rows = sqlx::query!(
-            r#"select run_id, records::json as "records!" from run_record
-               where run_id = any($1) order by run_id, seq"#,
+            "select run_id, records from run_record where run_id = any($1) order by run_id, seq",
             &runs,
         )
         .fetch_all(&self.inner.system)
         .await?;
-        let mut histories: HashMap<Uuid, Vec<Value>> = HashMap::new();
+        let mut histories: HashMap<Uuid, Vec<String>> = HashMap::new();
         for row in rows {
             histories.entry(row.run_id).or_default().push(row.records);
         }
@@ -277,7 +276,11 @@ struct ClaimedRow {
 }
 
 impl ClaimedRow {
-    fn read(self, lease: Lease, history: Vec<Value>) -> Result<ClaimedRun> {
+    fn read(self, lease: Lease, history: Vec<String>) -> Result<ClaimedRun> {
+        let history: Result<_, _> = history
+            .iter()
+            .map(|records| serde_json::from_str(records))
+            .collect();
         Ok(ClaimedRun {
             lease,
             organization: OrganizationId(self.organization_id),
@@ -288,7 +291,7 @@ impl ClaimedRow {
             resumed_at: self.resumed_at.map(timestamp::read),
             is_test: self.is_test,
             scope: scope(self.scope)?,
-            history: run::fold(history)?,
+            history: run::fold(history.map_err(sqlx::Error::decode)?)?,
             returned: Vec::new(),
             network: read_network(OrganizationId(self.organization_id), self.network)?,
         })

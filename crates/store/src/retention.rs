@@ -236,6 +236,8 @@ async fn delete(tx: &mut Tx, runs: &[Uuid], before: time::OffsetDateTime) -> Res
                     where failing.integration_id = run.integration_id and since is not null
                         and failing.run_id = run.run_id
                 )
+                -- A run that is resumed reads what came of its calls.
+                and not exists (select from run as caller where caller.run_id = run.caller_id)
                 and not exists (
                     select from draft
                     where draft.draft_id = run.draft_id and run.is_test

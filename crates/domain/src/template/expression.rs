@@ -56,10 +56,6 @@ impl Expression {
 fn names(found: &Found<'_>, source: &str) -> Option<Vec<String>> {
     let mut references = found.references();
     let (names, _) = references.next()?;
-    // A number behind a dot is a place in a list.
-    let are_names = names
-        .iter()
-        .all(|name| !name.starts_with(|first: char| first.is_ascii_digit()));
-    let is_all = are_names && names.join(".") == source;
+    let is_all = names.join(".") == source;
     is_all.then(|| names.iter().map(|name| (*name).to_owned()).collect())
 }

@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 /// The values that expressions of one step can use: `trigger`, `steps`, `item`, `index`, `run`.
 ///
 /// Cloning is cheap: what was given is shared. What is only looked up is never anything but the
-/// JSON that it was given as; what an expression computes with becomes MiniJinja's value once.
+/// JSON that it was given as; what an expression computes with becomes MiniJinja's value once, and
+/// both are kept as long as the scope.
 #[derive(Clone, Debug)]
 pub struct Scope {
     trigger: Arc<Given>,

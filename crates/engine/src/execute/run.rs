@@ -54,6 +54,8 @@ pub(super) struct Whole<'p, C, J, O> {
     pub(super) computing: tokio::sync::Mutex<()>,
     /// Strands that were begun and have not ended.
     pub(super) strands: AtomicUsize,
+    /// Strands that wait for a time or a call, beside those.
+    pub(super) parked: AtomicUsize,
     pub(super) given: Mutex<Given>,
 }
 
@@ -312,7 +314,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             }
             for frame in self.frames.iter_mut().rev() {
                 if let Some(looping) = &mut frame.looping {
-                    looping.results.of_round = output.clone();
+                    if looping.keeps_results() {
+                        looping.results.of_round = output.clone();
+                    }
                     return;
                 }
                 if let Some(trying) = &mut frame.trying {

@@ -9,9 +9,10 @@
 //! first. What they call is started in one write, and goes on beside each other.
 //!
 //! When one fails, the others end before their next step: what they have sent by then gets its
-//! answer and its record, and a run that they called comes to its end by itself. Which one failed first is a matter of time, and a lane that rescues may
-//! act on it, so it is recorded of the container: a replay throws the same. A person who resumes the
-//! run opens both again, the failed step and the container.
+//! answer and its record, and a run that they called comes to its end by itself. Which one failed
+//! first is a matter of time, and a lane that rescues may act on it, so it is recorded of the
+//! container: a replay throws the same. A person who resumes the run opens both again, the failed
+//! step and the container.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,7 +30,7 @@ use super::calling::Calls;
 use super::catching::Thrown;
 use super::frame::{Frame, Looping};
 use super::part::Part;
-use super::run::{Run, TURN};
+use super::run::{Run, TURN, Whole};
 use super::watch::Watch;
 use crate::port::{Clock, Journal, Outside};
 use crate::program::{Arm, Node};
@@ -167,9 +168,16 @@ impl Halt {
     }
 }
 
-/// Strands that a run has at once, of all containers in each other. Each of these goes on with one
-/// strand at least.
+/// Strands that a run has at once, of all containers in each other, those that wait included. Each
+/// container goes on with one strand at least.
 const STRANDS: usize = 100;
+
+impl<C, J, O> Whole<'_, C, J, O> {
+    /// Returns whether a strand may begin beside others.
+    fn has_room(&self) -> bool {
+        self.strands.load(Ordering::Relaxed) + self.parked.load(Ordering::Relaxed) < STRANDS
+    }
+}
 
 /// Counts a strand for as long as there is one.
 struct Place<'w>(&'w AtomicUsize);
@@ -256,7 +264,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() + parked < most
-                && (running.len() + parked == 0 || self.strands.load(Ordering::Relaxed) < STRANDS)
+                && (running.len() + parked == 0 || self.whole.has_room())
                 && !halt.is_given()
                 && let Some((number, begins)) = strands.next()
             {
@@ -287,6 +295,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 halt.given.store(true, Ordering::Relaxed);
             } else {
                 parked += 1;
+                self.parked.fetch_add(1, Ordering::Relaxed);
             }
         }
         drop(running);

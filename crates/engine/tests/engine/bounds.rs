@@ -83,16 +83,21 @@ async fn large_values_are_left_out_of_records_but_not_out_of_the_run() {
 
 #[tokio::test]
 async fn results_that_nobody_uses_are_not_kept() {
-    let steps = json!([{"slug": "each", "kind": "loop", "items": "{{ range(200) }}", "do": [
-        {"slug": "big", "kind": "set", "values": {"x": "{{ trigger.body }}"}},
-    ]}]);
-    let end = Stage::new(steps)
-        .payload(json!({"body": "x".repeat(10_000)}))
-        .run()
-        .await
-        .succeeded();
-    assert_eq!(end.output("each")["count"], 200);
-    assert!(end.output("each")["results"].is_string());
+    for at_once in [1, 5] {
+        let each = json!({"slug": "each", "kind": "loop", "items": "{{ range(200) }}",
+        "at_once": at_once, "do": [
+            {"slug": "big", "kind": "set", "values": {"x": "{{ trigger.body }}"}},
+        ]});
+        let used = json!({"slug": "last", "kind": "set", "values": {
+            "length": "{{ steps.each.results[199].x | length }}",
+        }});
+        let stage = |steps| Stage::new(steps).payload(json!({"body": "x".repeat(10_000)}));
+        let end = stage(json!([each])).run().await.succeeded();
+        assert_eq!(end.output("each")["count"], 200);
+        assert!(end.output("each")["results"].is_string());
+        let end = stage(json!([each, used])).run().await.succeeded();
+        assert_eq!(end.output("last"), &json!({"length": 10_000}));
+    }
 }
 
 #[tokio::test]

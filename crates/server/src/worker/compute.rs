@@ -13,13 +13,16 @@ use domain::run::{RunState, StepRecord};
 use engine::Task;
 use engine::port::{Answer, Journal, Lease, Lost};
 use futures::FutureExt;
-use store::{ClaimedRun, Computed};
+use store::{ClaimedRun, Computed, HookRoute};
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use super::{Worker, task};
 use crate::answer_desk::Reply;
 use crate::trace::Untold;
 
+/// How long an event waits for its program, when that is not kept: it is read from the database.
+const LOADING: Duration = Duration::from_millis(100);
 /// How long a run may be computed while a caller waits, and others for this thread.
 const WITHIN: Duration = Duration::from_millis(10);
 /// How often it may give way to others within that, each time after 64 steps.
@@ -48,14 +51,22 @@ impl Journal for Nowhere {
 
 impl Worker {
     /// Executes a run whose event is not kept yet; `None` when it does not come to a good end right
-    /// here, by computing alone.
-    pub(crate) async fn compute(&self, claimed: ClaimedRun) -> Option<Beforehand> {
-        let programs = &self.programs;
-        let loaded = programs.get(&self.store, claimed.organization, &claimed.hash);
-        let loaded = loaded.await.ok()?;
+    /// here, by computing alone. `claim` makes the run, once it may be computed.
+    pub(crate) async fn compute(
+        &self,
+        route: &HookRoute,
+        claim: impl FnOnce() -> ClaimedRun,
+    ) -> Option<Beforehand> {
+        let loading = self
+            .programs
+            .get(&self.store, route.organization, &route.hash);
+        // What cannot be read now, or panics, does so again where that is told of the run.
+        let loading = AssertUnwindSafe(loading).catch_unwind();
+        let loaded = timeout(LOADING, loading).await.ok()?.ok()?.ok()?;
         if !loaded.program.only_computes() {
             return None;
         }
+        let claimed = claim();
         let (run, began) = (claimed.lease.run, Instant::now());
         let tracer = self.tracer.as_ref();
         let traced = tracer.and_then(|tracer| tracer.begin(&claimed, &loaded.program));

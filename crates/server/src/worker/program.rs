@@ -49,7 +49,8 @@ impl Default for Programs {
 }
 
 impl Programs {
-    /// Returns the program of a document.
+    /// Returns the program of a document. Of several that ask for one that is not kept, one reads
+    /// it and the others wait.
     ///
     /// # Errors
     /// How a run of it goes on instead: it failed, or waits a moment for the database.
@@ -59,9 +60,15 @@ impl Programs {
         organization: OrganizationId,
         hash: &DocumentHash,
     ) -> Result<Arc<Loaded>, Outcome> {
-        if let Some(loaded) = self.0.get(hash) {
-            return Ok(loaded);
-        }
+        let load = Self::load(store, organization, hash);
+        self.0.get_or_insert_async(hash, load).await
+    }
+
+    async fn load(
+        store: &Store,
+        organization: OrganizationId,
+        hash: &DocumentHash,
+    ) -> Result<Arc<Loaded>, Outcome> {
         let document = match store.document(organization, hash).await {
             Ok(document) => document,
             Err(store::Error::Unavailable(error)) => {
@@ -79,12 +86,10 @@ impl Programs {
             }
         };
         let program = Program::compile(&document).map_err(|error| failed(error.to_string()))?;
-        let loaded = Arc::new(Loaded {
+        Ok(Arc::new(Loaded {
             program: Arc::new(program),
             responds: document.responds(),
             steps: u64::try_from(document.steps.len()).unwrap_or(u64::MAX - 1) + 1,
-        });
-        self.0.insert(hash.clone(), loaded.clone());
-        Ok(loaded)
+        }))
     }
 }

@@ -141,6 +141,7 @@ impl<'w> Calls<'w> {
                         fence = run_queue.fence + 1, takeovers = 0, lease_until = null,
                         worker = null
                    from held where run_queue.run_id = held.run_id
+                   returning run_queue.run_id, due_at <= now() as is_due
                ), told as (
                    update run set state = 'waiting', error = null, finished_at = null
                    from held where run.run_id = held.run_id
@@ -148,8 +149,9 @@ impl<'w> Calls<'w> {
                select held.run_id as "run_id!", fence as "fence!",
                     held.organization_id as "organization_id!",
                     integration_id as "integration_id!", called_id as "called_id?",
-                    called_integration_id as "called_integration_id?"
+                    called_integration_id as "called_integration_id?", is_due as "is_due!"
                from held
+               join moved using (run_id)
                left join begins on begins.run_id = held.run_id and not is_known"#,
             &self.runs,
             &self.fences,
@@ -176,7 +178,7 @@ impl<'w> Calls<'w> {
             })
         });
         let started = started.collect();
-        let wakes = !rows.is_empty();
+        let wakes = rows.iter().any(|row| row.is_due || row.called_id.is_some());
         let held = rows.into_iter().map(|row| {
             let lease = Lease {
                 run: RunId(row.run_id),

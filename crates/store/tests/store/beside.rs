@@ -213,6 +213,8 @@ async fn however_ends_and_waits_meet_every_caller_comes_to_its_end(
     let calls = "select count(*) from run where caller_id is not null and state = 'succeeded'";
     let called = stage.world.count(calls).await;
     assert_eq!((left, called), (0, i64::from(rounds) * callers as i64));
+    let stage = Arc::into_inner(stage).expect("all work is over");
+    stage.world.end().await;
 }
 
 #[sqlx::test]

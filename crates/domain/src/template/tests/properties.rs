@@ -272,13 +272,16 @@ proptest! {
 
     #[test]
     fn what_is_looked_up_is_what_would_be_computed(
-        trigger in json(), output in json(), item in json(), names in lookup(),
+        trigger in json(), run in json(), output in json(), item in json(), names in lookup(),
     ) {
-        let mut scope = Scope::new(trigger, Value::Null);
+        let mut scope = Scope::new(trigger, run);
+        scope.set_step("loop", output.clone());
         scope.set_step("order", output);
+        // As texts, so that the order of names counts, too.
         let given = |scope: &Scope, text: &str| {
             let template = Template::parse(text).expect("it is an expression");
-            template.evaluate(scope).map_err(|error| error.message.replace(['(', ')'], ""))
+            let given = template.evaluate(scope).map(|value| value.to_string());
+            given.map_err(|error| error.message.replace(['(', ')'], ""))
         };
         for scope in [scope.round("loop", item, 3), scope] {
             let looked_up = given(&scope, &format!("{{{{ {names} }}}}"));

@@ -4,6 +4,7 @@ use std::future::{Future, pending};
 use std::panic::resume_unwind;
 
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// A task that ends with whoever waits for it.
 struct Beside<T>(JoinHandle<T>);
@@ -16,13 +17,13 @@ impl<T> Drop for Beside<T> {
 
 /// Does something on a task of its own. A run is interpreted by one thread at a time, with all of
 /// its strands: so it only hands their exchanges over, and others do them meanwhile. When the caller
-/// does not wait any more, the work is dropped; when it panics, so does the caller.
+/// does not wait any more, the work is dropped soon; when it panics, so does the caller.
 ///
 /// It begins at once. What is returned is small, however large the work is.
 pub(super) fn beside<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> impl Future<Output = T> + Send {
-    let mut task = Beside(tokio::spawn(work));
+    let mut task = Beside(tokio::spawn(work.in_current_span()));
     async move {
         match (&mut task.0).await {
             Ok(done) => done,
@@ -54,9 +55,13 @@ mod tests {
         });
         let waited = timeout(Duration::from_millis(1), work).await;
         assert!(waited.is_err());
-        while Arc::strong_count(&held) > 1 {
-            tokio::task::yield_now().await;
-        }
+        let dropped = async {
+            while Arc::strong_count(&held) > 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let dropped = timeout(Duration::from_secs(10), dropped).await;
+        dropped.expect("it is dropped");
     }
 
     #[tokio::test]

@@ -23,9 +23,9 @@ use crate::step::{email, postgres};
 /// Most networks whose clients are kept; the one used longest ago goes.
 const MOST: usize = 64;
 
-/// Most connections to one host that stay open while nobody uses them: enough for all strands of a
-/// run, so that none opens a new one for each request.
-pub(crate) const IDLE: usize = 128;
+/// Most connections to one host that stay open while nobody uses them: enough for the rounds of a
+/// loop that run at once, so that none opens a new one for each request.
+pub(crate) const IDLE: usize = 64;
 
 /// What requests say of themselves.
 const AGENT: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));

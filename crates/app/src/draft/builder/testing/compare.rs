@@ -121,10 +121,12 @@ fn compared(before: &RunDetail, after: &RunDetail) -> AnyView {
     .into_any()
 }
 
-/// Returns whether a step did the same in both; how long it took does not count.
+/// Returns whether a step did the same in both; how long it took does not count, nor whether its
+/// input was recorded.
 fn is_same(before: &StepRecord, after: &StepRecord) -> bool {
+    let has_both = !before.input.is_null() && !after.input.is_null();
     before.state == after.state
-        && before.input == after.input
+        && (!has_both || before.input == after.input)
         && before.output == after.output
         && before.error == after.error
 }
