@@ -61,6 +61,46 @@ impl Database {
 
     /// Single-row insert transactions a second.
     pub(super) fn baseline(&self, clients: usize, time: Duration) -> Outcome<f64> {
+        let said = answer(&mut self.inserts(clients, time)).unwrap_or_default();
+        said.lines()
+            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
+            .ok_or_else(|| Failure::new(format!("pgbench gave no result: {said}")))
+    }
+
+    /// The wait that 99 of 100 single-row inserts do not exceed, from the instant at which each is
+    /// due, at a steady rate a second.
+    pub(super) fn baseline_p99_ms(
+        &self,
+        clients: usize,
+        time: Duration,
+        rate: f64,
+    ) -> Outcome<f64> {
+        let folder = self.script.with_extension("waits");
+        std::fs::create_dir_all(&folder).context(|| format!("making {}", folder.display()))?;
+        let mut pgbench = self.inserts(clients, time);
+        pgbench
+            .arg(format!("--rate={rate:.0}"))
+            .args(["--log", "--log-prefix"])
+            .arg(folder.join("wait"));
+        answer(&mut pgbench).ok_or_else(|| Failure::new("pgbench kept no steady rate."))?;
+        let reading = || format!("reading what is in {}", folder.display());
+        let mut waits: Vec<f64> = Vec::new();
+        for file in std::fs::read_dir(&folder).context(reading)? {
+            let lines = std::fs::read_to_string(file.context(reading)?.path()).context(reading)?;
+            // Client, number, microseconds.
+            waits.extend(lines.lines().filter_map(|line| {
+                let wait = line.split(' ').nth(2)?;
+                wait.parse::<f64>().ok()
+            }));
+        }
+        std::fs::remove_dir_all(&folder).context(|| format!("removing {}", folder.display()))?;
+        waits.sort_unstable_by(f64::total_cmp);
+        let wait = waits.get(waits.len() * 99 / 100);
+        let wait = wait.ok_or_else(|| Failure::new("pgbench logged no wait."))?;
+        Ok(wait / 1000.0)
+    }
+
+    fn inserts(&self, clients: usize, time: Duration) -> Command {
         let mut pgbench = Command::new(&self.pgbench);
         pgbench
             .args(["--no-vacuum", "--protocol=prepared", "--jobs=2"])
@@ -69,10 +109,7 @@ impl Database {
             .arg("--file")
             .arg(&self.script)
             .arg(&self.baseline_url);
-        let said = answer(&mut pgbench).unwrap_or_default();
-        said.lines()
-            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
-            .ok_or_else(|| Failure::new(format!("pgbench gave no result: {said}")))
+        pgbench
     }
 
     /// Bytes of log written until now.
