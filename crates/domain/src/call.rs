@@ -208,7 +208,8 @@ pub fn awaited<'r>(records: &'r [StepRecord], document: &Document) -> Vec<&'r St
                 path.rounds.pop();
             }
             path.step = parent.id;
-            if over.contains(&path) {
+            // A branch is over when its lane is chosen, before that begins.
+            if parent.kind != "branch" && over.contains(&path) {
                 return false;
             }
         }
@@ -263,7 +264,7 @@ mod tests {
         IntegrationId::new(Uuid::from_u128(n))
     }
 
-    /// A try around a loop whose rounds call, and a step behind it.
+    /// A try around a loop whose rounds call in a branch, and a step behind it.
     fn calling_in_a_try() -> Document {
         let step = |n: u8, kind: &str, within: Option<u8>| {
             let lanes: Vec<Value> = within
@@ -276,7 +277,8 @@ mod tests {
         };
         let steps = [
             step(1, "try", Some(2)),
-            step(2, "loop", Some(3)),
+            step(2, "loop", Some(5)),
+            step(5, "branch", Some(3)),
             step(3, STEP, None),
             step(4, "http.request", None),
         ];
@@ -311,16 +313,20 @@ mod tests {
             attempts: 1,
         };
         let under_way = || record(3, Some(1), StepState::Waiting, json!({UNDER_WAY: "Shop"}));
+        let chosen = || record(5, Some(1), StepState::Succeeded, json!({"lane": "x"}));
         let began = |n| record(n, None, StepState::Started, Value::Null);
         let failed = |n| record(n, None, StepState::Failed, json!({"code": "failed"}));
         let caught = record(1, None, StepState::Succeeded, json!({"failed": true}));
         let doubt = record(2, None, StepState::InDoubt, Value::Null);
         let table = [
-            (vec![began(1), began(2), under_way()], 1),
-            (vec![began(1), failed(2), under_way(), failed(4)], 0),
-            (vec![caught, failed(2), under_way(), failed(4)], 0),
+            (vec![began(1), began(2), chosen(), under_way()], 1),
+            (
+                vec![began(1), failed(2), chosen(), under_way(), failed(4)],
+                0,
+            ),
+            (vec![caught, failed(2), chosen(), under_way(), failed(4)], 0),
             // This ended the run, and is begun again.
-            (vec![began(1), doubt, under_way()], 1),
+            (vec![began(1), doubt, chosen(), under_way()], 1),
         ];
         for (records, expected) in table {
             assert_eq!(awaited(&records, &document).len(), expected, "{records:?}");

@@ -104,7 +104,8 @@ impl Store {
     /// that ended before it. Begin without a place, and go on at the one that is returned.
     ///
     /// A run stays as long as it is not over, as it is the first of those for which its integration
-    /// is failing, and, as a test, as long as its draft is open: a review may count on it.
+    /// is failing, as the run that called it stays, and, as a test, as long as its draft is open: a
+    /// review may count on it.
     ///
     /// # Errors
     /// When the database does not answer.

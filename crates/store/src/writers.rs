@@ -40,11 +40,6 @@ impl Writers {
         waiting > 0 && !self.free.is_empty() && (self.busy.is_empty() || waiting >= ENOUGH)
     }
 
-    /// Returns whether another batch can be under way.
-    pub(crate) fn have_room(&self) -> bool {
-        !self.free.is_empty()
-    }
-
     /// Begins a batch; `write` gives the connection back when it is written.
     pub(crate) fn begin<F>(&mut self, write: impl FnOnce(OwnConnection) -> F)
     where

@@ -146,6 +146,8 @@ pub(super) struct Strand {
     pub(super) result: Value,
     /// Whether anybody asks for that: else it is not kept.
     pub(super) keeps_result: bool,
+    /// Strands that wait in containers within it.
+    parked: usize,
 }
 
 impl Strand {
@@ -169,7 +171,8 @@ impl Halt {
 }
 
 /// Strands that a run has at once, of all containers in each other, those that wait included. Each
-/// container goes on with one strand at least.
+/// container goes on with one strand at least. So where containers have more strands together, one
+/// that was begun and waits may have to wait on for others that go on before it.
 const STRANDS: usize = 100;
 
 impl<C, J, O> Whole<'_, C, J, O> {
@@ -199,6 +202,8 @@ impl Drop for Place<'_> {
 struct Ended {
     number: usize,
     end: Result<Value, End>,
+    /// Strands that wait within it.
+    parked: usize,
     watch: Watch,
     part: Part,
 }
@@ -218,6 +223,11 @@ struct Ends {
 }
 
 impl Ends {
+    /// Returns whether none ended but those that wait.
+    fn are_waits(&self) -> bool {
+        self.of_run.is_none() && self.thrown.is_none() && !self.is_halted
+    }
+
     /// Notes one; returns whether the others have to end, too.
     fn note(&mut self, number: usize, end: End) -> bool {
         match end {
@@ -259,6 +269,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             strands.at_once()
         };
         let (mut ends, mut parked, mut ended_so_far) = (Ends::default(), 0, 0_usize);
+        let mut parked_within = 0;
         // A strand goes on with the watch of the one whose place it takes.
         let mut watches: Vec<Watch> = Vec::new();
         let mut running = FuturesUnordered::new();
@@ -275,6 +286,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 break;
             };
             watches.push(ended.watch);
+            parked_within += ended.parked;
             ended_so_far += 1;
             if ended_so_far.is_multiple_of(TURN) {
                 tokio::task::yield_now().await;
@@ -299,6 +311,15 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             }
         }
         drop(running);
+        if ends.are_waits() {
+            if let Some(strand) = &mut self.strand {
+                strand.parked += parked + parked_within;
+            }
+        } else {
+            // Nobody waits for them any more.
+            let given_up = parked + parked_within;
+            self.parked.fetch_sub(given_up, Ordering::Relaxed);
+        }
         watches.iter().for_each(|watch| self.watch.join(watch));
         if let Some(end) = ends.of_run {
             if let End::InDoubt(error) = &end {
@@ -349,6 +370,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 is_caught: self.is_caught(),
                 result: Value::Null,
                 keeps_result: begins.keeps_result,
+                parked: 0,
             }),
         }
     }
@@ -367,10 +389,13 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             {
                 end = Err(lost);
             }
-            let result = self.strand.map_or(Value::Null, |strand| strand.result);
+            let strand = self.strand;
+            let (result, parked) =
+                strand.map_or((Value::Null, 0), |strand| (strand.result, strand.parked));
             Ended {
                 number,
                 end: end.map(|()| result),
+                parked,
                 watch: self.watch,
                 part: self.part,
             }

@@ -57,9 +57,8 @@ impl Worker {
         route: &HookRoute,
         claim: impl FnOnce() -> ClaimedRun,
     ) -> Option<Beforehand> {
-        let loading = self
-            .programs
-            .get(&self.store, route.organization, &route.hash);
+        let programs = &self.programs;
+        let loading = programs.get_with_others(&self.store, route.organization, &route.hash);
         // What cannot be read now, or panics, does so again where that is told of the run.
         let loading = AssertUnwindSafe(loading).catch_unwind();
         let loaded = timeout(LOADING, loading).await.ok()?.ok()?.ok()?;

@@ -49,12 +49,27 @@ impl Default for Programs {
 }
 
 impl Programs {
-    /// Returns the program of a document. Of several that ask for one that is not kept, one reads
-    /// it and the others wait.
+    /// Returns the program of a document.
     ///
     /// # Errors
     /// How a run of it goes on instead: it failed, or waits a moment for the database.
     pub(super) async fn get(
+        &self,
+        store: &Store,
+        organization: OrganizationId,
+        hash: &DocumentHash,
+    ) -> Result<Arc<Loaded>, Outcome> {
+        if let Some(loaded) = self.0.get(hash) {
+            return Ok(loaded);
+        }
+        let loaded = Self::load(store, organization, hash).await?;
+        self.0.insert(hash.clone(), loaded.clone());
+        Ok(loaded)
+    }
+
+    /// Returns the program of a document, as [`Programs::get`]: of many that ask at once for one
+    /// that is not kept, one reads it, and the others wait for as long as that takes.
+    pub(super) async fn get_with_others(
         &self,
         store: &Store,
         organization: OrganizationId,

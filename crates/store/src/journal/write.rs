@@ -37,8 +37,8 @@ pub(super) async fn all(
     loop {
         while writers.is_ready(waiting.len()) {
             let came = mem::replace(&mut waiting, Vec::with_capacity(AT_ONCE));
-            for batch in by_kind(came) {
-                if !writers.have_room() {
+            for (place, batch) in by_kind(came).enumerate() {
+                if place > 0 && !writers.is_ready(batch.len()) {
                     waiting.extend(batch);
                     continue;
                 }
@@ -63,18 +63,21 @@ pub(super) async fn all(
 
 /// Takes apart what is written by statements of different kinds. Each of these locks places in the
 /// queue in an order, its own runs' and those of their callers; within one transaction, two
-/// statements would not, and wait for each other in a circle with those of another.
+/// statements would not, and wait for each other in a circle with those of another. What came
+/// first is among the first.
 fn by_kind(writes: Vec<Write>) -> impl Iterator<Item = Vec<Write>> {
-    let (mut ends, mut others, mut calls) = (Vec::new(), Vec::new(), Vec::new());
+    let kind = |write: &Write| match write.then {
+        Then::End(..) => 0,
+        Then::GoOn | Then::Wait(_) => 1,
+        Then::Call(..) => 2,
+    };
+    let first = writes.first().map_or(0, kind);
+    let mut kinds = [Vec::new(), Vec::new(), Vec::new()];
     for write in writes {
-        match write.then {
-            Then::End(..) => ends.push(write),
-            Then::GoOn | Then::Wait(_) => others.push(write),
-            Then::Call(..) => calls.push(write),
-        }
+        kinds[kind(&write)].push(write);
     }
-    let all = [ends, others, calls].into_iter();
-    all.filter(|writes| !writes.is_empty())
+    kinds.rotate_left(first);
+    kinds.into_iter().filter(|writes| !writes.is_empty())
 }
 
 async fn persist_and_tell(
