@@ -164,6 +164,38 @@ async fn strands_in_strands_call_beside_each_other() {
     assert_eq!(run.waits().await, (numbers(&[0, 1, 10, 11]), None));
 }
 
+/// A loop whose 50 rounds, all at once, do this.
+fn fifty(slug: &str, within: &Value) -> Value {
+    json!({"slug": slug, "kind": "loop", "items": "{{ range(50) }}", "at_once": 50, "do": [within]})
+}
+
+#[tokio::test]
+async fn strands_that_wait_count_among_those_that_a_run_may_have_at_once() {
+    let inner = fifty("inner", &call("call", json!({"n": "{{ item }}"})));
+    let run = Calling::new(json!([fifty("outer", &inner)]));
+    let (starts, until) = run.waits().await;
+    assert!((50..150).contains(&starts.len()), "{}", starts.len());
+    assert_eq!(until, None);
+}
+
+#[tokio::test]
+async fn strands_that_a_failure_gave_up_take_no_place_from_others() {
+    let tried = |n: u32| {
+        let called = call(&format!("call_{n}"), json!({"n": "{{ item }}"}));
+        let stop = json!({"slug": format!("stop_{n}"), "kind": "stop", "message": "Enough"});
+        let either = json!({"slug": format!("either_{n}"), "kind": "branch", "lanes": [
+            ["Stop", "item == 49", [stop]],
+            ["Call", null, [called]],
+        ]});
+        let rescue = json!({"slug": format!("rescue_{n}"), "kind": "log", "message": "Caught"});
+        json!({"slug": format!("try_{n}"), "kind": "try",
+            "try": [fifty(&format!("each_{n}"), &either)], "catch": [rescue]})
+    };
+    let last = fifty("last", &call("call", json!({"n": "{{ item }}"})));
+    let run = Calling::new(json!([tried(1), tried(2), last]));
+    assert_eq!(run.waits().await.0.len(), 50);
+}
+
 #[tokio::test]
 async fn a_call_that_fails_ends_the_run_and_a_try_around_catches_it_while_others_are_under_way() {
     let run = Calling::new(rounds(3, 3, note()));
