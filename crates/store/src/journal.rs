@@ -188,20 +188,35 @@ fn retries(records: &[StepRecord]) -> u64 {
 /// Returns records as JSON, with commas between them, here, on the run's own task, so that the
 /// writing task only joins texts.
 fn json(run: RunId, records: &[StepRecord]) -> Result<String, Lost> {
-    let mut list = list(run, records)?;
-    list.pop();
-    list.remove(0);
-    Ok(list)
+    let mut bytes = Vec::with_capacity(records.len() * ROOM);
+    write_json(&mut bytes, run, records)?;
+    text(bytes)
 }
 
 /// Returns records as a JSON array.
 pub(crate) fn list(run: RunId, records: &[StepRecord]) -> Result<String, Lost> {
     let mut bytes = Vec::with_capacity(records.len() * ROOM);
-    if let Err(error) = serde_json::to_writer(&mut bytes, records) {
-        tracing::error!(%run, %error, "records cannot be written as JSON");
-        return Err(Lost);
+    bytes.push(b'[');
+    write_json(&mut bytes, run, records)?;
+    bytes.push(b']');
+    text(bytes)
+}
+
+fn write_json(bytes: &mut Vec<u8>, run: RunId, records: &[StepRecord]) -> Result<(), Lost> {
+    for (place, record) in records.iter().enumerate() {
+        if place > 0 {
+            bytes.push(b',');
+        }
+        if let Err(error) = serde_json::to_writer(&mut *bytes, record) {
+            tracing::error!(%run, %error, "records cannot be written as JSON");
+            return Err(Lost);
+        }
     }
-    // What it writes is always a text.
+    Ok(())
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Lost> {
+    // What writes JSON writes a text.
     String::from_utf8(bytes).map_err(|_| Lost)
 }
 

@@ -127,7 +127,6 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use reqwest::header::HeaderValue;
-
     use serde_json::json;
 
     use super::*;
