@@ -42,7 +42,7 @@ pub(crate) use scan::{
     Anew, Read, Rename, has_expressions, read, read_condition, renamed_text, rewritten_text,
 };
 pub use scan::{Call, Reference, Scanned, check, check_condition, rename_step, scan};
-pub use scope::Scope;
+pub use scope::{Items, Scope};
 pub use value::ValueTemplate;
 
 /// Names that an expression may start with.

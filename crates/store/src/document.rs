@@ -2,7 +2,9 @@
 
 use domain::{Document, DocumentHash, OrganizationId};
 use serde_json::Value;
+use sqlx::postgres::PgConnection;
 
+use crate::gathered::Question;
 use crate::{Error, Result, Store, Tx};
 
 impl Store {
@@ -16,15 +18,46 @@ impl Store {
         organization: OrganizationId,
         hash: &DocumentHash,
     ) -> Result<Document> {
-        let body = sqlx::query_scalar!(
-            r#"select body::text as "body!" from document where organization_id = $1 and hash = $2"#,
-            organization.0,
-            hash.0,
-        )
-        .fetch_optional(&self.inner.system)
-        .await?;
+        let pinned = Pinned {
+            organization,
+            hash: hash.clone(),
+        };
+        let body = self.inner.documents.ask(pinned).await?;
         let body = body.ok_or(Error::NotFound)?;
         serde_json::from_str(&body).map_err(|error| sqlx::Error::decode(error).into())
+    }
+}
+
+/// Asks for the JSON of a document.
+#[derive(Debug)]
+pub(crate) struct Pinned {
+    organization: OrganizationId,
+    hash: DocumentHash,
+}
+
+impl Question for Pinned {
+    type Answer = String;
+
+    async fn ask(
+        questions: &[Self],
+        connection: &mut PgConnection,
+    ) -> Result<Vec<(i64, String)>, sqlx::Error> {
+        let organizations: Vec<_> = questions.iter().map(|asked| asked.organization.0).collect();
+        let hashes: Vec<_> = questions
+            .iter()
+            .map(|asked| asked.hash.0.as_str())
+            .collect();
+        let rows = sqlx::query!(
+            r#"select place as "place!", body::text as "body!"
+               from unnest($1::uuid[], $2::text[]) with ordinality
+                    as asked (organization_id, hash, place)
+               join document using (organization_id, hash)"#,
+            &organizations,
+            &hashes as &[&str],
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.place, row.body)).collect())
     }
 }
 

@@ -25,7 +25,7 @@ use crate::run::check;
 use crate::{ClaimedRun, Refusal, Result, Store, WorkerId};
 
 pub use computed::Computed;
-pub(crate) use route::Routes;
+pub(crate) use route::{Address, Routes};
 pub use route::{HookRoute, SigningKey};
 
 /// Events waiting in a process.

@@ -14,6 +14,7 @@ mod connector;
 mod document;
 mod draft;
 mod error;
+mod gathered;
 mod intake;
 mod integration;
 mod invitation;
@@ -90,6 +91,10 @@ struct Inner {
     clients: Arc<engine::port::Clients>,
     renewals: connection::token::Renewals,
     live: live::Live,
+    /// By which documents are read.
+    documents: gathered::Gathered<document::Pinned>,
+    /// By which is asked what webhooks start.
+    addresses: gathered::Gathered<intake::Address>,
     routes: intake::Routes,
     intake: intake::Intake,
     journal: journal::PgJournal,
@@ -141,6 +146,8 @@ impl Store {
             intake::Intake::start(system.clone(), live.teller().clone(), Arc::clone(&counters));
         let journal =
             journal::PgJournal::start(system.clone(), live.teller().clone(), Arc::clone(&counters));
+        let documents = gathered::Gathered::start(system.clone());
+        let addresses = gathered::Gathered::start(system.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 members,
@@ -150,6 +157,8 @@ impl Store {
                 clients: Arc::default(),
                 renewals: connection::token::Renewals::default(),
                 live,
+                documents,
+                addresses,
                 routes: intake::Routes::default(),
                 intake,
                 journal,

@@ -59,10 +59,18 @@ impl OwnConnection {
         Ok(connection)
     }
 
-    /// Gives up the connection after an error, unless it was the database that refused.
-    pub(crate) fn failed(&mut self, error: &sqlx::Error) {
-        if error.as_database_error().is_none() {
+    /// Gives up the connection after an error, unless it was the database that refused; returns
+    /// whether it did.
+    pub(crate) fn failed(&mut self, error: &sqlx::Error) -> bool {
+        let refused = error.as_database_error();
+        // Class 57: Postgres says that it ends the connection.
+        let is_lost = refused.is_none_or(|refused| {
+            let code = refused.code();
+            code.is_some_and(|code| code.starts_with("57P"))
+        });
+        if is_lost {
             self.open = None;
         }
+        is_lost
     }
 }

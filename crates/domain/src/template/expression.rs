@@ -1,6 +1,7 @@
 //! One expression of a text, ready to be evaluated.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -8,30 +9,34 @@ use super::grammar::Found;
 use super::result::{self, Budget};
 use super::{Compiled, Scope, TemplateError, compile, scan};
 
-/// A compiled expression.
+/// An expression whose names and syntax are known to be right.
 #[derive(Debug)]
 pub(super) struct Expression {
-    compiled: Compiled,
-    /// The names, when it is nothing but names with dots between them, as most are: what they lead
-    /// to is looked up, and nothing is computed.
-    names: Option<Vec<String>>,
-    source: String,
+    source: Box<str>,
+    /// It is nothing but names with dots between them, as most are: what they lead to is looked
+    /// up, and nothing is computed.
+    is_path: bool,
+    /// What computes it; of a path, only once that was needed, as where it leads nowhere.
+    compiled: OnceLock<Box<Compiled>>,
     at: Range<usize>,
 }
 
 impl Expression {
-    /// Compiles the expression that stands in this part of a text.
+    /// Reads the expression that stands in this part of a text.
     pub(super) fn parse(text: &str, inner: Range<usize>) -> Result<Self, TemplateError> {
         let mut found = Found::default();
         scan::read_piece(text, inner.clone(), &mut found)?;
-        let source = &text[inner.clone()];
-        let names = names(&found, source.trim());
-        Ok(Self {
-            compiled: compile(source, inner.clone())?,
-            names,
-            source: source.trim().to_owned(),
+        let source = text[inner.clone()].trim();
+        let expression = Self {
+            is_path: is_path(&found, source),
+            compiled: OnceLock::new(),
+            source: source.into(),
             at: inner,
-        })
+        };
+        if !expression.is_path {
+            expression.compiled()?;
+        }
+        Ok(expression)
     }
 
     /// Returns its value.
@@ -40,22 +45,31 @@ impl Expression {
         scope: &Scope,
         budget: &mut Budget,
     ) -> Result<Value, TemplateError> {
-        let found = self.names.as_deref().and_then(|names| scope.find(names));
-        let value = match found {
+        let path = self.is_path.then_some(&*self.source);
+        let value = match path.and_then(|path| scope.find(path)) {
             Some(found) => budget.take(&found).map(|()| found.into_owned()),
-            None => result::evaluated(&self.compiled, scope, budget),
+            None => result::evaluated(self.compiled()?, scope, budget),
         };
         value.map_err(|failure| TemplateError {
             message: failure.explain(&self.source, scope),
             at: self.at.clone(),
         })
     }
+
+    fn compiled(&self) -> Result<&Compiled, TemplateError> {
+        if let Some(compiled) = self.compiled.get() {
+            return Ok(compiled);
+        }
+        let compiled = compile(&self.source, self.at.clone())?;
+        Ok(self.compiled.get_or_init(|| Box::new(compiled)))
+    }
 }
 
-/// Returns the names of an expression that is nothing else.
-fn names(found: &Found<'_>, source: &str) -> Option<Vec<String>> {
+/// Returns whether an expression is names with dots between them, and nothing else.
+fn is_path(found: &Found<'_>, source: &str) -> bool {
     let mut references = found.references();
-    let (names, _) = references.next()?;
-    let is_all = names.join(".") == source;
-    is_all.then(|| names.iter().map(|name| (*name).to_owned()).collect())
+    references.next().is_some_and(|(names, _)| {
+        let mut parts = source.split('.');
+        names.iter().all(|name| parts.next() == Some(name)) && parts.next().is_none()
+    })
 }

@@ -23,22 +23,64 @@ pub struct Scope {
 /// A value, as JSON and, when that was needed, as MiniJinja's.
 #[derive(Debug)]
 struct Given {
-    json: Arc<Json>,
+    json: Source,
     computed: OnceLock<Value>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Whole(Arc<Json>),
+    /// One of a list that is shared.
+    Item(Items, usize),
+}
+
+/// The items of a loop, shared by all of its rounds: the list that an object has as its `items`.
+#[derive(Clone, Debug)]
+pub struct Items(Arc<Json>);
+
+impl Items {
+    /// Returns the items that an object holds; none when it holds no list.
+    pub fn of(object: impl Into<Arc<Json>>) -> Self {
+        Self(object.into())
+    }
+
+    /// Returns the object that holds them, to be changed or passed on: the very same when it is
+    /// shared by nobody any more.
+    pub fn into_object(self) -> Json {
+        Arc::unwrap_or_clone(self.0)
+    }
+
+    fn get(&self, index: usize) -> &Json {
+        let items = self.0.get("items");
+        items
+            .and_then(|items| items.get(index))
+            .unwrap_or(&Json::Null)
+    }
 }
 
 impl Given {
     fn new(json: impl Into<Arc<Json>>) -> Arc<Self> {
+        Self::from(Source::Whole(json.into()))
+    }
+
+    fn from(json: Source) -> Arc<Self> {
         Arc::new(Self {
-            json: json.into(),
+            json,
             computed: OnceLock::new(),
         })
+    }
+
+    fn json(&self) -> &Json {
+        match &self.json {
+            Source::Whole(json) => json,
+            Source::Item(items, index) => items.get(*index),
+        }
     }
 
     fn computed(&self) -> Value {
         let computed = self
             .computed
-            .get_or_init(|| Value::from(Serde(&*self.json)));
+            .get_or_init(|| Value::from(Serde(self.json())));
         computed.clone()
     }
 }
@@ -141,10 +183,18 @@ impl Scope {
     /// `steps.<slug>.item` and `.index` are set.
     #[must_use]
     pub fn round(&self, slug: &str, item: impl Into<Arc<Json>>, index: usize) -> Self {
-        let round = Round {
-            item: Given::new(item),
-            index,
-        };
+        self.round_with(slug, Given::new(item), index)
+    }
+
+    /// Returns a scope as [`Scope::round`] does: its item is the one of that index.
+    #[must_use]
+    pub fn round_of(&self, slug: &str, items: &Items, index: usize) -> Self {
+        let item = Given::from(Source::Item(items.clone(), index));
+        self.round_with(slug, item, index)
+    }
+
+    fn round_with(&self, slug: &str, item: Arc<Given>, index: usize) -> Self {
+        let round = Round { item, index };
         let steps = Steps {
             own: BTreeMap::from([(slug.to_owned(), Output::Round(round.clone()))]),
             before: Some(self.steps.clone()),
@@ -171,24 +221,18 @@ impl Scope {
         }
     }
 
-    /// Returns where names lead that stand in JSON with dots between them, the same value as
-    /// computing them gives. `None` when they lead nowhere, or to more than JSON: computing says
-    /// what.
-    pub(super) fn find(&self, names: &[String]) -> Option<Cow<'_, Json>> {
-        let (root, names) = names.split_first()?;
-        match root.as_str() {
-            "trigger" => within(&self.trigger.json, names),
-            "run" => within(&self.run.json, names),
-            "steps" => {
-                let (slug, names) = names.split_first()?;
-                match self.steps.output(slug)? {
-                    Output::Given(given) => within(&given.json, names),
-                    Output::Round(round) => {
-                        let (part, names) = names.split_first()?;
-                        round.find(part, names)
-                    }
-                }
-            }
+    /// Returns where a path leads, names with dots between them, in the JSON that was given: the
+    /// same value as computing it gives. `None` when it leads nowhere, or to more than JSON:
+    /// computing says what.
+    pub(super) fn find(&self, path: &str) -> Option<Cow<'_, Json>> {
+        let mut names = path.split('.');
+        match names.next()? {
+            "trigger" => within(self.trigger.json(), names),
+            "run" => within(self.run.json(), names),
+            "steps" => match self.steps.output(names.next()?)? {
+                Output::Given(given) => within(given.json(), names),
+                Output::Round(round) => round.find(names.next()?, names),
+            },
             part => self.round.as_ref()?.find(part, names),
         }
     }
@@ -199,18 +243,21 @@ impl Scope {
 }
 
 impl Round {
-    fn find(&self, part: &str, names: &[String]) -> Option<Cow<'_, Json>> {
+    fn find<'a>(
+        &self,
+        part: &str,
+        mut names: impl Iterator<Item = &'a str>,
+    ) -> Option<Cow<'_, Json>> {
         match part {
-            "item" => within(&self.item.json, names),
-            "index" if names.is_empty() => Some(Cow::Owned(self.index.into())),
+            "item" => within(self.item.json(), names),
+            "index" if names.next().is_none() => Some(Cow::Owned(self.index.into())),
             _ => None,
         }
     }
 }
 
-fn within<'a>(json: &'a Json, names: &[String]) -> Option<Cow<'a, Json>> {
-    let found = names
-        .iter()
-        .try_fold(json, |json, name| json.as_object()?.get(name));
+fn within<'j, 'n>(json: &'j Json, names: impl Iterator<Item = &'n str>) -> Option<Cow<'j, Json>> {
+    let mut names = names;
+    let found = names.try_fold(json, |json, name| json.as_object()?.get(name));
     found.map(Cow::Borrowed)
 }

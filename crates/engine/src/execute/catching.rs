@@ -164,25 +164,23 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let Some(frame) = self.frames.pop() else {
             return;
         };
-        let (node, started_at, input) = match (frame.looping, frame.trying) {
-            (Some(looping), _) => {
-                self.rounds.pop();
-                if !looping.is_recorded {
-                    return;
-                }
-                (looping.node, looping.started_at, looping.input)
+        if let Some(looping) = frame.looping {
+            self.rounds.pop();
+            if looping.is_recorded {
+                let record = self.abandoned(looping.node, looping.started_at);
+                self.records.end_loop(record, looping.told);
             }
-            (_, Some(trying)) if trying.is_recorded => {
-                (trying.node, trying.started_at, Value::Null)
-            }
-            _ => return,
-        };
-        let record = self.record(node, started_at, StepState::Failed);
-        self.records.pure(StepRecord {
-            input,
+        } else if let Some(trying) = frame.trying.filter(|trying| trying.is_recorded) {
+            let record = self.abandoned(trying.node, trying.started_at);
+            self.records.pure(record);
+        }
+    }
+
+    fn abandoned(&self, node: &Node, started_at: Timestamp) -> StepRecord {
+        StepRecord {
             error: Some("A step in it failed.".to_owned()),
-            ..record
-        });
+            ..self.record(node, started_at, StepState::Failed)
+        }
     }
 
     /// Ends a try: one of its lanes came to its end.

@@ -1,9 +1,7 @@
 //! Where the interpreter stands: one frame per list of steps that is being worked through.
 
-use std::vec;
-
 use domain::Timestamp;
-use domain::template::Scope;
+use domain::template::{Items, Scope};
 use serde_json::Value;
 
 use super::catching::Trying;
@@ -36,16 +34,31 @@ impl<'p> Frame<'p> {
 pub(super) struct Looping<'p> {
     pub(super) node: &'p Node,
     pub(super) started_at: Timestamp,
-    pub(super) input: Value,
+    pub(super) told: Told,
     /// Its beginning was recorded, so its end must be, too.
     pub(super) is_recorded: bool,
     /// What the steps before the loop gave: each round starts from it.
     pub(super) before: Scope,
-    pub(super) items: vec::IntoIter<Value>,
     pub(super) count: usize,
     /// Rounds begun so far.
     pub(super) begun: usize,
     pub(super) results: Results,
+}
+
+/// What a loop was told: its rounds share the items in it, and so do its records until they are
+/// written.
+#[derive(Clone)]
+pub(super) struct Told {
+    pub(super) items: Items,
+    /// What is recorded of it, when the items are too many.
+    pub(super) shown: Option<Value>,
+}
+
+impl Told {
+    /// Returns what a record has of it.
+    pub(super) fn into_input(self) -> Value {
+        self.shown.unwrap_or_else(|| self.items.into_object())
+    }
 }
 
 /// The last output of each round.

@@ -1,12 +1,13 @@
 //! Steps that hold lanes: branches, and loops with their rounds. Tries are in [`super::catching`].
 
 use domain::run::{StepRecord, StepState};
+use domain::template::{Items, Scope};
 use domain::{Timestamp, limit};
 use serde_json::{Map, Value, json};
 
 use super::End;
 use super::catching::{FAILED, Thrown};
-use super::frame::{Frame, Looping, Results};
+use super::frame::{Frame, Looping, Results, Told};
 use super::record::{ROUNDS, measure};
 use super::run::Run;
 use super::strand::{Lanes, Rounds};
@@ -101,34 +102,36 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             .take(ITEMS_SHOWN)
             .map(|item| measure(item).0)
             .sum();
-        let shown = if bytes <= ITEMS_SHOWN && count < ITEMS_SHOWN {
-            Value::Array(items.clone())
-        } else {
-            Value::String(format!("[{count} items, left out of the record]"))
+        let is_shown = bytes <= ITEMS_SHOWN && count < ITEMS_SHOWN;
+        let told = |items: Value| {
+            let mut told = Value::from_iter([("items", items)]);
+            if at_once > 1 {
+                told["at_once"] = at_once.into();
+            }
+            told
         };
-        let mut input = Value::from_iter([("items", shown)]);
-        if at_once > 1 {
-            input["at_once"] = at_once.into();
-        }
+        let too_many = || format!("[{count} items, left out of the record]");
+        let told = Told {
+            items: Items::of(told(items.into())),
+            shown: (!is_shown).then(|| told(too_many().into())),
+        };
         let Some(before) = self.frames.last().map(|frame| frame.scope.clone()) else {
             return Ok(None);
         };
         let is_recorded = self.records.is_detailed(self.is_in_loop());
         if is_recorded {
-            let begun = self.record(node, started_at, StepState::Started);
-            self.records.begin(StepRecord {
-                input: input.clone(),
+            let begun = StepRecord {
                 finished_at: None,
-                ..begun
-            });
+                ..self.record(node, started_at, StepState::Started)
+            };
+            self.records.begin_loop(begun, &told);
         }
         let looping = Looping {
             node,
             started_at,
-            input,
+            told,
             is_recorded,
             before,
-            items: items.into_iter(),
             count,
             begun: 0,
             results: Results::new(),
@@ -218,19 +221,19 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 return Err(End::Thrown(thrown));
             }
         }
-        let Some(item) = looping.items.next() else {
+        let round = u32::try_from(looping.begun).unwrap_or(u32::MAX);
+        let Some(scope) = looping.next_round() else {
             self.rounds.pop();
+            // Its last round shares the items, which are recorded now.
+            drop(frame);
             return self.end_loop(*looping);
         };
         self.records.begin_round();
-        if let Some(round) = self.rounds.last_mut() {
-            *round = u32::try_from(looping.begun).unwrap_or(u32::MAX);
+        if let Some(last) = self.rounds.last_mut() {
+            *last = round;
         }
-        frame.scope = looping
-            .before
-            .round(&looping.node.slug, item, looping.begun);
+        frame.scope = scope;
         frame.next = 0;
-        looping.begun += 1;
         frame.looping = Some(looping);
         self.frames.push(frame);
         Ok(())
@@ -241,7 +244,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let Looping {
             node,
             started_at,
-            input,
+            told,
             is_recorded,
             count,
             results,
@@ -263,11 +266,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             output["note"] = format!("Of one run, the steps of the first {ROUNDS} rounds are recorded. Of later rounds, only requests and failures are.").into();
         }
         let record = self.record(node, started_at, StepState::Succeeded);
-        self.records.pure(StepRecord {
-            input,
-            output,
-            ..record
-        });
+        self.records.end_loop(StepRecord { output, ..record }, told);
         Ok(())
     }
 
@@ -315,6 +314,17 @@ impl Looping<'_> {
     /// Returns whether the outputs of further rounds are kept.
     pub(super) fn keeps_results(&self) -> bool {
         self.node.is_used || !self.results.are_cut
+    }
+
+    /// Begins the next round: returns what its steps see.
+    pub(super) fn next_round(&mut self) -> Option<Scope> {
+        let round = self.begun;
+        if round == self.count {
+            return None;
+        }
+        self.begun += 1;
+        let (slug, items) = (&self.node.slug, &self.told.items);
+        Some(self.before.round_of(slug, items, round))
     }
 
     /// Keeps the last output of a round that ended.

@@ -10,6 +10,8 @@ use domain::Timestamp;
 use domain::run::{StepPath, StepRecord, StepState};
 use serde_json::Value;
 
+use super::frame::Told;
+
 /// Rounds (of all loops of a run together) whose steps are recorded one by one.
 pub(super) const ROUNDS: usize = 1_000;
 /// Most that is kept of the consoles of a run's rounds, in bytes.
@@ -70,9 +72,29 @@ impl Records {
         !is_in_loop || self.locked().all_records < FAILURES
     }
 
-    /// Notes that a loop begins, so that its record stands before those of its steps.
+    /// Notes that a container begins, so that its record stands before those of its steps.
     pub(super) fn begin(&self, record: StepRecord) {
         self.locked().begin(record);
+    }
+
+    /// Notes that a loop begins, as [`Records::begin`]. What it was told is shared until it is
+    /// appended, which mostly is after its end.
+    pub(super) fn begin_loop(&self, record: StepRecord, told: &Told) {
+        let mut recorder = self.locked();
+        let place = recorder.kept.len();
+        if recorder.begin(record) {
+            recorder.told.push((place, told.clone()));
+        }
+    }
+
+    /// Keeps the end of a loop, as [`Records::pure`].
+    pub(super) fn end_loop(&self, record: StepRecord, told: Told) {
+        let mut recorder = self.locked();
+        if let Some(begun) = recorder.begun(&record.path) {
+            recorder.told.retain(|(place, _)| *place != begun);
+        }
+        let input = told.into_input();
+        recorder.pure(StepRecord { input, ..record });
     }
 
     /// Keeps the end of a pure step, unless it was recorded before.
@@ -135,6 +157,8 @@ impl Records {
 struct Recorder {
     history: HashMap<StepPath, StepRecord>,
     kept: Vec<StepRecord>,
+    /// What loops were told whose beginnings are kept, with their places in `kept`.
+    told: Vec<(usize, Told)>,
     kept_bytes: usize,
     /// What the consoles of all code have said so far, in bytes.
     console_bytes: usize,
@@ -157,6 +181,7 @@ impl Recorder {
         Self {
             history: history.collect(),
             kept: Vec::new(),
+            told: Vec::new(),
             kept_bytes: 0,
             console_bytes: 0,
             all_records: 0,
@@ -175,10 +200,19 @@ impl Recorder {
         self.history.remove(path)
     }
 
-    fn begin(&mut self, record: StepRecord) {
-        if !self.history.contains_key(&record.path) {
+    /// Returns whether it was not known before.
+    fn begin(&mut self, record: StepRecord) -> bool {
+        let is_new = !self.history.contains_key(&record.path);
+        if is_new {
             self.kept.push(record);
         }
+        is_new
+    }
+
+    /// Returns where the beginning of a container is kept.
+    fn begun(&self, path: &StepPath) -> Option<usize> {
+        let is_it = |kept: &StepRecord| kept.state == StepState::Started && kept.path == *path;
+        self.kept.iter().rposition(is_it)
     }
 
     fn pure(&mut self, mut record: StepRecord) {
@@ -191,13 +225,8 @@ impl Recorder {
         }) {
             return;
         }
-        let begun = self
-            .kept
-            .iter_mut()
-            .rev()
-            .find(|kept| kept.state == StepState::Started && kept.path == record.path);
-        match begun {
-            Some(begun) => *begun = record,
+        match self.begun(&record.path) {
+            Some(begun) => self.kept[begun] = record,
             None => self.kept.push(record),
         }
     }
@@ -238,6 +267,7 @@ impl Recorder {
         if self.kept_bytes <= AT_ONCE_BYTES {
             return (self.take(), true);
         }
+        self.tell();
         let mut bytes = 0;
         let some = self.kept.iter().take_while(|record| {
             let fits = bytes < AT_ONCE_BYTES;
@@ -252,7 +282,15 @@ impl Recorder {
         (std::mem::replace(&mut self.kept, rest), false)
     }
 
+    /// Writes into the beginnings of loops what these were told.
+    fn tell(&mut self) {
+        for (place, told) in self.told.drain(..) {
+            self.kept[place].input = told.into_input();
+        }
+    }
+
     fn take(&mut self) -> Vec<StepRecord> {
+        self.tell();
         self.kept_bytes = 0;
         self.result_since = None;
         self.has_write = false;

@@ -97,12 +97,10 @@ impl<'p> Strands<'p> {
         match self {
             Strands::Rounds(rounds) => {
                 let Rounds { list, looping, .. } = rounds.as_mut();
-                let item = looping.items.next()?;
                 let round = looping.begun;
-                looping.begun += 1;
                 let begins = Begins {
                     list,
-                    scope: looping.before.round(&looping.node.slug, item, round),
+                    scope: looping.next_round()?,
                     round: Some(round),
                     keeps_result: looping.keeps_results(),
                 };
@@ -424,7 +422,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     /// to do.
     fn note_end(&self, strands: &Strands<'p>, state: StepState, output: Value, error: &str) {
         let (started_at, input) = match strands {
-            Strands::Rounds(rounds) => (rounds.looping.started_at, rounds.looping.input.clone()),
+            Strands::Rounds(rounds) => (
+                rounds.looping.started_at,
+                rounds.looping.told.clone().into_input(),
+            ),
             Strands::Lanes(lanes) => (lanes.started_at, Value::Null),
         };
         let record = self.record(strands.node(), started_at, state);

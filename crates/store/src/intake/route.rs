@@ -8,8 +8,12 @@ use domain::signing::Signature;
 use domain::{DocumentHash, IntegrationId, OrganizationId};
 use engine::port::Network;
 use quick_cache::sync::Cache;
+use serde_json::Value;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::gathered::Question;
 use crate::network::read_network;
 use crate::{Error, Result, Store, number, token};
 
@@ -94,17 +98,8 @@ impl Store {
         if let Some(route) = epoch.and_then(|epoch| self.inner.routes.get(token, epoch)) {
             return Ok(Some(route));
         }
-        let row = sqlx::query!(
-            "select integration.organization_id, integration.integration_id, enabled,
-                    number, hash, method, responds, signature, delivery_source, network
-             from integration
-             join version on version_id = live_version_id
-             join organization on organization.organization_id = integration.organization_id
-             where webhook_token = $1 and trigger = 'webhook'",
-            token,
-        )
-        .fetch_optional(&self.inner.system)
-        .await?;
+        let address = Address(token.to_owned());
+        let row = self.inner.addresses.ask(address).await?;
         let Some(row) = row else { return Ok(None) };
         let organization = OrganizationId(row.organization_id);
         let integration = IntegrationId(row.integration_id);
@@ -150,5 +145,50 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Asks what a webhook's token belongs to.
+#[derive(Debug)]
+pub(crate) struct Address(String);
+
+/// What [`HookRoute`] is made of, as it is stored.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    place: i64,
+    organization_id: Uuid,
+    integration_id: Uuid,
+    enabled: bool,
+    number: i32,
+    hash: String,
+    method: Option<String>,
+    responds: bool,
+    signature: String,
+    delivery_source: Option<Value>,
+    network: Value,
+}
+
+impl Question for Address {
+    type Answer = Stored;
+
+    async fn ask(
+        questions: &[Self],
+        connection: &mut PgConnection,
+    ) -> Result<Vec<(i64, Stored)>, sqlx::Error> {
+        let tokens: Vec<_> = questions.iter().map(|asked| asked.0.as_str()).collect();
+        let rows = sqlx::query_as!(
+            Stored,
+            r#"select place as "place!", integration.organization_id, integration.integration_id,
+                    enabled, number, hash, method, responds, signature, delivery_source, network
+               from unnest($1::text[]) with ordinality as asked (token, place)
+               join integration on webhook_token = token
+               join version on version_id = live_version_id
+               join organization on organization.organization_id = integration.organization_id
+               where trigger = 'webhook'"#,
+            &tokens as &[&str],
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.place, row)).collect())
     }
 }

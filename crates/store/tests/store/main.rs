@@ -14,6 +14,7 @@ mod connector;
 mod consent;
 mod delivery;
 mod draft;
+mod gathered;
 mod inbox;
 mod intake;
 mod integration;

@@ -1,0 +1,114 @@
+//! Questions of many tasks, asked in one statement.
+//!
+//! One task asks for the whole process. It takes what is waiting and asks it at once; while that
+//! is under way the next gathers. So one question alone waits for nothing, and of thousands a
+//! second, which come when more is in use than is remembered, each costs a part of a statement.
+
+use std::future::Future;
+use std::io;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::own_connection::OwnConnection;
+
+/// Questions waiting in a process; more make the askers wait.
+const WAITING: usize = 256;
+/// Most questions in one statement. An answer may have as much as the largest document.
+const AT_ONCE: usize = 16;
+
+/// A question of which several are asked in one statement.
+pub(crate) trait Question: Send + Sync + Sized + 'static {
+    /// What the database has to say, as it is stored.
+    type Answer: Send + 'static;
+
+    /// Asks them all: returns each answer with the place of its question, from 1. What has none
+    /// is left out.
+    fn ask(
+        questions: &[Self],
+        connection: &mut PgConnection,
+    ) -> impl Future<Output = Result<Vec<(i64, Self::Answer)>, sqlx::Error>> + Send;
+}
+
+/// The way to the task that asks.
+#[derive(Debug)]
+pub(crate) struct Gathered<Q: Question> {
+    questions: mpsc::Sender<Asked<Q>>,
+}
+
+#[derive(Debug)]
+struct Asked<Q: Question> {
+    question: Q,
+    answer: oneshot::Sender<Result<Option<Q::Answer>, String>>,
+}
+
+impl<Q: Question> Gathered<Q> {
+    pub(crate) fn start(system: PgPool) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(all(receiver, system));
+        Self { questions: sender }
+    }
+
+    /// Returns the answer to a question; `None` when there is none.
+    pub(crate) async fn ask(&self, question: Q) -> Result<Option<Q::Answer>, sqlx::Error> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Asked { question, answer };
+        let sent = self.questions.send(asked).await;
+        sent.map_err(|_| sqlx::Error::PoolClosed)?;
+        let answer = answered.await.map_err(|_| sqlx::Error::PoolClosed)?;
+        answer.map_err(|error| sqlx::Error::Io(io::Error::other(error)))
+    }
+}
+
+async fn all<Q: Question>(mut questions: mpsc::Receiver<Asked<Q>>, system: PgPool) {
+    let mut connection = OwnConnection::new(system);
+    let mut waiting = Vec::with_capacity(AT_ONCE);
+    while questions.recv_many(&mut waiting, AT_ONCE).await > 0 {
+        // Who does not wait for the answer any more need not get one.
+        waiting.retain(|asked: &Asked<Q>| !asked.answer.is_closed());
+        let (asked, askers): (Vec<_>, Vec<_>) = waiting
+            .drain(..)
+            .map(|asked| (asked.question, asked.answer))
+            .unzip();
+        if asked.is_empty() {
+            continue;
+        }
+        match ask(&asked, &mut connection).await {
+            Ok(mut answers) => {
+                for (place, asker) in (1..).zip(askers) {
+                    let found = answers.iter().position(|(of, _)| *of == place);
+                    let answer = found.map(|found| answers.swap_remove(found).1);
+                    let _ = asker.send(Ok(answer));
+                }
+            }
+            Err(error) => {
+                let error = error.to_string();
+                for asker in askers {
+                    let _ = asker.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Asks, once more should the connection have been lost: Postgres may have been started anew.
+async fn ask<Q: Question>(
+    questions: &[Q],
+    connection: &mut OwnConnection,
+) -> Result<Vec<(i64, Q::Answer)>, sqlx::Error> {
+    let mut is_again = false;
+    loop {
+        let error = match connection.get().await {
+            Ok(open) => match Q::ask(questions, open).await {
+                Ok(answers) => return Ok(answers),
+                Err(error) => error,
+            },
+            Err(error) => return Err(error),
+        };
+        if !connection.failed(&error) || is_again {
+            return Err(error);
+        }
+        is_again = true;
+    }
+}
