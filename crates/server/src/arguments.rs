@@ -26,7 +26,8 @@ Flags:
   --listen ADDRESS   Where to listen [SLUICE_LISTEN; 127.0.0.1:8080]; port 0 takes a free one
   --data-dir FOLDER  Where the private Postgres keeps its data [SLUICE_DATA_DIR; data]
   --site FOLDER      The built page [SLUICE_SITE; target/site]
-  --role ROLE        What this process does: web, worker or all [SLUICE_ROLE; all]
+  --role ROLE        What this process does: web, worker or all [SLUICE_ROLE; all]; web takes
+                     webhooks and executes at once what only computes, worker all other runs
   --metrics-listen ADDRESS
                      Where metrics are served, at /metrics [SLUICE_METRICS_LISTEN; nowhere]
   --demo             Add the demo organization and its services

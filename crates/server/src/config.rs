@@ -13,9 +13,9 @@ use store::MasterKeys;
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Serves the page and takes webhooks.
+    /// Serves the page and takes webhooks; executes at once what only computes.
     Web,
-    /// Runs integrations.
+    /// Executes all other runs.
     Worker,
     /// Both.
     All,
@@ -27,7 +27,7 @@ impl Role {
         matches!(self, Role::Web | Role::All)
     }
 
-    /// Returns whether it runs integrations.
+    /// Returns whether it executes runs of every kind.
     pub const fn is_worker(self) -> bool {
         matches!(self, Role::Worker | Role::All)
     }

@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 use self::signature::Forged;
 use crate::answer_desk::Reply;
+use crate::computer::Beforehand;
 use crate::web::Web;
-use crate::worker::Beforehand;
 use crate::{answer, event};
 
 /// How long a caller waits for a Respond step.
@@ -94,8 +94,8 @@ struct Started {
     reply: Option<Reply>,
 }
 
-/// Makes an event durable. When the worker of this process has room, it computes the run before
-/// that if it can, and else gets it when that is done.
+/// Makes an event durable. Its run is computed before that, if it only computes; else the worker of
+/// this process gets it when that is done, if there is one that has room.
 async fn accept(
     web: Arc<Web>,
     route: Arc<HookRoute>,
@@ -106,17 +106,20 @@ async fn accept(
         .worker
         .as_ref()
         .and_then(|worker| Some((worker, worker.reserve()?)));
+    // What is computed takes a place of the worker, where there is one.
+    let has_room = match web.worker {
+        Some(_) => place.is_some(),
+        None => !web.stop.is_given(),
+    };
     // An event that may be refused is not worked for.
-    let may_compute = is_small && web.store.keeps_pace();
-    let beforehand = match place.as_ref().filter(|_| may_compute) {
-        Some((worker, _)) => {
-            let claim = || {
-                let run = RunId(Uuid::now_v7());
-                route.claimed(run, SystemClock.now(), payload.clone())
-            };
-            worker.compute(&route, claim).await
-        }
-        None => None,
+    let beforehand = if is_small && has_room && web.store.keeps_pace() {
+        let claim = || {
+            let run = RunId(Uuid::now_v7());
+            route.claimed(run, SystemClock.now(), payload.clone())
+        };
+        web.computer.compute(&route, claim).await
+    } else {
+        None
     };
     let incoming = Incoming {
         delivery: route.delivery.read(&payload),

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::answer_desk::AnswerDesk;
 use crate::code::Processes;
 use crate::component::Machines;
+use crate::computer::Computer;
 use crate::config::{Config, KeySource};
 use crate::mail::{Mailer, Pace};
 use crate::postgres::Postgres;
@@ -176,24 +177,21 @@ async fn serve(
 ) -> Result<(), Failure> {
     let stop = Stop::new();
     let answers = Arc::new(AnswerDesk::default());
-    let tracing = match config.role.is_worker() {
-        true => Tracer::from_environment(|name| std::env::var(name).ok())?,
-        false => None,
-    };
+    let tracing = Tracer::from_environment(|name| std::env::var(name).ok())?;
     let (tracer, sending) = tracing.unzip();
     let (over, all_told) = oneshot::channel();
     let sending = sending.map(|sending: Sending| tokio::spawn(sending.work(all_told)));
     let machines = Machines::of_this_binary();
     store.inspect_by(Arc::new(machines.clone()));
+    let computer = Arc::new(Computer::new(store.clone(), tracer.clone()));
     let worker = config.role.is_worker().then(|| {
         Worker::new(
-            store.clone(),
+            &computer,
             answers.clone(),
             stop.clone(),
             config.concurrency,
             Arc::new(Processes::of_this_binary()),
             Arc::new(machines.of(store.clone())),
-            tracer.clone(),
         )
     });
     let working = worker.clone().map(|worker| tokio::spawn(worker.work()));
@@ -212,7 +210,7 @@ async fn serve(
         tokio::spawn(metrics::serve(
             listener,
             store.clone(),
-            tracer.clone(),
+            tracer,
             stop.clone(),
         ));
     }
@@ -220,7 +218,7 @@ async fn serve(
         None => (None, None),
         Some(listener) => {
             let address = listener.local_addr()?;
-            let web = Web::new(config, store.clone(), stop.clone(), worker, answers);
+            let web = Web::new(config, stop.clone(), computer, worker, answers);
             let web = Arc::new(web);
             let serving = listen::serve(listener, router::router(web.clone()), stop.clone());
             (Some((address, web)), Some(tokio::spawn(serving)))

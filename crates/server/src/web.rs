@@ -10,6 +10,7 @@ use axum::extract::Request;
 use store::Store;
 
 use crate::answer_desk::AnswerDesk;
+use crate::computer::Computer;
 use crate::config::Config;
 use crate::listen::Peer;
 use crate::live::Sessions;
@@ -34,7 +35,9 @@ pub struct Web {
     pub demo_service: OnceLock<String>,
     /// Given when the process is to end.
     pub stop: Stop,
-    /// The worker of this process, unless it only serves the page.
+    /// What executes runs that only compute.
+    pub computer: Arc<Computer>,
+    /// The worker of this process, unless others execute all other runs.
     pub worker: Option<Arc<Worker>>,
     /// Where webhooks wait for the answers of their runs.
     pub answers: Arc<AnswerDesk>,
@@ -49,14 +52,15 @@ pub struct Web {
 }
 
 impl Web {
-    /// Puts together what requests need.
+    /// Puts together what requests need; `computer` and `worker` are of the same database.
     pub fn new(
         config: &Config,
-        store: Store,
         stop: Stop,
+        computer: Arc<Computer>,
         worker: Option<Arc<Worker>>,
         answers: Arc<AnswerDesk>,
     ) -> Self {
+        let store = computer.store.clone();
         Self {
             sessions: Sessions::new(store.clone()),
             store,
@@ -67,6 +71,7 @@ impl Web {
             public_url: config.public_url.clone(),
             demo_service: OnceLock::new(),
             stop,
+            computer,
             worker,
             answers,
             outage: Outage::default(),

@@ -4,10 +4,8 @@
 //! others are claimed from the queue in batches. A lease that is not ours any more stops its
 //! run at once; what it did is in the journal, and whoever has it now goes on from there.
 
-mod compute;
 mod host;
 mod poll;
-mod program;
 mod retention;
 mod schedule;
 
@@ -20,7 +18,7 @@ use std::time::Duration;
 use domain::run::RunState;
 use domain::{RunId, Timestamp};
 use engine::port::{Clients, Clock, Components, Lease, Sandbox, SystemClock};
-use engine::{Engine, Outcome, Task};
+use engine::{Engine, Outcome};
 use futures::FutureExt;
 use store::{ClaimedRun, PgJournal, Store, Suspects, WorkerId};
 use tokio::sync::broadcast::error::RecvError;
@@ -29,10 +27,10 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::answer_desk::{AnswerDesk, Reply};
+use crate::computer::Computer;
+use crate::program::{Loaded, Programs, failed};
 use crate::signal::Stop;
-use crate::trace::{Traced, TracedJournal, Tracer};
-pub(crate) use compute::Beforehand;
-use program::{Loaded, Programs};
+use crate::trace::{TracedJournal, Tracer};
 
 /// Most runs that are claimed at once.
 const BATCH: usize = 32;
@@ -44,8 +42,6 @@ const RENEW: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(400);
 /// How long runs may go on once we are asked to end.
 const GRACE: Duration = Duration::from_secs(6);
-/// How long a run waits before it is tried again when its document could not be read.
-const AGAIN_MS: i64 = 2_000;
 
 /// A place for one run.
 #[derive(Debug)]
@@ -66,7 +62,7 @@ pub struct Worker {
     store: Store,
     journal: PgJournal,
     engine: Engine<SystemClock, Arc<Clients>>,
-    programs: Programs,
+    programs: Arc<Programs>,
     tracer: Option<Tracer>,
     answers: Arc<AnswerDesk>,
     stop: Stop,
@@ -87,16 +83,17 @@ struct Running {
 
 impl Worker {
     /// Returns a worker that executes up to `concurrency` runs at once, their code in `sandbox` and
-    /// their components in `components`. It tells `tracer` what they did.
+    /// their components in `components`. With `computer`, which executes other runs in the same
+    /// process, it shares database, programs and tracer.
     pub fn new(
-        store: Store,
+        computer: &Computer,
         answers: Arc<AnswerDesk>,
         stop: Stop,
         concurrency: usize,
         sandbox: Arc<dyn Sandbox>,
         components: Arc<dyn Components>,
-        tracer: Option<Tracer>,
     ) -> Arc<Self> {
+        let store = computer.store.clone();
         Arc::new(Self {
             id: WorkerId::random(),
             journal: store.journal(),
@@ -106,8 +103,8 @@ impl Worker {
                 .with_sandbox(sandbox)
                 .with_components(components),
             store,
-            programs: Programs::default(),
-            tracer,
+            programs: computer.programs.clone(),
+            tracer: computer.tracer.clone(),
             answers,
             stop,
             slots: Arc::new(Semaphore::new(concurrency)),
@@ -273,7 +270,7 @@ impl Worker {
         canceled: watch::Receiver<bool>,
     ) -> Outcome {
         let run = claimed.lease.run;
-        let task = task(claimed, loaded, journal.traced.as_ref());
+        let task = loaded.task(claimed, journal.traced.as_ref());
         let (sender, mut given) = oneshot::channel();
         let on_answer = responds.then_some(sender);
         let mut awaited = responds;
@@ -410,30 +407,5 @@ struct Place<'w> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.worker.locked().remove(&self.run);
-    }
-}
-
-fn task(claimed: ClaimedRun, loaded: &Loaded, traced: Option<&Traced>) -> Task {
-    Task {
-        lease: claimed.lease,
-        program: loaded.program.clone(),
-        payload: claimed.payload,
-        created_at: claimed.created_at,
-        resumed_at: claimed.resumed_at,
-        is_test: claimed.is_test,
-        scope: claimed.scope,
-        history: claimed.history,
-        returned: claimed.returned,
-        network: claimed.network,
-        trace: traced.map(|traced| traced.trace.clone()),
-        within: None,
-    }
-}
-
-fn failed(error: String) -> Outcome {
-    Outcome::Finished {
-        state: RunState::Failed,
-        error: Some(error),
-        records: Vec::new(),
     }
 }

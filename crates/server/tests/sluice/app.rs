@@ -9,6 +9,7 @@ use server::answer_desk::AnswerDesk;
 use server::arguments::Arguments;
 use server::code::Processes;
 use server::component::Machines;
+use server::computer::Computer;
 use server::config::Config;
 use server::signal::Stop;
 use server::web::Web;
@@ -89,7 +90,8 @@ impl TestApp {
         Self::with_role("all").await
     }
 
-    /// Starts a server with a role: `web` leaves runs to other processes.
+    /// Starts a server with a role: `web` leaves runs to other processes, but for those that only
+    /// compute.
     pub(crate) async fn with_role(role: &str) -> Self {
         let database = Database::new().await;
         let store = Store::connect(&database.url, 10)
@@ -110,15 +112,15 @@ impl TestApp {
             Duration::from_secs(5),
         );
         store.inspect_by(Arc::new(machines.clone()));
+        let computer = Arc::new(Computer::new(store.clone(), None));
         let worker = config.role.is_worker().then(|| {
             Worker::new(
-                store.clone(),
+                &computer,
                 answers.clone(),
                 stop.clone(),
                 config.concurrency,
                 Arc::new(Processes::new(env!("CARGO_BIN_EXE_sluice").into(), 2)),
                 Arc::new(machines.of(store.clone())),
-                None,
             )
         });
         let mut tasks: Vec<_> = worker
@@ -130,7 +132,7 @@ impl TestApp {
             .await
             .expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let web = Web::new(&config, store.clone(), stop.clone(), worker, answers);
+        let web = Web::new(&config, stop.clone(), computer, worker, answers);
         tasks.push(tokio::spawn(listen::serve(
             listener,
             router::router(Arc::new(web)),

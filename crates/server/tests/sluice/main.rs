@@ -8,6 +8,7 @@ mod beside;
 mod call;
 mod client;
 mod component;
+mod computer;
 mod connection;
 mod delivery;
 mod document;

@@ -23,6 +23,16 @@ impl Process {
         Self::start(command).await
     }
 
+    /// Returns the command for a process that serves on a database, at a free port, and is no
+    /// worker.
+    pub(crate) fn web(database_url: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command
+            .args(["serve", "--role", "web", "--listen", "127.0.0.1:0"])
+            .env("DATABASE_URL", database_url);
+        command
+    }
+
     /// Starts a command and waits until it says that it is ready.
     pub(crate) async fn start(mut command: Command) -> Self {
         let mut child = command
@@ -45,6 +55,13 @@ impl Process {
             said,
             _output: output,
         }
+    }
+
+    /// Returns where it serves.
+    pub(crate) fn base(&self) -> &str {
+        let last = self.said.last().expect("it said that it is ready");
+        last.strip_prefix("Sluice is ready at ")
+            .expect("the address stands last")
     }
 
     /// Sends a signal.
@@ -80,10 +97,7 @@ async fn one_command_gives_a_demo_that_has_really_run() {
     };
     for start in ["first", "second"] {
         let process = serve().await;
-        let last = process.said.last().expect("it said something");
-        let base = last
-            .strip_prefix("Sluice is ready at ")
-            .expect("the address stands last");
+        let base = process.base();
         let password = server::demo::PASSWORD;
         assert!(
             process.said.iter().any(|line| line.contains(password)),

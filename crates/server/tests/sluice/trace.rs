@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::app::{TestApp, eventually};
+use crate::client::Client;
 use crate::document::webhook;
 use crate::process::Process;
 use crate::sink::Sink;
@@ -52,6 +53,14 @@ impl Collector {
     /// A worker that tells this collector what it does.
     async fn worker(&self, app: &TestApp) -> Process {
         worker(app, self.address).await
+    }
+
+    /// A process that takes webhooks, is no worker, and tells this collector what it does.
+    async fn web(&self, app: &TestApp) -> Process {
+        let mut command = Process::web(&app.database.url);
+        let address = format!("http://{}", self.address);
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", address);
+        Process::start(command).await
     }
 
     fn spans(&self) -> Vec<Span> {
@@ -158,13 +167,47 @@ async fn a_run_of_two_processes_is_one_trace_within_its_callers_and_tells_no_con
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_computed_where_no_worker_is_is_a_trace_like_others() {
+    let (app, collector) = (TestApp::with_role("web").await, Collector::start().await);
+    let copy = json!({ "values": { "all": "{{ trigger.body }}" } });
+    let (_, path) = app.publish(&webhook(&[("set", "Copy", copy)])).await;
+    let web = collector.web(&app).await;
+    let caller = Client::new(web.base(), "");
+    // On a busy machine one or the other takes longer than a caller should wait for it, and stays.
+    let run = eventually("a run is computed at once", SOON, async || {
+        let answer = caller.post_json(&path, &json!(CONTENT)).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        let run = json!({ "id": answer.json()["run"] });
+        let run = app.admin.must("read_run", run).await;
+        (run["summary"]["state"] == "succeeded").then_some(run)
+    })
+    .await;
+    // Before a process ends, it tells what it knows.
+    let (took, well) = web.end("TERM").await;
+    assert!(well && took < Duration::from_secs(10), "it took {took:?}");
+    let spans = collector.spans();
+    let mut names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["Copy", "run"], "{run}");
+    assert_eq!(spans[0].trace_id, spans[1].trace_id);
+    for body in collector.got.lock().expect("nobody panicked").iter() {
+        let text = String::from_utf8_lossy(body);
+        assert!(!text.contains(CONTENT), "{text}");
+    }
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn runs_do_not_mind_a_collector_that_is_not_there() {
-    let app = TestApp::with_role("web").await;
+    let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
+    app.allow_loopback().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let nobody = listener.local_addr().expect("it is bound");
     drop(listener);
+    // The worker has it, as it does not only compute.
+    let tell = json!({ "method": "POST", "url": sink.url("/tell") });
     let (_, path) = app
-        .publish(&webhook(&[("log", "Note", json!({ "message": "came" }))]))
+        .publish(&webhook(&[("http.request", "Tell", tell)]))
         .await;
     let worker = worker(&app, nobody).await;
     let answer = app.anonymous.post_json(&path, &json!({})).await;

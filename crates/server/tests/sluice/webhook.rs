@@ -12,15 +12,10 @@ const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_kept_before_it_is_acknowledged() {
-    // Nobody executes runs here, so what is read is what was written before the answer.
+    // Nobody here executes a run that waits, so what is read is what was written before the answer.
     let app = TestApp::with_role("web").await;
-    let (_, path) = app
-        .publish(&webhook(&[(
-            "set",
-            "Value",
-            json!({ "values": { "id": "{{ trigger.body.id }}" } }),
-        )]))
-        .await;
+    let wait = json!({ "amount": 1, "unit": "hours" });
+    let (_, path) = app.publish(&webhook(&[("delay", "Wait", wait)])).await;
     let answer = app
         .anonymous
         .post_json(&format!("{path}?from=shop"), &json!({ "id": 7 }))
@@ -235,8 +230,13 @@ async fn a_run_that_computes_for_long_or_fails_is_executed_like_any_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_of_a_run_that_another_process_executes_comes_too() {
-    let app = TestApp::with_role("web").await;
-    let (_, path) = app.publish(&responding(json!(200))).await;
+    let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
+    app.allow_loopback().await;
+    let ask = json!({ "method": "GET", "url": sink.url("/ask") });
+    let answer = json!({ "body_type": "json", "json": "{\"id\": {{ trigger.body.id }}}" });
+    // It is left to a worker, as it does not only compute.
+    let steps = [("http.request", "Ask", ask), ("respond", "Answer", answer)];
+    let (_, path) = app.publish(&webhook(&steps)).await;
     let worker = crate::process::Process::worker(&app.database.url).await;
     let answer = app
         .anonymous
@@ -246,6 +246,7 @@ async fn the_answer_of_a_run_that_another_process_executes_comes_too() {
         (answer.status, answer.json()),
         (200, json!({ "id": "far" }))
     );
+    assert_eq!(sink.calls("/ask"), 1);
     worker.end("TERM").await;
     app.end().await;
 }

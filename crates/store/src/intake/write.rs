@@ -171,8 +171,8 @@ impl Kept {
 /// Writes events, their runs and their places in the queue; returns when that was. A run that is
 /// handed to a worker is claimed by it from the start, unless its integration is throttled. Others
 /// ring for any worker. A run that was computed is written as it ended, without ever being in the
-/// queue; unless its integration is throttled, or failing: then it is handed over, as the end of
-/// each run of a failing integration is looked at by the journal.
+/// queue; unless its integration is throttled, or failing: then it goes the way of all others, as
+/// the end of each run of a failing integration is looked at by the journal.
 ///
 /// Of several deliveries of one event the first is written: see `deliver` in the migrations. It is
 /// called after the throttles were locked, so that nobody waits in a circle, and only when an event
@@ -227,7 +227,8 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                         version_number, payload, worker, name, worked, records)
            ), throttled as materialized (
                select throttled(array(
-                   select distinct integration_id from given where worker is not null
+                   select distinct integration_id from given
+                   where worker is not null or worked is not null
                )) as integration_id
            ), repeated as materialized (
                select run_id, first_id from deliver($4, $3, $12, $10, $2)
@@ -257,7 +258,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                     case when began_at is not null then 'succeeded'
                         when worker is not null then 'running' else 'queued' end,
                     coalesce(began_at, now()),
-                    case when worker is not null then coalesce(began_at, now()) end,
+                    coalesce(began_at, case when worker is not null then now() end),
                     case when began_at is not null then now() end
                from incoming
            ), recorded as (
@@ -271,7 +272,7 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                from incoming where began_at is null
            ), rung as materialized (
                select pg_notify('run_queued', '') where exists (
-                   select from incoming where worker is null
+                   select from incoming where worker is null and began_at is null
                )
            )
            select now() as "now!", array(select run_id from incoming where is_held) as "held!",

@@ -8,7 +8,7 @@ use domain::{Document, RunId, Timestamp};
 use engine::Outcome;
 use futures::future::join_all;
 use serde_json::json;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use store::{Accepted, Computed, HookRoute, Incoming, Store, WorkerId};
 use uuid::Uuid;
 
@@ -29,13 +29,24 @@ fn computed() -> Computed {
     Computed::of(run, Instant::now(), &succeeded()).expect("it succeeded")
 }
 
+/// Accepts it in a process whose worker has room.
 async fn accept(store: &Store, route: &Arc<HookRoute>, computed: Computed) -> Accepted {
+    accept_in(store, route, computed, Some(WorkerId::random())).await
+}
+
+/// Accepts it in a process that has this worker, or none.
+async fn accept_in(
+    store: &Store,
+    route: &Arc<HookRoute>,
+    computed: Computed,
+    hand_to: Option<WorkerId>,
+) -> Accepted {
     let payload = json!({ "body": { "id": 7 } });
     let incoming = Incoming {
         route: route.clone(),
         delivery: route.delivery.read(&payload),
         payload: payload.into(),
-        hand_to: Some(WorkerId::random()),
+        hand_to,
     };
     let accepted = store.accept_computed(incoming, computed).await;
     accepted.expect("there is room")
@@ -73,6 +84,65 @@ async fn what_was_computed_is_kept_as_it_ended_and_is_never_queued(
         [(Some(route.integration), RunState::Succeeded, 1)]
     );
     assert_eq!(done.latency_ms.count, 1);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn what_was_computed_where_no_worker_is_is_kept_like_all_and_rings_for_nobody(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let (integration, route) = world.hook().await;
+    let mut bell = PgListener::connect_with(&world.sql)
+        .await
+        .expect("it answers");
+    bell.listen("run_queued").await.expect("it answers");
+    let accepted = accept_in(store, &route, computed(), None).await;
+    assert!(accepted.is_computed && accepted.claimed.is_none());
+    let kept = store.run(admin, accepted.run).await.expect("it is there");
+    assert_eq!(kept.summary.state, RunState::Succeeded);
+    assert_eq!(kept.summary.started_at, Some(kept.summary.created_at));
+    assert_eq!(kept.records, [record(1, "one"), record(2, "two")]);
+    assert_eq!(world.count("select count(*) from run_queue").await, 0);
+    world
+        .execute("select pg_notify('run_queued', 'ours')")
+        .await;
+    let first = bell.recv().await.expect("it answers");
+    assert_eq!(first.payload(), "ours", "no worker was called");
+    // The world's end waits for its connection.
+    drop(bell);
+
+    let paused = store.set_paused(admin, integration, true).await;
+    paused.expect("an Admin may");
+    let accepted = accept_in(store, &route, computed(), None).await;
+    assert!(!accepted.is_computed && accepted.claimed.is_none());
+    let kept = store.run(admin, accepted.run).await.expect("it is there");
+    assert_eq!(
+        kept.summary.state,
+        RunState::Queued,
+        "it waits for its turn"
+    );
+    assert_eq!((kept.summary.started_at, kept.records.len()), (None, 0));
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn runs_of_a_failing_integration_are_left_to_workers_where_none_is(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (_, route) = world.hook().await;
+    run(&world, &route, RunState::Failed).await;
+    let accepted = accept_in(&world.store, &route, computed(), None).await;
+    assert!(!accepted.is_computed && accepted.claimed.is_none());
+    let kept = world.store.run(&world.admin, accepted.run).await;
+    assert_eq!(kept.expect("it is there").summary.state, RunState::Queued);
+    let claimed = world.store.claim(WorkerId::random(), 5).await;
+    let claimed = claimed.expect("it answers");
+    assert_eq!(claimed[0].lease.run, accepted.run);
     world.end().await;
 }
 

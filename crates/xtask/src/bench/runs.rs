@@ -20,7 +20,7 @@ use crate::bench::figure::{Figure, median};
 use crate::bench::server::Server;
 use crate::command::{Context, Failure, Outcome, answer, progress};
 use crate::launch::{self, Scratch};
-use flow::{ANSWER, Flow, ORDER, Published};
+use flow::{ANSWER, CLAIMED, Flow, ORDER, Published};
 use load::{Generator, Load, Seen};
 use postgres::{Database, Finished};
 
@@ -89,9 +89,11 @@ fn measure_own(
         growth::measure(&place, &mut page, &order, scratch.path(), full)?;
     }
     if wanted("processes") {
+        let claimed = page.publish_flow(&database, &CLAIMED)?;
         // It would take part.
         drop(server);
-        processes::measure(bench, generator, &database, &postgres.url, &order)?;
+        let flows = [&order, &claimed];
+        processes::measure(bench, generator, &database, &postgres.url, flows)?;
     }
     Ok(())
 }

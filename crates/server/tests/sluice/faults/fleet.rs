@@ -85,11 +85,7 @@ impl Fleet {
                 .env("RUST_LOG", "error")
                 .stderr(Stdio::null());
             let process = Process::start(command).await;
-            let said = process.said.last().expect("it said that it is ready");
-            let base = said
-                .strip_prefix("Sluice is ready at ")
-                .expect("the address stands last")
-                .to_owned();
+            let base = process.base().to_owned();
             let new = async || {
                 let now = self.workers().await;
                 now.into_iter().find(|worker| !before.contains(worker))

@@ -28,6 +28,16 @@ pub(super) const ORDER: Flow = Flow {
     document: include_str!("order_flow.json"),
 };
 
+/// As [`ORDER`], with one more lane that is never taken: a request in it makes the flow one that does
+/// not only compute, so that each run is claimed by a worker.
+pub(super) const CLAIMED: Flow = Flow {
+    name: "claimed",
+    about: "as order, with one more lane that is never taken and holds a request",
+    body: include_str!("order.json"),
+    answers_at_end: false,
+    document: include_str!("claimed_flow.json"),
+};
+
 /// Webhook, set values, branch, respond.
 pub(super) const ANSWER: Flow = Flow {
     name: "answer",
@@ -47,7 +57,8 @@ pub(super) struct Published {
     pub(super) body: &'static str,
 }
 
-/// Sets the server up and publishes both flows; returns who did, too.
+/// Sets the server up and publishes what is called when accepted, and what answers; returns who did,
+/// too.
 pub(super) fn publish(server: SocketAddr, database: &Database) -> Outcome<(Page, [Published; 2])> {
     let mut page = Page {
         server,
@@ -57,8 +68,10 @@ pub(super) fn publish(server: SocketAddr, database: &Database) -> Outcome<(Page,
         "set_up",
         r#"{"organization":"Bench","name":"Bench","email":"bench@bench.example","password":"only-on-loopback-here"}"#,
     )?;
-    let mut one = |flow: &Flow| page.publish(database, flow.name, flow.document, flow.body);
-    let published = [one(&ORDER)?, one(&ANSWER)?];
+    let published = [
+        page.publish_flow(database, &ORDER)?,
+        page.publish_flow(database, &ANSWER)?,
+    ];
     Ok((page, published))
 }
 
@@ -69,6 +82,11 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// Publishes one of the flows.
+    pub(super) fn publish_flow(&mut self, database: &Database, flow: &Flow) -> Outcome<Published> {
+        self.publish(database, flow.name, flow.document, flow.body)
+    }
+
     /// Publishes a new integration.
     pub(super) fn publish(
         &mut self,

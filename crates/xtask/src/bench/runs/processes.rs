@@ -1,4 +1,5 @@
-//! What more processes bring: one that is called, the others run what it accepts.
+//! What more processes bring: one that is called, the others run what it accepts and does not compute
+//! by itself.
 
 use std::io::BufRead;
 use std::process::{Command, Stdio};
@@ -15,11 +16,16 @@ use crate::command::{Failure, Outcome, Running, progress};
 const ROUNDS: usize = 3;
 /// How many processes there are, one of which the others are held against.
 const COUNTS: [usize; 3] = [1, 2, 4];
-const NAMES: [&str; 2] = ["growth_processes_2", "growth_processes_4"];
+/// What the several are called: with the flow that only computes, and the one that is claimed.
+const NAMES: [[&str; 2]; 2] = [
+    ["growth_processes_2", "growth_processes_4"],
+    ["growth_claimed_2", "growth_claimed_4"],
+];
 
 /// Prints the runs a second with several processes against those with one, each by the baseline
 /// that is taken in turn with it. One process does both (`--role all`); of several, the first serves
-/// (`--role web`) and the others work (`--role worker`).
+/// (`--role web`) and the others work (`--role worker`). Of the two flows the first only computes, so
+/// that who serves executes it at once; each run of the second is claimed by a worker.
 ///
 /// The baseline is taken while none of them runs: four leave it too few connections.
 pub(super) fn measure(
@@ -27,9 +33,9 @@ pub(super) fn measure(
     generator: &Generator,
     database: &Database,
     url: &str,
-    order: &Published,
+    flows: [&Published; 2],
 ) -> Outcome {
-    let rate = |count: usize| {
+    let rates = |count: usize| {
         let role = if count == 1 { "all" } else { "web" };
         let server = Server::start_as(bench, url, role)?;
         let workers = (1..count).map(|_| worker(bench, url));
@@ -40,24 +46,33 @@ pub(super) fn measure(
             database,
             server: &server,
         };
-        place.flood(order)?;
-        let finished = place.flood(order)?;
-        Ok(finished.runs / finished.seconds)
+        let rate = |flow: &Published| -> Outcome<f64> {
+            place.flood(flow)?;
+            let finished = place.flood(flow)?;
+            Ok(finished.runs / finished.seconds)
+        };
+        let [computed, claimed] = flows;
+        Ok([rate(computed)?, rate(claimed)?])
     };
-    let mut ratios = COUNTS.map(|_| Vec::new());
+    let mut ratios = flows.map(|_| COUNTS.map(|_| Vec::new()));
     for round in 1..=ROUNDS {
-        for (count, ratios) in COUNTS.into_iter().zip(&mut ratios) {
+        for (place, count) in COUNTS.into_iter().enumerate() {
             let baseline = database.baseline(CONCURRENCY, FLOOD)?;
-            let rate: f64 = rate(count)?;
+            let rates: [f64; 2] = rates(count)?;
+            let [computed, claimed] = rates;
             progress(format_args!(
-                "Round {round} of {ROUNDS}, processes: {count}: {rate:.0} runs/s, {baseline:.0} inserts/s"
+                "Round {round} of {ROUNDS}, processes: {count}: {computed:.0} runs/s, {claimed:.0} claimed runs/s, {baseline:.0} inserts/s"
             ));
-            ratios.push(rate / baseline);
+            for (ratios, rate) in ratios.iter_mut().zip(rates) {
+                ratios[place].push(rate / baseline);
+            }
         }
     }
-    let [one, several @ ..] = ratios.map(median);
-    for (name, ratio) in NAMES.into_iter().zip(several) {
-        Figure::new(name, ratio / one, "ratio").goal(0.8).print();
+    for (names, ratios) in NAMES.into_iter().zip(ratios) {
+        let [one, several @ ..] = ratios.map(median);
+        for (name, ratio) in names.into_iter().zip(several) {
+            Figure::new(name, ratio / one, "ratio").goal(0.8).print();
+        }
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Executes a run before its event is kept, when all of it is computing.
+//! Executes a run before its event is kept, when all of it is computing. Every process that takes
+//! webhooks does so, also one that is no worker.
 //!
 //! Nothing outside may know of a run whose event is not durable. But a run that only computes is
 //! known by nobody until its end is told: it is executed at once, on the task that accepts its
@@ -7,19 +8,20 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::run::{RunState, StepRecord};
-use engine::Task;
-use engine::port::{Answer, Journal, Lease, Lost};
+use engine::port::{Answer, Clients, Journal, Lease, Lost, SystemClock};
+use engine::{Engine, Task};
 use futures::FutureExt;
-use store::{ClaimedRun, Computed, HookRoute};
+use store::{ClaimedRun, Computed, HookRoute, Store};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::{Worker, task};
 use crate::answer_desk::Reply;
-use crate::trace::Untold;
+use crate::program::Programs;
+use crate::trace::{Tracer, Untold};
 
 /// How long an event waits for its program, when that is not kept: it is read from the database.
 const LOADING: Duration = Duration::from_millis(100);
@@ -49,7 +51,30 @@ impl Journal for Nowhere {
     }
 }
 
-impl Worker {
+/// What executes runs that only compute. Such a run needs no connections, no other integrations, no
+/// code and no components, so its engine has none.
+#[derive(Debug)]
+pub struct Computer {
+    /// Where documents are read.
+    pub(crate) store: Store,
+    /// Shared with the worker of this process, so that each is kept once.
+    pub(crate) programs: Arc<Programs>,
+    /// Who is told what runs did; `None` when nobody is.
+    pub(crate) tracer: Option<Tracer>,
+    engine: Engine<SystemClock, Arc<Clients>>,
+}
+
+impl Computer {
+    /// Returns what computes runs of a database. It tells `tracer` what they did.
+    pub fn new(store: Store, tracer: Option<Tracer>) -> Self {
+        Self {
+            engine: Engine::with(SystemClock, Arc::clone(store.clients())),
+            programs: Arc::default(),
+            store,
+            tracer,
+        }
+    }
+
     /// Executes a run whose event is not kept yet; `None` when it does not come to a good end right
     /// here, by computing alone. `claim` makes the run, once it may be computed.
     pub(crate) async fn compute(
@@ -71,7 +96,7 @@ impl Worker {
         let traced = tracer.and_then(|tracer| tracer.begin(&claimed, &loaded.program));
         let task = Task {
             within: Some(WITHIN),
-            ..task(claimed, &loaded, traced.as_ref())
+            ..loaded.task(claimed, traced.as_ref())
         };
         let (sender, answer) = oneshot::channel();
         let on_answer = loaded.responds.then_some(sender);

@@ -3,15 +3,18 @@
 
 use std::sync::Arc;
 
+use domain::run::RunState;
 use domain::{DocumentHash, OrganizationId, Timestamp};
 use engine::port::{Clock, SystemClock};
-use engine::{Outcome, Program};
+use engine::{Outcome, Program, Task};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use store::Store;
+use store::{ClaimedRun, Store};
 
-use super::{AGAIN_MS, failed};
+use crate::trace::Traced;
 
+/// How long a run waits before it is tried again when its document could not be read.
+const AGAIN_MS: i64 = 2_000;
 /// Most steps of all kept programs together.
 const STEPS: u64 = 50_000;
 /// About how many programs that are.
@@ -19,18 +22,38 @@ const PROGRAMS: usize = 5_000;
 
 /// A document, ready to run.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(crate) struct Loaded {
     /// Its program.
-    pub(super) program: Arc<Program>,
+    pub(crate) program: Arc<Program>,
     /// Whether a step of it answers a webhook.
-    pub(super) responds: bool,
+    pub(crate) responds: bool,
     steps: u64,
+}
+
+impl Loaded {
+    /// Returns what is to be executed of a claimed run.
+    pub(crate) fn task(&self, claimed: ClaimedRun, traced: Option<&Traced>) -> Task {
+        Task {
+            lease: claimed.lease,
+            program: self.program.clone(),
+            payload: claimed.payload,
+            created_at: claimed.created_at,
+            resumed_at: claimed.resumed_at,
+            is_test: claimed.is_test,
+            scope: claimed.scope,
+            history: claimed.history,
+            returned: claimed.returned,
+            network: claimed.network,
+            trace: traced.map(|traced| traced.trace.clone()),
+            within: None,
+        }
+    }
 }
 
 /// The programs of documents that are run again and again. Which is given up for another is not
 /// decided by its last use alone: of more integrations than fit, called in turn, a part stays.
 #[derive(Debug)]
-pub(super) struct Programs(Cache<DocumentHash, Arc<Loaded>, Steps>);
+pub(crate) struct Programs(Cache<DocumentHash, Arc<Loaded>, Steps>);
 
 /// What a program takes of [`STEPS`].
 #[derive(Clone, Debug)]
@@ -53,7 +76,7 @@ impl Programs {
     ///
     /// # Errors
     /// How a run of it goes on instead: it failed, or waits a moment for the database.
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         store: &Store,
         organization: OrganizationId,
@@ -69,7 +92,7 @@ impl Programs {
 
     /// Returns the program of a document, as [`Programs::get`]: of many that ask at once for one
     /// that is not kept, one reads it, and the others wait for as long as that takes.
-    pub(super) async fn get_with_others(
+    pub(crate) async fn get_with_others(
         &self,
         store: &Store,
         organization: OrganizationId,
@@ -106,5 +129,14 @@ impl Programs {
             responds: document.responds(),
             steps: u64::try_from(document.steps.len()).unwrap_or(u64::MAX - 1) + 1,
         }))
+    }
+}
+
+/// Returns how a run ends of which nothing could be executed, or not to its end.
+pub(crate) fn failed(error: String) -> Outcome {
+    Outcome::Finished {
+        state: RunState::Failed,
+        error: Some(error),
+        records: Vec::new(),
     }
 }
