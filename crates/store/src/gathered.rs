@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
@@ -62,9 +63,18 @@ impl<Q: Question> Gathered<Q> {
 }
 
 async fn all<Q: Question>(mut questions: mpsc::Receiver<Asked<Q>>, system: PgPool) {
+    // Whoever closes the store waits for no answer any more.
+    let mut closing = pin!(system.close_event());
     let mut connection = OwnConnection::new(system);
     let mut waiting = Vec::with_capacity(AT_ONCE);
-    while questions.recv_many(&mut waiting, AT_ONCE).await > 0 {
+    loop {
+        let count = tokio::select! {
+            count = questions.recv_many(&mut waiting, AT_ONCE) => count,
+            () = &mut closing => 0,
+        };
+        if count == 0 {
+            return;
+        }
         // Who does not wait for the answer any more need not get one.
         waiting.retain(|asked: &Asked<Q>| !asked.answer.is_closed());
         let (asked, askers): (Vec<_>, Vec<_>) = waiting
@@ -97,18 +107,8 @@ async fn ask<Q: Question>(
     questions: &[Q],
     connection: &mut OwnConnection,
 ) -> Result<Vec<(i64, Q::Answer)>, sqlx::Error> {
-    let mut is_again = false;
-    loop {
-        let error = match connection.get().await {
-            Ok(open) => match Q::ask(questions, open).await {
-                Ok(answers) => return Ok(answers),
-                Err(error) => error,
-            },
-            Err(error) => return Err(error),
-        };
-        if !connection.failed(&error) || is_again {
-            return Err(error);
-        }
-        is_again = true;
+    match Q::ask(questions, connection.get().await?).await {
+        Err(error) if connection.failed(&error) => Q::ask(questions, connection.get().await?).await,
+        answered => answered,
     }
 }
