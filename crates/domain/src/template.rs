@@ -4,6 +4,7 @@
 //! strict about undefined values and bounded by fuel. A text that is one expression keeps the
 //! expression's JSON type; in mixed text, texts are put in as they are and all else as JSON.
 
+mod compiled;
 mod complete;
 mod date;
 mod expression;
@@ -145,7 +146,7 @@ pub const TESTS: [&str; 32] = [
 /// A text that was parsed: literal parts and compiled expressions.
 #[derive(Debug)]
 pub struct Template {
-    parts: Vec<Part>,
+    parts: Box<[Part]>,
 }
 
 #[derive(Debug)]
@@ -205,7 +206,9 @@ impl Template {
         if end_of_last < text.len() {
             parts.push(Part::Text(text[end_of_last..].to_owned()));
         }
-        Ok(Self { parts })
+        Ok(Self {
+            parts: parts.into(),
+        })
     }
 
     /// Parses a condition: one expression, with or without braces around it.
@@ -219,7 +222,7 @@ impl Template {
     /// Parses one expression, which stands in this part of a text.
     fn of_one(text: &str, inner: Range<usize>) -> Result<Self, TemplateError> {
         Ok(Self {
-            parts: vec![Part::Expression(Expression::parse(text, inner)?)],
+            parts: Box::new([Part::Expression(Expression::parse(text, inner)?)]),
         })
     }
 
@@ -238,11 +241,11 @@ impl Template {
     }
 
     fn evaluate_within(&self, scope: &Scope, budget: &mut Budget) -> Result<Value, TemplateError> {
-        if let [Part::Expression(expression)] = self.parts.as_slice() {
+        if let [Part::Expression(expression)] = &*self.parts {
             return expression.evaluate(scope, budget);
         }
         let mut text = String::new();
-        for part in &self.parts {
+        for part in &*self.parts {
             match part {
                 Part::Text(literal) => text.push_str(literal),
                 Part::Expression(expression) => match expression.evaluate(scope, budget)? {

@@ -15,10 +15,10 @@ use crate::trace::Traced;
 
 /// How long a run waits before it is tried again when its document could not be read.
 const AGAIN_MS: i64 = 2_000;
-/// Most steps of all kept programs together.
-const STEPS: u64 = 50_000;
+/// Most steps of all kept programs together: about 40 MB.
+const STEPS: u64 = 64_000;
 /// About how many programs that are.
-const PROGRAMS: usize = 5_000;
+const PROGRAMS: usize = 8_000;
 
 /// A document, ready to run.
 #[derive(Debug)]

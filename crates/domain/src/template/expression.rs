@@ -1,13 +1,13 @@
 //! One expression of a text, ready to be evaluated.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::compiled::Place;
 use super::grammar::Found;
 use super::result::{self, Budget};
-use super::{Compiled, Scope, TemplateError, compile, scan};
+use super::{Scope, TemplateError, scan};
 
 /// An expression whose names and syntax are known to be right.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ pub(super) struct Expression {
     /// It is nothing but names with dots between them, as most are: what they lead to is looked
     /// up, and nothing is computed.
     is_path: bool,
-    /// What computes it; of a path, only once that was needed, as where it leads nowhere.
-    compiled: OnceLock<Box<Compiled>>,
+    /// Where what computes it is kept; of a path, that is needed only where it leads nowhere.
+    place: Place,
     at: Range<usize>,
 }
 
@@ -29,12 +29,12 @@ impl Expression {
         let source = text[inner.clone()].trim();
         let expression = Self {
             is_path: is_path(&found, source),
-            compiled: OnceLock::new(),
+            place: Place::of(source),
             source: source.into(),
             at: inner,
         };
         if !expression.is_path {
-            expression.compiled()?;
+            expression.place.compiled(source, &expression.at)?;
         }
         Ok(expression)
     }
@@ -48,20 +48,15 @@ impl Expression {
         let path = self.is_path.then_some(&*self.source);
         let value = match path.and_then(|path| scope.find(path)) {
             Some(found) => budget.take(&found).map(|()| found.into_owned()),
-            None => result::evaluated(self.compiled()?, scope, budget),
+            None => {
+                let compiled = self.place.compiled(&self.source, &self.at)?;
+                result::evaluated(&compiled, scope, budget)
+            }
         };
         value.map_err(|failure| TemplateError {
             message: failure.explain(&self.source, scope),
             at: self.at.clone(),
         })
-    }
-
-    fn compiled(&self) -> Result<&Compiled, TemplateError> {
-        if let Some(compiled) = self.compiled.get() {
-            return Ok(compiled);
-        }
-        let compiled = compile(&self.source, self.at.clone())?;
-        Ok(self.compiled.get_or_init(|| Box::new(compiled)))
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// The fields that apply, in the catalog's order; evaluated together for each visit.
 #[derive(Debug)]
 pub(crate) struct Config {
-    fields: Vec<Compiled>,
+    fields: Box<[Compiled]>,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,9 @@ impl Config {
                 }
             }
         }
-        Ok(Self { fields })
+        Ok(Self {
+            fields: fields.into(),
+        })
     }
 
     /// Returns the fields with every expression evaluated.
@@ -64,7 +66,7 @@ impl Config {
     /// A sentence that names the field.
     pub(crate) fn evaluate(&self, scope: &Scope) -> Result<Map<String, Value>, String> {
         let mut config = Map::new();
-        for field in &self.fields {
+        for field in &*self.fields {
             let value = match &field.value {
                 Parsed::Value(template) => template.evaluate(scope).map_err(|e| e.message),
                 Parsed::Condition(template) => template.evaluate(scope).map_err(|e| e.message),
