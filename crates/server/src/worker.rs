@@ -40,6 +40,8 @@ const POLL: Duration = Duration::from_secs(1);
 const RENEW: Duration = Duration::from_secs(5);
 /// How often is looked for workers that ended without a word.
 const LOOK: Duration = Duration::from_millis(400);
+/// How often is looked whether the queue is to be cleared.
+const CLEAR: Duration = Duration::from_secs(1);
 /// How long runs may go on once we are asked to end.
 const GRACE: Duration = Duration::from_secs(6);
 
@@ -151,6 +153,7 @@ impl Worker {
             tokio::spawn(retention::keep(self.store.clone())),
             tokio::spawn(self.clone().stay_alive()),
             tokio::spawn(self.clone().free_runs_of_dead()),
+            tokio::spawn(self.clone().clear_queue()),
         ];
         self.claim_until_stopped().await;
         let all = u32::try_from(self.places).expect("the configuration bounds it");
@@ -377,6 +380,15 @@ impl Worker {
             tokio::time::sleep(LOOK).await;
             if let Err(error) = self.store.free_runs_of_dead(&mut suspects).await {
                 tracing::debug!(%error, "other workers could not be looked after");
+            }
+        }
+    }
+
+    async fn clear_queue(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(CLEAR).await;
+            if let Err(error) = self.store.clear_queue().await {
+                tracing::warn!(%error, "the queue could not be cleared");
             }
         }
     }

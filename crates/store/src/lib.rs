@@ -148,6 +148,7 @@ impl Store {
             journal::PgJournal::start(system.clone(), live.teller().clone(), Arc::clone(&counters));
         let documents = gathered::Gathered::start(system.clone());
         let addresses = gathered::Gathered::start(system.clone());
+        let lines = queue::Lines::new(system.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 members,
@@ -162,7 +163,7 @@ impl Store {
                 routes: intake::Routes::default(),
                 intake,
                 journal,
-                lines: queue::Lines::default(),
+                lines,
                 counters,
                 inspector: OnceLock::new(),
             }),

@@ -22,6 +22,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use crate::own_connection::OwnConnection;
 use crate::{Result, Store, Tx};
 
 /// Something that the members of an organization may have on their screens changed.
@@ -58,7 +59,7 @@ struct Notice {
 #[derive(Debug)]
 pub(crate) struct Live {
     teller: Teller,
-    tasks: [AbortHandle; 2],
+    tasks: [AbortHandle; 3],
 }
 
 impl Drop for Live {
@@ -83,6 +84,8 @@ struct Shared {
     waiting: Mutex<Waiting>,
     /// Rings when something was put into `waiting`.
     told: Notify,
+    /// Rings when a run came that any worker may take.
+    bell: Notify,
     /// Grows when what is remembered of webhooks' routes must be forgotten.
     routes_epoch: AtomicU64,
     is_listening: AtomicBool,
@@ -118,13 +121,15 @@ impl Live {
             work: Notify::new(),
             waiting: Mutex::default(),
             told: Notify::new(),
+            bell: Notify::new(),
             routes_epoch: AtomicU64::new(0),
             is_listening: AtomicBool::new(false),
         });
         let listener = subscribe(&system, &shared).await?;
         let tasks = [
             tokio::spawn(listen(listener, system.clone(), Arc::clone(&shared))).abort_handle(),
-            tokio::spawn(pass_on(system, Arc::clone(&shared))).abort_handle(),
+            tokio::spawn(pass_on(system.clone(), Arc::clone(&shared))).abort_handle(),
+            tokio::spawn(ring(system, Arc::clone(&shared))).abort_handle(),
         ];
         Ok(Self {
             teller: Teller { shared },
@@ -214,6 +219,13 @@ impl Teller {
         waiting.work = true;
         drop(waiting);
         self.shared.told.notify_one();
+    }
+
+    /// Wakes the workers of all processes at once: a run came. Not in the statement that writes it:
+    /// NOTIFY would make such statements wait for each other until they are on the disk.
+    pub(crate) fn ring(&self) {
+        self.wake_workers();
+        self.shared.bell.notify_one();
     }
 
     /// Wakes the workers of this process.
@@ -321,6 +333,35 @@ async fn hear(listener: &mut PgListener, shared: &Shared) -> Result<Infallible, 
             Some(notification) => shared.hear(notification.payload()),
             None => shared.catch_up(),
         }
+    }
+}
+
+/// Wakes the workers of all processes when the bell rings: at once, and then not again for a
+/// moment, as all of them hear each ring. Nothing is written, so nobody waits for the disk. A ring
+/// that is lost costs a moment, too: workers look by themselves.
+async fn ring(system: PgPool, shared: Arc<Shared>) {
+    let mut connection = OwnConnection::new(system);
+    loop {
+        shared.bell.notified().await;
+        let rung = match connection.get().await {
+            Ok(open) => sqlx::query!(
+                "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')",
+                RUN_QUEUED,
+            )
+            .fetch_one(open)
+            .await
+            .map(drop),
+            Err(error) => Err(error),
+        };
+        match rung {
+            Err(sqlx::Error::PoolClosed) => return,
+            Err(error) => {
+                connection.failed(&error);
+                tracing::warn!(%error, "other processes were not told that a run waits");
+            }
+            Ok(()) => {}
+        }
+        sleep(Duration::from_millis(5)).await;
     }
 }
 

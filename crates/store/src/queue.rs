@@ -34,6 +34,11 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// taken for what silences them, and set aside instead of ending the next one.
 const SILENCED: i32 = 3;
 
+/// So many rows of runs that left the queue are cleared away.
+const MANY_DEAD: i64 = 2_000;
+/// The advisory lock of the process that does so.
+const CLEARING: i64 = 0x7175_6575_6500;
+
 /// What is said of a run that silenced its workers.
 const SET_ASIDE: &str = "The process that executed this run ended 3 times in a row while it did. It was set aside. Look into the server's log, then resume it.";
 /// What is said of a run that is not stored as it should be; the log has more.
@@ -226,6 +231,36 @@ impl Store {
             fence: row.fence,
         });
         Ok(held.collect())
+    }
+
+    /// Clears the queue of the rows of runs that left it, when there are many; every process may,
+    /// again and again. Each claim passes by them until then, and what Postgres does by itself
+    /// begins a minute later.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn clear_queue(&self) -> Result<()> {
+        let mut connection = self.inner.system.acquire().await?;
+        let is_mine = sqlx::query_scalar!(
+            r#"select case when pg_stat_get_dead_tuples('run_queue'::regclass) >= $1
+                    then pg_try_advisory_lock($2) else false end as "is_mine!""#,
+            MANY_DEAD,
+            CLEARING,
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        if !is_mine {
+            return Ok(());
+        }
+        // No file is made shorter: all others would have to keep off for that.
+        let cleared = sqlx::query("vacuum (skip_locked, index_cleanup on, truncate off) run_queue")
+            .execute(&mut *connection)
+            .await;
+        sqlx::query_scalar!("select pg_advisory_unlock($1)", CLEARING)
+            .fetch_one(&mut *connection)
+            .await?;
+        cleared?;
+        Ok(())
     }
 
     /// Gives all runs of a worker back at once, when it shuts down: others need not wait for the

@@ -81,7 +81,7 @@ async fn persist(
         Ok(written) => {
             let kept: Vec<_> = events.iter().map(|event| written.of(event)).collect();
             if !kept.iter().all(Kept::wants_nobody) {
-                live.wake_workers();
+                live.ring();
             }
             let computed = events
                 .iter()
@@ -270,16 +270,11 @@ async fn once(events: &[Event], connection: &mut PgConnection) -> Result<Written
                select run_id, integration_id, worker, (worker is not null)::integer,
                     case when worker is not null then now() + make_interval(secs => $9) end
                from incoming where began_at is null
-           ), rung as materialized (
-               select pg_notify('run_queued', '') where exists (
-                   select from incoming where worker is null and began_at is null
-               )
            )
            select now() as "now!", array(select run_id from incoming where is_held) as "held!",
                 array(select run_id from repeated order by run_id) as "repeated!",
                 array(select first_id from repeated order by run_id) as "firsts!",
-                array(select run_id from incoming where began_at is not null) as "computed!"
-           from (select count(*) from rung) as done"#,
+                array(select run_id from incoming where began_at is not null) as "computed!""#,
         &ids,
         &runs,
         &organizations,

@@ -6,11 +6,13 @@
 //! no other waiting longer than one round. What a claim costs depends on the lines that it looks
 //! at, never on how much waits in them.
 
-use std::sync::{Mutex, PoisonError};
-
+use sqlx::PgPool;
+use sqlx::postgres::PgConnection;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{ClaimedRow, LEASE, WorkerId};
+use crate::own_connection::OwnConnection;
 use crate::{Result, Store};
 
 /// Lines that are looked at in one statement.
@@ -20,17 +22,28 @@ const AT_ONCE: u32 = 100;
 /// Statements in which one claim looks for something to do; the next one goes on from there.
 const LOOKS: usize = 64;
 
-/// Behind which line the next claim of this process begins.
-#[derive(Debug, Default)]
-pub(crate) struct Lines(Mutex<Uuid>);
+/// The claims of this process: one at a time.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    turn: Mutex<Turn>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    /// Behind which line the next claim begins.
+    last: Uuid,
+    /// The statements are long: to plan one takes longer than what it does.
+    connection: OwnConnection,
+}
 
 impl Lines {
-    fn last(&self) -> Uuid {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn went_on_to(&self, line: Uuid) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = line;
+    pub(crate) fn new(system: PgPool) -> Self {
+        Self {
+            turn: Mutex::new(Turn {
+                last: Uuid::nil(),
+                connection: OwnConnection::new(system),
+            }),
+        }
     }
 }
 
@@ -41,192 +54,206 @@ impl Store {
         worker: WorkerId,
         limit: u32,
     ) -> Result<Vec<ClaimedRow>> {
-        let limit = limit.min(AT_ONCE);
-        let lines = &self.inner.lines;
-        let mut last = lines.last();
-        let mut first = None;
-        for _ in 0..LOOKS {
-            let seen = self.lines_after(last).await?;
-            let Some(end) = seen.last() else { break };
-            let most = usize::try_from(limit).unwrap_or(usize::MAX);
-            let due: Vec<Uuid> = seen
-                .iter()
-                .filter(|(_, is_due)| *is_due)
-                .map(|(line, _)| *line)
-                .take(most)
-                .collect();
-            // The rest of what was seen comes first the next time.
-            last = match due.last() {
-                Some(line) if due.len() == most => *line,
-                _ => end.0,
-            };
-            lines.went_on_to(last);
-            if !due.is_empty() {
-                let claimed = self.claim_from(&due, worker, limit).await?;
-                if !claimed.is_empty() {
-                    return Ok(claimed);
-                }
-            }
-            let is_round = first.is_some_and(|first| seen.iter().any(|(line, _)| *line == first));
-            let is_all = i64::try_from(seen.len()).is_ok_and(|seen| seen < LOOK);
-            if is_round || (is_all && due.len() < most) {
-                break;
-            }
-            first.get_or_insert(seen[0].0);
+        let mut turn = self.inner.lines.turn.lock().await;
+        let turn = &mut *turn;
+        let connection = turn.connection.get().await?;
+        let claimed = claim(connection, &mut turn.last, worker, limit.min(AT_ONCE)).await;
+        if let Err(error) = &claimed {
+            turn.connection.failed(error);
         }
-        Ok(Vec::new())
+        Ok(claimed?)
     }
+}
 
-    /// Returns the next lines behind one, round the circle at most once, each with whether
-    /// something in it is due that nobody has.
-    async fn lines_after(&self, line: Uuid) -> Result<Vec<(Uuid, bool)>> {
-        let rows = sqlx::query!(
-            r#"with recursive start as materialized (
-                   select line_id, due_at from run_queue
-                   order by line_id, due_at, run_id limit 1
-               ), seen as (
-                   (
-                       select line_id, due_at, 1::bigint as place, line_id as first_line
-                       from (
-                           (select line_id, due_at, 1 as round from run_queue where line_id > $1
-                            order by line_id, due_at, run_id limit 1)
-                           union all
-                           select line_id, due_at, 2 from start
-                       ) as either order by round limit 1
-                   )
-                   union all
-                   select next.line_id, next.due_at, place + 1, first_line
-                   from seen cross join lateral (
-                       select line_id, due_at from (
-                           (select line_id, due_at, 1 as round from run_queue
-                            where line_id > seen.line_id
-                            order by line_id, due_at, run_id limit 1)
-                           union all
-                           select line_id, due_at, 2 from start
-                       ) as either order by round limit 1
-                   ) as next
-                   where place < $2 and next.line_id <> first_line
+async fn claim(
+    connection: &mut PgConnection,
+    last: &mut Uuid,
+    worker: WorkerId,
+    limit: u32,
+) -> Result<Vec<ClaimedRow>, sqlx::Error> {
+    let mut first = None;
+    for _ in 0..LOOKS {
+        let seen = lines_after(connection, *last).await?;
+        let Some(end) = seen.last() else { break };
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let due: Vec<Uuid> = seen
+            .iter()
+            .filter(|(_, is_due)| *is_due)
+            .map(|(line, _)| *line)
+            .take(most)
+            .collect();
+        // The rest of what was seen comes first the next time.
+        *last = match due.last() {
+            Some(line) if due.len() == most => *line,
+            _ => end.0,
+        };
+        if !due.is_empty() {
+            let claimed = claim_from(connection, &due, worker, limit).await?;
+            if !claimed.is_empty() {
+                return Ok(claimed);
+            }
+        }
+        let is_round = first.is_some_and(|first| seen.iter().any(|(line, _)| *line == first));
+        let is_all = i64::try_from(seen.len()).is_ok_and(|seen| seen < LOOK);
+        if is_round || (is_all && due.len() < most) {
+            break;
+        }
+        first.get_or_insert(seen[0].0);
+    }
+    Ok(Vec::new())
+}
+
+/// Returns the next lines behind one, round the circle at most once, each with whether
+/// something in it is due that nobody has.
+async fn lines_after(
+    connection: &mut PgConnection,
+    line: Uuid,
+) -> Result<Vec<(Uuid, bool)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"with recursive start as materialized (
+               select line_id, due_at from run_queue
+               order by line_id, due_at, run_id limit 1
+           ), seen as (
+               (
+                   select line_id, due_at, 1::bigint as place, line_id as first_line
+                   from (
+                       (select line_id, due_at, 1 as round from run_queue where line_id > $1
+                        order by line_id, due_at, run_id limit 1)
+                       union all
+                       select line_id, due_at, 2 from start
+                   ) as either order by round limit 1
                )
-               select line_id as "line_id!",
-                    due_at <= now() and exists (
-                        select from run_queue
-                        where run_queue.line_id = seen.line_id and run_queue.due_at <= now()
-                            and (lease_until is null or lease_until <= now())
-                    ) as "is_due!"
-               from seen order by place"#,
-            line,
-            LOOK,
-        )
-        .fetch_all(&self.inner.system)
-        .await?;
-        let lines = rows.into_iter().map(|row| (row.line_id, row.is_due));
-        Ok(lines.collect())
-    }
-
-    /// Claims from these lines. Each run that may begin is counted for its line before the next
-    /// run of that line, and between the lines of organizations, organizations take turns. In a
-    /// throttled line, what has begun comes first, and as much begins as there is room for.
-    async fn claim_from(
-        &self,
-        lines: &[Uuid],
-        worker: WorkerId,
-        limit: u32,
-    ) -> Result<Vec<ClaimedRow>> {
-        let rows = sqlx::query_as!(
-            ClaimedRow,
-            r#"with throttled as materialized (
-                   select line_id, room from throttle_rooms($4)
-               ), line as materialized (
-                   select line_id, room, coalesce(room, $2::bigint) as most, (
-                        select organization_id from run where run.run_id = (
-                            select run_id from run_queue
-                            where run_queue.line_id = line.line_id
-                            order by due_at, run_id limit 1
-                        )
-                   ) as organization_id
-                   from unnest($4::uuid[]) as line (line_id)
-                   left join throttled using (line_id)
-               ), begun_before as (
-                   select run_queue.run_id, lease_until is not null as is_takeover
-                   from line
-                   join throttle_place on throttle_place.integration_id = line.line_id
-                   join run_queue on run_queue.run_id = throttle_place.run_id
-                   where room is not null and due_at <= now()
+               union all
+               select next.line_id, next.due_at, place + 1, first_line
+               from seen cross join lateral (
+                   select line_id, due_at from (
+                       (select line_id, due_at, 1 as round from run_queue
+                        where line_id > seen.line_id
+                        order by line_id, due_at, run_id limit 1)
+                       union all
+                       select line_id, due_at, 2 from start
+                   ) as either order by round limit 1
+               ) as next
+               where place < $2 and next.line_id <> first_line
+           )
+           select line_id as "line_id!",
+                due_at <= now() and exists (
+                    select from run_queue
+                    where run_queue.line_id = seen.line_id and run_queue.due_at <= now()
                         and (lease_until is null or lease_until <= now())
-                   order by due_at limit $2::bigint
-                   for update of run_queue skip locked
-               ), turn as (
-                   select line.organization_id, line.line_id, waiting.due_at,
-                        row_number() over (
-                            partition by line.line_id order by waiting.due_at
-                        ) as turn
-                   from line cross join lateral (
-                       select due_at from run_queue
-                       where run_queue.line_id = line.line_id and due_at <= now()
-                            and (lease_until is null or lease_until <= now())
-                            and (room is null or not exists (
-                                select from throttle_place
-                                where throttle_place.run_id = run_queue.run_id
-                            ))
-                       order by due_at, run_id limit least(most, $2::bigint)
-                   ) as waiting
-               ), ranked as (
-                   select line_id, turn, due_at, row_number() over (
-                        partition by organization_id order by turn, due_at
-                   ) as organization_turn
-                   from turn
-                   order by turn > 1, organization_turn, due_at
-                   limit $2::bigint - (select count(*) from begun_before)
-               ), share as (
-                   select line_id, count(*) as runs from ranked group by line_id
-               ), picked as (
-                   select run_id, is_takeover from begun_before
-                   union all
-                   select waiting.run_id, waiting.is_takeover
-                   from share join line using (line_id) cross join lateral (
-                       select run_id, lease_until is not null as is_takeover from run_queue
-                       where run_queue.line_id = line.line_id and due_at <= now()
-                            and (lease_until is null or lease_until <= now())
-                            and (room is null or not exists (
-                                select from throttle_place
-                                where throttle_place.run_id = run_queue.run_id
-                            ))
-                       order by due_at, run_id limit share.runs
-                       for update skip locked
-                   ) as waiting
-               ), claiming as (
-                   -- It cuts nothing off, but says that they are few.
-                   select run_id, is_takeover from picked limit 100
-               ), claimed as (
-                   update run_queue set worker = $1,
-                        lease_until = now() + make_interval(secs => $3),
-                        fence = fence + 1, has_returned = false,
-                        takeovers = takeovers + is_takeover::integer
-                   from claiming where run_queue.run_id = claiming.run_id
-                   returning run_queue.run_id, fence, takeovers
-               ), begun as (
-                   update run set state = 'running', started_at = coalesce(started_at, now())
-                   from claimed where run.run_id = claimed.run_id
-                   returning run.run_id, fence, takeovers, run.organization_id, integration_id,
-                        event_id, hash, created_at, resumed_at, is_test, scope
-               ), placed as (
-                   insert into throttle_place (run_id, integration_id, organization_id)
-                   select run_id, integration_id, organization_id
-                   from begun join throttled on line_id = integration_id
-                   where not is_test
-                   on conflict do nothing
-               )
-               select run_id, fence, takeovers, begun.organization_id, begun.integration_id, hash,
-                    begun.created_at, resumed_at, is_test, scope, payload, network
-               from begun join event using (event_id)
-               join organization on organization.organization_id = begun.organization_id"#,
-            worker.0,
-            i64::from(limit),
-            LEASE.as_secs_f64(),
-            lines,
-        )
-        .fetch_all(&self.inner.system)
-        .await?;
-        Ok(rows)
-    }
+                ) as "is_due!"
+           from seen order by place"#,
+        line,
+        LOOK,
+    )
+    .fetch_all(connection)
+    .await?;
+    let lines = rows.into_iter().map(|row| (row.line_id, row.is_due));
+    Ok(lines.collect())
+}
+
+/// Claims from these lines. Each run that may begin is counted for its line before the next
+/// run of that line, and between the lines of organizations, organizations take turns. In a
+/// throttled line, what has begun comes first, and as much begins as there is room for.
+async fn claim_from(
+    connection: &mut PgConnection,
+    lines: &[Uuid],
+    worker: WorkerId,
+    limit: u32,
+) -> Result<Vec<ClaimedRow>, sqlx::Error> {
+    sqlx::query_as!(
+        ClaimedRow,
+        r#"with throttled as materialized (
+               select line_id, room from throttle_rooms($4)
+           ), line as materialized (
+               select line_id, room, coalesce(room, $2::bigint) as most, (
+                    select organization_id from run where run.run_id = (
+                        select run_id from run_queue
+                        where run_queue.line_id = line.line_id
+                        order by due_at, run_id limit 1
+                    )
+               ) as organization_id
+               from unnest($4::uuid[]) as line (line_id)
+               left join throttled using (line_id)
+           ), begun_before as (
+               select run_queue.run_id, lease_until is not null as is_takeover
+               from line
+               join throttle_place on throttle_place.integration_id = line.line_id
+               join run_queue on run_queue.run_id = throttle_place.run_id
+               where room is not null and due_at <= now()
+                    and (lease_until is null or lease_until <= now())
+               order by due_at limit $2::bigint
+               for update of run_queue skip locked
+           ), turn as (
+               select line.organization_id, line.line_id, waiting.due_at,
+                    row_number() over (
+                        partition by line.line_id order by waiting.due_at
+                    ) as turn
+               from line cross join lateral (
+                   select due_at from run_queue
+                   where run_queue.line_id = line.line_id and due_at <= now()
+                        and (lease_until is null or lease_until <= now())
+                        and (room is null or not exists (
+                            select from throttle_place
+                            where throttle_place.run_id = run_queue.run_id
+                        ))
+                   order by due_at, run_id limit least(most, $2::bigint)
+               ) as waiting
+           ), ranked as (
+               select line_id, turn, due_at, row_number() over (
+                    partition by organization_id order by turn, due_at
+               ) as organization_turn
+               from turn
+               order by turn > 1, organization_turn, due_at
+               limit $2::bigint - (select count(*) from begun_before)
+           ), share as (
+               select line_id, count(*) as runs from ranked group by line_id
+           ), picked as (
+               select run_id, is_takeover from begun_before
+               union all
+               select waiting.run_id, waiting.is_takeover
+               from share join line using (line_id) cross join lateral (
+                   select run_id, lease_until is not null as is_takeover from run_queue
+                   where run_queue.line_id = line.line_id and due_at <= now()
+                        and (lease_until is null or lease_until <= now())
+                        and (room is null or not exists (
+                            select from throttle_place
+                            where throttle_place.run_id = run_queue.run_id
+                        ))
+                   order by due_at, run_id limit share.runs
+                   for update skip locked
+               ) as waiting
+           ), claiming as (
+               -- It cuts nothing off, but says that they are few.
+               select run_id, is_takeover from picked limit 100
+           ), claimed as (
+               update run_queue set worker = $1,
+                    lease_until = now() + make_interval(secs => $3),
+                    fence = fence + 1, has_returned = false,
+                    takeovers = takeovers + is_takeover::integer
+               from claiming where run_queue.run_id = claiming.run_id
+               returning run_queue.run_id, fence, takeovers
+           ), begun as (
+               update run set state = 'running', started_at = coalesce(started_at, now())
+               from claimed where run.run_id = claimed.run_id
+               returning run.run_id, fence, takeovers, run.organization_id, integration_id,
+                    event_id, hash, created_at, resumed_at, is_test, scope
+           ), placed as (
+               insert into throttle_place (run_id, integration_id, organization_id)
+               select run_id, integration_id, organization_id
+               from begun join throttled on line_id = integration_id
+               where not is_test
+               on conflict do nothing
+           )
+           select run_id, fence, takeovers, begun.organization_id, begun.integration_id, hash,
+                begun.created_at, resumed_at, is_test, scope, payload, network
+           from begun join event using (event_id)
+           join organization on organization.organization_id = begun.organization_id"#,
+        worker.0,
+        i64::from(limit),
+        LEASE.as_secs_f64(),
+        lines,
+    )
+    .fetch_all(connection)
+    .await
 }

@@ -363,3 +363,31 @@ async fn a_run_that_cannot_be_read_fails_alone(_: PgPoolOptions, options: PgConn
     );
     world.end().await;
 }
+
+#[sqlx::test]
+async fn rows_that_left_the_queue_are_cleared_away(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let kept = queue(&world, 1).await;
+    world
+        .execute(
+            "do $$ begin
+                 for number in 1..2500 loop update run_queue set due_at = now(); end loop;
+             end $$",
+        )
+        .await;
+    let dead = "select pg_stat_get_dead_tuples('run_queue'::regclass)";
+    // Postgres counts a moment later.
+    while world.count(dead).await < 2_500 {
+        tokio::task::yield_now().await;
+    }
+    let clears = [world.store.clear_queue(), world.store.clear_queue()];
+    for cleared in join_all(clears).await {
+        cleared.expect("it answers, to whoever does not clear, too");
+    }
+    assert_eq!(world.count(dead).await, 0);
+    assert_eq!(
+        claim_one(&world).await.lease.run,
+        *kept.iter().next().expect("one")
+    );
+    world.end().await;
+}
