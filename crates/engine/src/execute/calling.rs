@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::catching::FAILED;
 use super::effect::{Earlier, clean, effect_record};
-use super::record::{AT_ONCE_BYTES, measure};
+use super::record::{AT_ONCE_BYTES, measure, written_value};
 use super::run::{Run, shown};
 use super::watch::backoff;
 use super::{End, Outcome, rfc3339};
@@ -171,7 +171,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 until = Some(self.clock.now());
                 break;
             }
-            bytes += measure(&calling.payload).0 + measure(&record.input).0;
+            bytes += written_value(&calling.payload) + written_value(&record.input);
             self.records.effect(record);
             starts.push(calling);
         }

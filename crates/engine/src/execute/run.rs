@@ -122,8 +122,15 @@ impl<'p, C, J, O> Deref for Run<'p, C, J, O> {
 impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     /// Executes all that is left.
     pub(super) async fn execute(mut self) -> Outcome {
-        let end = self.interpret().await;
-        let end = match end.and_then(|()| self.result()) {
+        let mut end = self.interpret().await.and_then(|()| self.result());
+        // Strands that ended together may have more than is written with the outcome.
+        if !matches!(end, Err(End::Lost | End::Unavailable | End::Halted))
+            && self.records.are_many()
+            && let Err(lost) = self.append().await
+        {
+            end = Err(lost);
+        }
+        let end = match end {
             Err(End::Calling(calls)) => return self.wait_for(*calls),
             end => end,
         };
