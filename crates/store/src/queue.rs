@@ -34,6 +34,9 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// taken for what silences them, and set aside instead of ending the next one.
 const SILENCED: i32 = 3;
 
+/// Largest result of a called run that is read with the claim of the calling one, in bytes.
+const SMALL: i32 = 8 * 1024;
+
 /// What is said of a run that silenced its workers.
 const SET_ASIDE: &str = "The process that executed this run ended 3 times in a row while it did. It was set aside. Look into the server's log, then resume it.";
 /// What is said of a run that is not stored as it should be; the log has more.
@@ -138,7 +141,9 @@ impl Store {
     }
 
     /// Reads what came of the calls that are under way in these runs. They were claimed before: what
-    /// ends from now on is noted with the claim.
+    /// ends from now on is noted with the claim. What is large is not read here, as nobody may ask
+    /// for it, or all would be in memory at once that many calls gave: the run asks for one after
+    /// the other.
     async fn read_returned(&self, runs: &mut [ClaimedRun]) -> Result<()> {
         let calls = runs.iter().enumerate().flat_map(|(at, run)| {
             let under_way = run.history.iter().filter(|record| is_under_way(record));
@@ -150,7 +155,11 @@ impl Store {
         }
         let callers: Vec<Uuid> = of.iter().map(|at| runs[*at].lease.run.0).collect();
         let rows = sqlx::query!(
-            r#"select place as "place!", path as "path!", called.run_id, name, state, error, result
+            r#"select place as "place!", path as "path!", called.run_id, name, state, error,
+                    -- Its size as it is kept is known without reading it, and bounds that as a text.
+                    case when pg_column_size(result) <= $3 then
+                        case when octet_length(result::text) <= $3 then result end
+                    end as result
                from unnest($1::uuid[], $2::text[]) with ordinality as step (caller, path, place)
                cross join lateral (
                    select run_id, integration_id, state, error, result from run
@@ -160,6 +169,7 @@ impl Store {
                join integration using (integration_id)"#,
             &callers,
             &paths,
+            SMALL,
         )
         .fetch_all(&self.inner.system)
         .await?;

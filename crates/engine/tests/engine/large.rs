@@ -1,13 +1,18 @@
 //! Steps of one run that give much at the same time: all of it is recorded, in writes that the
 //! database takes.
 
-use domain::limit;
-use domain::run::{RunState, StepState};
-use serde_json::{Value, json};
+use std::sync::Arc;
 
-use crate::calling::{CALLED, stage, well};
+use domain::run::{RunState, StepState};
+use domain::{IntegrationId, RunId, limit};
+use engine::port::{Directory, Finding, Reading, Unread};
+use engine::{Engine, Outcome};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::calling::{CALLED, One, stage, well};
 use crate::server::{Server, json as answer, text};
-use crate::stage::{End, MemoryJournal, Stage, step_id};
+use crate::stage::{End, MemoryJournal, Stage, latest, step_id};
 
 /// What the journal of `store` takes in one write.
 const WRITE_BYTES: usize = 64 * 1024 * 1024;
@@ -48,10 +53,8 @@ fn assert_all(end: &End, slug: &str, state: StepState, is_whole: impl Fn(&Value)
 #[tokio::test]
 async fn results_of_called_runs_that_are_all_over_are_recorded_whole() {
     let large = "x".repeat(5 * 1024 * 1024);
-    let call = json!({"slug": "call", "kind": "integration.call",
-        "integration": CALLED.to_string(), "input": {}});
     let gives = (0..ROUNDS).map(|_| well(json!(large))).collect();
-    let end = stage(at_once(call), gives)
+    let end = stage(at_once(call("call")), gives)
         .run_with(slow())
         .await
         .succeeded();
@@ -92,4 +95,86 @@ async fn answers_of_requests_that_all_fail_are_recorded_whole() {
     assert_eq!(end.state, RunState::Failed);
     let is_whole = |output: &Value| output["body"] == json!(large);
     assert_all(&end, "get", StepState::Failed, is_whole);
+}
+
+/// A directory of runs that gave much.
+#[derive(Debug)]
+struct Reads {
+    is_away: bool,
+}
+
+impl Directory for Reads {
+    fn callee(&self, run: RunId, called: IntegrationId, waits: bool) -> Finding<'_> {
+        One.callee(run, called, waits)
+    }
+
+    fn result(&self, _: RunId, called: RunId) -> Reading<'_> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            if self.is_away {
+                return Err(Unread);
+            }
+            Ok(Some(json!({"result": gave(called)})))
+        })
+    }
+}
+
+fn gave(run: RunId) -> Value {
+    format!("{run}{}", "x".repeat(5 * 1024 * 1024)).into()
+}
+
+/// A stage whose called runs are over, and give what the directory has, as often as it is there.
+fn reads(steps: Value, gives: Vec<Value>, is_away: bool) -> Stage {
+    let over = |result| (RunState::Succeeded, None, result);
+    let mut stage = stage(steps, gives.into_iter().map(over).collect());
+    let engine = Engine::new(stage.clock.clone());
+    stage.engine = engine.with_directory(Arc::new(Reads { is_away }));
+    stage
+}
+
+fn call(slug: &str) -> Value {
+    json!({"slug": slug, "kind": "integration.call", "integration": CALLED.to_string(),
+        "input": {}})
+}
+
+#[tokio::test]
+async fn large_results_are_read_one_after_the_other_when_those_before_are_recorded() {
+    let stage = reads(at_once(call("call")), vec![Value::Null; ROUNDS], false);
+    let end = stage.run_with(slow()).await.succeeded();
+    let is_whole = |output: &Value| {
+        let run = output["run"].as_str().and_then(|run| run.parse().ok());
+        output["result"] == gave(run.expect("it says which run gave it"))
+    };
+    assert_all(&end, "call", StepState::Succeeded, is_whole);
+    assert!(end.largest < 8 * 1024 * 1024, "{}", end.largest);
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_read_is_read_later_and_what_is_beside_it_is_not_forgotten() {
+    let lanes = json!([{"slug": "all", "kind": "parallel", "lanes": [
+        ["One", null, [call("one")]],
+        ["Two", null, [call("two")]],
+    ]}]);
+    let mut stage = reads(lanes, vec![json!({"result": 1}), Value::Null], true);
+    let journal = MemoryJournal::default();
+    let Outcome::Calling {
+        starts, records, ..
+    } = stage.execute(&journal).await.0
+    else {
+        panic!("it calls")
+    };
+    journal.write(records).expect("nothing is lost");
+    let calls = stage.calls.get_mut().expect("nobody has it");
+    starts.into_iter().for_each(|calling| calls.start(calling));
+    assert_eq!(stage.execute(&journal).await.0, Outcome::Lost);
+    let recorded = latest(journal.records.lock().expect("nobody has it").clone());
+    let states: Vec<_> = recorded.iter().map(|record| record.state).collect();
+    let expected = [StepState::Started, StepState::Succeeded, StepState::Waiting];
+    assert_eq!(states, expected);
+    let engine = Engine::new(stage.clock.clone());
+    stage.engine = engine.with_directory(Arc::new(Reads { is_away: false }));
+    let end = stage.run_with(journal).await.succeeded();
+    assert_eq!(end.output("one")["result"], 1);
+    let run = RunId::new(Uuid::from_u128(101));
+    assert_eq!(end.output("two")["result"], gave(run));
 }

@@ -219,7 +219,8 @@ pub(crate) struct Stage {
 /// What called runs are to give, one after the other, and what was called.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    /// How each called run is to end: its state, its error and its result.
+    /// How each called run is to end: its state, its error and its result; null for what the
+    /// directory has.
     pub(crate) gives: Vec<(RunState, Option<&'static str>, Value)>,
     pub(crate) started: Vec<Calling>,
     /// What is known of the last call of each path.
@@ -228,7 +229,7 @@ pub(crate) struct Calls {
 
 impl Calls {
     /// Starts what is called; it ends at once.
-    fn start(&mut self, calling: Calling) {
+    pub(crate) fn start(&mut self, calling: Calling) {
         let (state, error, result) = self.gives.remove(0);
         let returned = Returned {
             path: calling.path.clone(),
@@ -236,7 +237,7 @@ impl Calls {
             name: calling.callee.name.clone(),
             state,
             error: error.map(str::to_owned),
-            result: Some(result),
+            result: Some(result).filter(|result| !result.is_null()),
         };
         self.returned.insert(calling.path.clone(), returned);
         self.started.push(calling);
