@@ -265,6 +265,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             records: Records::new(task.history),
             appending: tokio::sync::Mutex::default(),
             computing: tokio::sync::Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
             strands: AtomicUsize::new(0),
             parked: AtomicUsize::new(0),
             given: Mutex::new(Given {

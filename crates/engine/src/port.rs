@@ -119,10 +119,20 @@ pub trait Directory: Debug + Send + Sync + 'static {
     /// Returns what is live of an integration of the run's organization, if the run may call it
     /// now. `waits` says whether the run waits for the result.
     fn callee(&self, run: RunId, called: IntegrationId, waits: bool) -> Finding<'_>;
+
+    /// Reads what `called` gave to `run`, which called it, as [`crate::Outcome::Answered`] has it.
+    fn result(&self, run: RunId, called: RunId) -> Reading<'_>;
 }
 
 /// An integration that is being looked for.
 pub type Finding<'a> = Pin<Box<dyn Future<Output = Result<Callee, Uncallable>> + Send + 'a>>;
+
+/// What a called run gave, while it is being read: `None` when it gave nothing.
+pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Option<Value>, Unread>> + Send + 'a>>;
+
+/// The database did not answer, or has that run no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread;
 
 /// What a call starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,7 +189,8 @@ pub struct Returned {
     pub state: RunState,
     /// Why it did not succeed.
     pub error: Option<String>,
-    /// What it gave, as [`crate::Outcome::Answered`] has it.
+    /// What it gave, as [`crate::Outcome::Answered`] has it, where that is small. `None` for what
+    /// [`Directory::result`] reads when its turn comes.
     pub result: Option<Value>,
 }
 

@@ -4,7 +4,7 @@ use domain::account::Me;
 use domain::call::{self, Called, Caller, Choice, Facts, Linked};
 use domain::policy::Act;
 use domain::{Document, DocumentHash, DraftId, IntegrationId, RunId, limit};
-use engine::port::{Callee, Directory, Finding, Uncallable};
+use engine::port::{Callee, Directory, Finding, Reading, Uncallable, Unread};
 use serde_json::Value;
 
 use crate::{Error, Result, Store, Tx, integration, number, run};
@@ -17,6 +17,26 @@ impl Directory for Store {
                 Err(error) => {
                     tracing::warn!(?error, "what a run calls cannot be looked up");
                     Err(Uncallable::Unavailable)
+                }
+            }
+        })
+    }
+
+    fn result(&self, run: RunId, called: RunId) -> Reading<'_> {
+        Box::pin(async move {
+            let read = sqlx::query_scalar!(
+                "select result from run where run_id = $2 and caller_id = $1",
+                run.0,
+                called.0,
+            )
+            .fetch_optional(&self.inner.system)
+            .await;
+            match read {
+                Ok(Some(result)) => Ok(result),
+                Ok(None) => Err(Unread),
+                Err(error) => {
+                    tracing::warn!(?error, "what a called run gave cannot be read");
+                    Err(Unread)
                 }
             }
         })

@@ -46,6 +46,18 @@ struct Write {
     done: oneshot::Sender<Result<(), Lost>>,
 }
 
+impl Write {
+    /// Returns about how many bytes a statement has by it.
+    fn bytes(&self) -> usize {
+        let more = match &self.then {
+            Then::GoOn | Then::Wait(_) => 0,
+            Then::Call(starts, _) => starts.iter().map(|(_, payload)| payload.len()).sum(),
+            Then::End(ending) => ending.result.as_deref().map_or(0, str::len),
+        };
+        self.records.len() + more
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Then {
     GoOn,

@@ -177,10 +177,13 @@ impl Teller {
         self.shared.told.notify_one();
     }
 
-    /// Tells all workers, when the transaction commits, that a run was canceled. Call
+    /// Tells all workers, when the transaction commits, that runs were canceled. Call
     /// [`Teller::tell_canceled`] then.
-    pub(crate) async fn notify_canceled(&self, tx: &mut Tx, run: RunId) -> Result<()> {
-        self.notice(tx, Vec::new(), vec![run]).await
+    pub(crate) async fn notify_canceled(&self, tx: &mut Tx, runs: &[RunId]) -> Result<()> {
+        for runs in runs.chunks(AT_ONCE) {
+            self.notice(tx, Vec::new(), runs.to_vec()).await?;
+        }
+        Ok(())
     }
 
     /// Tells the workers of this process that a run was canceled.

@@ -38,6 +38,8 @@ const SILENCED: i32 = 3;
 const MANY_DEAD: i64 = 2_000;
 /// The advisory lock of the process that does so.
 const CLEARING: i64 = 0x7175_6575_6500;
+/// Largest result of a called run that is read with the claim of the calling one, in bytes.
+const SMALL: i32 = 8 * 1024;
 
 /// What is said of a run that silenced its workers.
 const SET_ASIDE: &str = "The process that executed this run ended 3 times in a row while it did. It was set aside. Look into the server's log, then resume it.";
@@ -143,7 +145,9 @@ impl Store {
     }
 
     /// Reads what came of the calls that are under way in these runs. They were claimed before: what
-    /// ends from now on is noted with the claim.
+    /// ends from now on is noted with the claim. What is large is not read here, as nobody may ask
+    /// for it, or all would be in memory at once that many calls gave: the run asks for one after
+    /// the other.
     async fn read_returned(&self, runs: &mut [ClaimedRun]) -> Result<()> {
         let calls = runs.iter().enumerate().flat_map(|(at, run)| {
             let under_way = run.history.iter().filter(|record| is_under_way(record));
@@ -155,7 +159,11 @@ impl Store {
         }
         let callers: Vec<Uuid> = of.iter().map(|at| runs[*at].lease.run.0).collect();
         let rows = sqlx::query!(
-            r#"select place as "place!", path as "path!", called.run_id, name, state, error, result
+            r#"select place as "place!", path as "path!", called.run_id, name, state, error,
+                    -- Its size as it is kept is known without reading it, and bounds that as a text.
+                    case when pg_column_size(result) <= $3 then
+                        case when octet_length(result::text) <= $3 then result end
+                    end as result
                from unnest($1::uuid[], $2::text[]) with ordinality as step (caller, path, place)
                cross join lateral (
                    select run_id, integration_id, state, error, result from run
@@ -165,6 +173,7 @@ impl Store {
                join integration using (integration_id)"#,
             &callers,
             &paths,
+            SMALL,
         )
         .fetch_all(&self.inner.system)
         .await?;

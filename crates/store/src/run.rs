@@ -36,6 +36,32 @@ pub struct RunFilter {
 
 /// Tests of a draft that are listed.
 const TESTS: i64 = 20;
+/// How often a verb is done that others keep from its locks in a circle.
+const TRIES: usize = 5;
+
+/// Does a verb, and does it again when Postgres ended its transaction because it and others waited
+/// for each other's locks in a circle. It must change nothing but in that transaction.
+async fn unless_in_a_circle<T, F>(verb: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    for _ in 1..TRIES {
+        match verb().await {
+            Err(Error::Unavailable(error)) if is_circle(&error) => {
+                tracing::info!(%error, "a verb is done again");
+            }
+            done => return done,
+        }
+    }
+    verb().await
+}
+
+fn is_circle(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(|database| database.code());
+    code.is_some_and(|code| code == "40P01")
+}
 
 impl Store {
     /// Returns a run, live or test, with what its steps did. Without what it received and sent

@@ -11,16 +11,16 @@
 use domain::call::UNDER_WAY;
 use domain::canonical::sha256;
 use domain::run::{RunState, StepPath, StepRecord, StepState};
-use domain::{IntegrationId, Timestamp, limit, payload};
+use domain::{IntegrationId, RunId, Timestamp, limit, payload};
 use serde_json::{Map, Value, json};
 
 use super::catching::FAILED;
 use super::effect::{Earlier, clean, effect_record};
-use super::record::{AT_ONCE_BYTES, measure};
+use super::record::{AT_ONCE_BYTES, measure, written_value};
 use super::run::{Run, shown};
 use super::watch::backoff;
 use super::{End, Outcome, rfc3339};
-use crate::port::{Calling, Clock, Journal, Outside, Returned, Uncallable};
+use crate::port::{Calling, Clock, Journal, Outside, Returned, Uncallable, Unread};
 use crate::program::Node;
 use crate::step::http::Retry;
 use crate::step::text;
@@ -103,7 +103,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 return self.end_call(&call, StepState::Succeeded, output, None);
             }
             if returned.state.is_finished() {
-                return self.take_result(&call, returned);
+                return self.take_result(&call, returned).await;
             }
             if !is_named {
                 let output = json!({UNDER_WAY: returned.name});
@@ -171,7 +171,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 until = Some(self.clock.now());
                 break;
             }
-            bytes += measure(&calling.payload).0 + measure(&record.input).0;
+            bytes += written_value(&calling.payload) + written_value(&record.input);
             self.records.effect(record);
             starts.push(calling);
         }
@@ -183,15 +183,18 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     /// Goes on with what the called run gave, or with why it gave nothing.
-    fn take_result(&mut self, call: &Call<'p>, returned: Returned) -> Result<(), End> {
+    async fn take_result(&mut self, call: &Call<'p>, returned: Returned) -> Result<(), End> {
         let output = json!({"run": returned.run});
         let name = &returned.name;
         let reason = returned.error.as_deref().unwrap_or("It does not say why.");
         let error = match returned.state {
             RunState::Succeeded => {
                 let mut output = output;
-                if let (Value::Object(output), Some(Value::Object(result))) =
-                    (&mut output, returned.result)
+                let result = match returned.result {
+                    None => self.read_result(returned.run).await?,
+                    read => read,
+                };
+                if let (Value::Object(output), Some(Value::Object(result))) = (&mut output, result)
                 {
                     output.extend(result);
                 }
@@ -223,6 +226,20 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             ..call.waiting(until, output)
         });
         Err(End::Waiting(until))
+    }
+
+    /// Reads what a called run gave. It must be recorded before anything is waited for.
+    async fn read_result(&self, called: RunId) -> Result<Option<Value>, End> {
+        let Some(directory) = self.directory else {
+            return Ok(None);
+        };
+        let _turn = self.reading.lock().await;
+        if self.records.must_append(|| self.clock.now()) {
+            self.append().await?;
+        }
+        // Nothing was done: whoever takes the run up again reads it.
+        let read = directory.result(self.lease.run, called).await;
+        read.map_err(|Unread| End::Unavailable)
     }
 
     /// Records how a call ended, and goes on or not as the step's policy says.

@@ -27,8 +27,11 @@ const ALL_BYTES: usize = 8 * 1024 * 1024;
 /// Records and bytes that are kept before they are appended on their own.
 const KEPT: (usize, usize) = (1_000, 2 * 1024 * 1024);
 /// Bytes of records after which no more are appended in the same write: strands that end together
-/// may have more than one write can hold.
+/// may have more than one write can hold. One alone has less than 48 MiB: an answer of at most
+/// 6 MiB, each byte of which may take six as JSON, and an input of at most one.
 pub(super) const AT_ONCE_BYTES: usize = 16 * 1024 * 1024;
+/// Longest number as JSON that is negative or has a fraction.
+const NUMBER_BYTES: usize = 25;
 /// How many milliseconds the result of an effect may wait for company before it is appended on
 /// its own.
 const PATIENCE_MS: u64 = 5;
@@ -147,6 +150,11 @@ impl Records {
         self.locked().take_some()
     }
 
+    /// Returns whether more is kept than is written at once.
+    pub(super) fn are_many(&self) -> bool {
+        self.locked().kept_bytes > AT_ONCE_BYTES
+    }
+
     /// Notes whether what was taken out is on its way.
     pub(super) fn set_appending(&self, is_appending: bool) {
         self.locked().is_appending = is_appending;
@@ -219,6 +227,7 @@ impl Recorder {
         self.all_records += 1;
         record.input = self.fit(record.input);
         record.output = self.fit(record.output);
+        self.kept_bytes += written(&record);
         let earlier = self.recorded(&record.path);
         if earlier.is_some_and(|earlier| {
             matches!(earlier.state, StepState::Succeeded | StepState::Failed)
@@ -246,9 +255,8 @@ impl Recorder {
         }
         let console: usize = record.console.iter().map(|line| line.text.len()).sum();
         self.console_bytes += console;
-        self.kept_bytes += bytes + console;
+        self.kept_bytes += written(&record);
         if record.state != StepState::Started {
-            self.kept_bytes += measure(&record.output).0;
             let at = record.finished_at.unwrap_or(record.started_at);
             self.result_since.get_or_insert(at);
         }
@@ -268,13 +276,12 @@ impl Recorder {
             return (self.take(), true);
         }
         self.tell();
-        let mut bytes = 0;
-        let some = self.kept.iter().take_while(|record| {
-            let fits = bytes < AT_ONCE_BYTES;
-            bytes += measure(&record.input).0 + measure(&record.output).0;
-            fits
-        });
-        let rest = self.kept.split_off(some.count());
+        let (mut bytes, mut count) = (0, 0);
+        while let Some(record) = self.kept.get(count).filter(|_| bytes < AT_ONCE_BYTES) {
+            bytes += written(record);
+            count += 1;
+        }
+        let rest = self.kept.split_off(count);
         if rest.is_empty() {
             return (self.take(), true);
         }
@@ -303,7 +310,6 @@ impl Recorder {
             return left_out(bytes);
         }
         self.all_bytes += bytes;
-        self.kept_bytes += bytes;
         if has_nul { without_nul(value) } else { value }
     }
 }
@@ -332,6 +338,46 @@ pub(super) fn measure(value: &Value) -> (usize, bool) {
             (bytes + b + name.len() + 4, nul | n | name.contains('\0'))
         }),
     }
+}
+
+/// Returns how many bytes a record has at most when it is written, but for its names.
+fn written(record: &StepRecord) -> usize {
+    let texts = record.console.iter().map(|line| line.text.as_str());
+    let texts = texts.chain(record.error.as_deref()).map(written_text);
+    written_value(&record.input) + written_value(&record.output) + texts.sum::<usize>()
+}
+
+/// Returns how many bytes a value has at most when it is written as JSON, which may be several times
+/// what [`measure`] says.
+pub(super) fn written_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(number) => match number.as_u64() {
+            Some(number) => number
+                .checked_ilog10()
+                .map_or(1, |digits| digits as usize + 1),
+            None => NUMBER_BYTES,
+        },
+        Value::String(text) => written_text(text),
+        Value::Array(items) => {
+            items
+                .iter()
+                .map(|item| written_value(item) + 1)
+                .sum::<usize>()
+                + 2
+        }
+        Value::Object(map) => {
+            let entries = map.iter();
+            let entries = entries.map(|(name, item)| written_text(name) + written_value(item) + 2);
+            entries.sum::<usize>() + 2
+        }
+    }
+}
+
+fn written_text(text: &str) -> usize {
+    let count = |is_it: fn(u8) -> bool| text.bytes().filter(|byte| is_it(*byte)).count();
+    let controls = count(|byte| byte < b' ');
+    text.len() + 2 + 5 * controls + count(|byte| matches!(byte, b'"' | b'\\'))
 }
 
 /// Replaces U+0000 in all texts.

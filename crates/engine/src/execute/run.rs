@@ -52,6 +52,9 @@ pub(super) struct Whole<'p, C, J, O> {
     pub(super) appending: tokio::sync::Mutex<()>,
     /// One strand runs code or a component at a time.
     pub(super) computing: tokio::sync::Mutex<()>,
+    /// One strand reads what a called run gave at a time, when what others read before is recorded:
+    /// of many that are over, only so much is in memory.
+    pub(super) reading: tokio::sync::Mutex<()>,
     /// Strands that were begun and have not ended.
     pub(super) strands: AtomicUsize,
     /// Strands that wait for a time or a call, beside those.
@@ -122,8 +125,17 @@ impl<'p, C, J, O> Deref for Run<'p, C, J, O> {
 impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     /// Executes all that is left.
     pub(super) async fn execute(mut self) -> Outcome {
-        let end = self.interpret().await;
-        let end = match end.and_then(|()| self.result()) {
+        let mut end = self.interpret().await.and_then(|()| self.result());
+        // Strands that ended together may have more than is written with the outcome. Where there is
+        // none to be written, what was done is not to be forgotten.
+        let is_unavailable = matches!(end, Err(End::Unavailable));
+        if !matches!(end, Err(End::Lost | End::Halted))
+            && (is_unavailable || self.records.are_many())
+            && let Err(lost) = self.append().await
+        {
+            end = Err(lost);
+        }
+        let end = match end {
             Err(End::Calling(calls)) => return self.wait_for(*calls),
             end => end,
         };

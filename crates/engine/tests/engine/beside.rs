@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::run::{RunState, StepState};
 use domain::{IntegrationId, RunId, Timestamp};
-use engine::port::{Directory, Finding, Returned, Uncallable};
+use engine::port::{Directory, Finding, Reading, Returned, Uncallable, Unread};
 use engine::{Engine, Outcome};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -296,6 +296,10 @@ struct Closed;
 impl Directory for Closed {
     fn callee(&self, _: RunId, _: IntegrationId, _: bool) -> Finding<'_> {
         Box::pin(async { Err(Uncallable::Refused("It is disabled.".to_owned())) })
+    }
+
+    fn result(&self, _: RunId, _: RunId) -> Reading<'_> {
+        Box::pin(async { Err(Unread) })
     }
 }
 

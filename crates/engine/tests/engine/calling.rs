@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::document::Document;
 use domain::run::{RunState, StepState};
 use domain::{DocumentHash, IntegrationId, RunId};
-use engine::port::{Callee, Directory, Finding, Uncallable};
+use engine::port::{Callee, Directory, Finding, Reading, Uncallable, Unread};
 use engine::{Engine, Outcome};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ pub(crate) const CALLED: IntegrationId = IntegrationId(Uuid::from_u128(0xca11));
 
 /// A directory of one integration.
 #[derive(Debug)]
-struct One;
+pub(crate) struct One;
 
 impl Directory for One {
     fn callee(&self, _: RunId, called: IntegrationId, _: bool) -> Finding<'_> {
@@ -34,6 +34,10 @@ impl Directory for One {
                 caller: "Orders".to_owned(),
             })
         })
+    }
+
+    fn result(&self, _: RunId, _: RunId) -> Reading<'_> {
+        Box::pin(async { Err(Unread) })
     }
 }
 

@@ -13,6 +13,7 @@ mod csv;
 mod email;
 mod guard;
 mod http;
+mod large;
 mod mail_server;
 mod markup;
 mod oauth;

@@ -153,6 +153,10 @@ impl Clock for TestClock {
 pub(crate) struct MemoryJournal {
     pub(crate) records: Mutex<Vec<StepRecord>>,
     pub(crate) writes: Mutex<usize>,
+    /// Bytes of JSON of the largest write.
+    pub(crate) largest: Mutex<usize>,
+    /// Whether other strands go on while an append is under way.
+    pub(crate) is_slow: bool,
     pub(crate) crash: Option<Crash>,
 }
 
@@ -171,6 +175,9 @@ impl MemoryJournal {
     }
 
     pub(crate) fn write(&self, records: Vec<StepRecord>) -> Result<(), Lost> {
+        let bytes = serde_json::to_vec(&records).expect("it is JSON").len();
+        let mut largest = self.largest.lock().expect("no panic holds it");
+        *largest = bytes.max(*largest);
         let mut writes = self.writes.lock().expect("no panic holds it");
         let crash = self.crash.filter(|crash| crash.at_write == *writes);
         *writes += 1;
@@ -186,6 +193,9 @@ impl MemoryJournal {
 
 impl Journal for MemoryJournal {
     async fn append(&self, _lease: Lease, records: Vec<StepRecord>) -> Result<(), Lost> {
+        if self.is_slow {
+            tokio::task::yield_now().await;
+        }
         self.write(records)
     }
 }
@@ -209,7 +219,8 @@ pub(crate) struct Stage {
 /// What called runs are to give, one after the other, and what was called.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    /// How each called run is to end: its state, its error and its result.
+    /// How each called run is to end: its state, its error and its result; null for what the
+    /// directory has.
     pub(crate) gives: Vec<(RunState, Option<&'static str>, Value)>,
     pub(crate) started: Vec<Calling>,
     /// What is known of the last call of each path.
@@ -218,7 +229,7 @@ pub(crate) struct Calls {
 
 impl Calls {
     /// Starts what is called; it ends at once.
-    fn start(&mut self, calling: Calling) {
+    pub(crate) fn start(&mut self, calling: Calling) {
         let (state, error, result) = self.gives.remove(0);
         let returned = Returned {
             path: calling.path.clone(),
@@ -226,7 +237,7 @@ impl Calls {
             name: calling.callee.name.clone(),
             state,
             error: error.map(str::to_owned),
-            result: Some(result),
+            result: Some(result).filter(|result| !result.is_null()),
         };
         self.returned.insert(calling.path.clone(), returned);
         self.started.push(calling);
@@ -241,6 +252,8 @@ pub(crate) struct End {
     pub(crate) records: Vec<StepRecord>,
     pub(crate) answer: Option<Answer>,
     pub(crate) writes: usize,
+    /// Bytes of JSON of the largest write.
+    pub(crate) largest: usize,
     /// What it gave to the run that called it.
     pub(crate) result: Option<Value>,
 }
@@ -403,12 +416,14 @@ impl End {
         result: Option<Value>,
     ) -> Self {
         let writes = *journal.writes.lock().expect("no panic holds it");
+        let largest = *journal.largest.lock().expect("no panic holds it");
         Self {
             state,
             error,
             records: latest(journal.records.into_inner().expect("no panic holds it")),
             answer,
             writes,
+            largest,
             result,
         }
     }

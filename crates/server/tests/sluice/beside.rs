@@ -139,6 +139,40 @@ async fn ten_called_runs_of_a_loop_are_beside_each_other_and_each_round_has_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sixteen_called_runs_that_give_five_mebibytes_each_all_give_them_to_the_caller() {
+    let app = TestApp::start().await;
+    app.allow_loopback().await;
+    let text = "x".repeat(5 * 1024 * 1024 - 100);
+    let length = text.len();
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port is free");
+    let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
+    let router = Router::new().fallback(move || std::future::ready(text.clone()));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let get = json!({ "method": "GET", "url": url, "timeout_seconds": 120 });
+    let answer = json!({ "body_type": "json", "json": "{{ steps.get.body }}" });
+    let steps = [("http.request", "Get", get), ("respond", "Answer", answer)];
+    let (called, _) = app.publish(&wire(&document("call", &steps))).await;
+    let each = json!({ "items": "{{ range(16) }}", "at_once": 16 });
+    let all = json!({ "values": { "lengths": "{{ steps.each.results | map(attribute='length') | list }}" } });
+    let mut document = document("webhook", &[("loop", "Each", each), ("set", "All", all)]);
+    let call = json!({ "integration": called, "input": {} });
+    let measure = json!({ "values": { "length": "{{ steps.call.result | length }}" } });
+    put_into(&mut document, 0, &("integration.call", "Call", call));
+    put_into(&mut document, 0, &("set", "Measure", measure));
+    let (_, path) = app.publish(&wire(&document)).await;
+    let run = begin(&app, &path).await;
+    let over = async || (self::called(&app, "succeeded").await == (16, 16)).then_some(());
+    eventually("all called runs are over", SOON * 2, over).await;
+    let run = app.ended(&run, SOON * 2).await;
+    assert_eq!(run["summary"]["state"], "succeeded");
+    let last = run["records"].as_array().and_then(|records| records.last());
+    let output = &last.expect("it did something")["output"];
+    assert_eq!(output["lengths"], json!(vec![length; 16]));
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_repeats_no_call_and_loses_no_result() {
     let app = TestApp::with_role("web").await;
     let meeting = Meeting::start().await;

@@ -23,6 +23,10 @@ use crate::writers::Writers;
 /// Most writes in one statement.
 const AT_ONCE: usize = 512;
 
+/// Bytes after which no more is written by the same statement: Postgres takes none of more than a
+/// GiB, however often it is sent.
+const BYTES_AT_ONCE: usize = 64 * 1024 * 1024;
+
 /// Writes until nobody can send any more, and what was sent is written. A run waits for its write
 /// before it makes the next, so it is in one batch at a time.
 pub(super) async fn all(
@@ -37,7 +41,8 @@ pub(super) async fn all(
     loop {
         while writers.is_ready(waiting.len()) {
             let came = mem::replace(&mut waiting, Vec::with_capacity(AT_ONCE));
-            for (place, batch) in by_kind(came).enumerate() {
+            let batches = by_kind(came).flat_map(by_size);
+            for (place, batch) in batches.enumerate() {
                 if place > 0 && !writers.is_ready(batch.len()) {
                     waiting.extend(batch);
                     continue;
@@ -78,6 +83,22 @@ fn by_kind(writes: Vec<Write>) -> impl Iterator<Item = Vec<Write>> {
     }
     kinds.rotate_left(first);
     kinds.into_iter().filter(|writes| !writes.is_empty())
+}
+
+/// Takes apart what would be too much for one statement, in its order.
+fn by_size(writes: Vec<Write>) -> Vec<Vec<Write>> {
+    let mut batches = Vec::new();
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    for write in writes {
+        if bytes >= BYTES_AT_ONCE {
+            batches.push(std::mem::take(&mut batch));
+            bytes = 0;
+        }
+        bytes += write.bytes();
+        batch.push(write);
+    }
+    batches.push(batch);
+    batches
 }
 
 async fn persist_and_tell(
@@ -211,5 +232,43 @@ async fn once(writes: &[Write], connection: &mut PgConnection) -> Result<Held, s
         calls.begin(connection).await
     } else {
         others.go_on(connection).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Timestamp;
+    use tokio::sync::oneshot;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_is_much_together_is_written_by_several_statements_in_its_order() {
+        let half = BYTES_AT_ONCE / 2;
+        for (sizes, expected) in [
+            (vec![10; 500], vec![500]),
+            (vec![half, half, half, 10, 10], vec![2, 3]),
+            (vec![2 * half, 2 * half, 10], vec![1, 1, 1]),
+        ] {
+            let writes = sizes.iter().enumerate().map(|(place, bytes)| Write {
+                lease: Lease {
+                    run: RunId(Uuid::nil()),
+                    fence: i64::try_from(place).expect("it is small"),
+                },
+                records: "x".repeat(*bytes),
+                then: Then::Wait(Timestamp(0)),
+                done: oneshot::channel().0,
+            });
+            let batches = by_size(writes.collect());
+            let counts: Vec<usize> = batches.iter().map(Vec::len).collect();
+            assert_eq!(counts, expected);
+            let order: Vec<i64> = batches
+                .iter()
+                .flatten()
+                .map(|write| write.lease.fence)
+                .collect();
+            assert!(order.is_sorted(), "{order:?}");
+        }
     }
 }

@@ -6,20 +6,22 @@ use domain::account::Me;
 use domain::limit::CALL_DEPTH;
 use domain::policy::{self, Act};
 use domain::run::RunState;
-use serde_json::json;
+use uuid::Uuid;
 
-use super::state;
+use super::{state, unless_in_a_circle};
 use crate::live::{Changed, What};
 use crate::measure::Ended;
-use crate::{Error, Refusal, Result, Store, Tx, audit};
+use crate::{Error, Refusal, Result, Store, Tx};
 
 /// A run that was ended.
 struct Ending {
     id: RunId,
     integration: IntegrationId,
     is_test: bool,
-    /// Whether another run may wait for a worker now.
-    wakes: bool,
+    /// The run that waits for it.
+    waiting: Option<Uuid>,
+    /// Whether another run may have the place now that one of them had.
+    has_given_back: bool,
 }
 
 impl Store {
@@ -30,6 +32,13 @@ impl Store {
     /// # Errors
     /// When the role does not allow it, there is no such run, or it is over.
     pub async fn cancel_run(&self, me: &Me, id: RunId) -> Result<()> {
+        // Whoever ends a called run has its place first, and its caller's after, as this does. But
+        // the journal also has places of several runs at once, in the order of their ids, among
+        // which may be a run and one that it called.
+        unless_in_a_circle(|| self.cancel_once(me, id)).await
+    }
+
+    async fn cancel_once(&self, me: &Me, id: RunId) -> Result<()> {
         let (mut tx, role) = self.enter(me).await?;
         let is_test = sqlx::query_scalar!(
             "select is_test from run where organization_id = $1 and run_id = $2",
@@ -40,15 +49,13 @@ impl Store {
         .await?
         .ok_or(Error::NotFound)?;
         policy::allow(role, if is_test { Act::Test } else { Act::Operate })?;
-        let mut ended = Vec::new();
-        // The innermost first, as whoever ends a called run does: it has that run's place in the
-        // queue, and then that of the one that waits for it.
-        for called in awaited(&mut tx, id).await? {
-            ended.extend(end(&mut tx, me, called).await?);
-        }
-        let Some(ending) = end(&mut tx, me, id).await? else {
+        let runs = with_awaited(&mut tx, id).await?;
+        let ended = end(&mut tx, me, &runs).await?;
+        if !ended.iter().any(|ending| ending.id == id) {
+            // Its row is not waited for: whoever resumes it has that, and may want a place that
+            // this has.
             let before = sqlx::query_scalar!(
-                "select state from run where organization_id = $1 and run_id = $2 for update",
+                "select state from run where organization_id = $1 and run_id = $2",
                 me.organization.0,
                 id.0,
             )
@@ -58,20 +65,19 @@ impl Store {
             if before.is_finished() {
                 return Err(Refusal::RunOver(before).into());
             }
-            // It was over a moment ago, and someone resumed it while we waited for its row.
+            // It was over a moment ago, and someone resumed it meanwhile.
             drop(tx);
-            return Box::pin(self.cancel_run(me, id)).await;
-        };
-        ended.push(ending);
+            return Box::pin(self.cancel_once(me, id)).await;
+        }
         if is_awaiting(&mut tx, &ended).await? {
             // One of them called another run meanwhile.
             drop(tx);
-            return Box::pin(self.cancel_run(me, id)).await;
+            return Box::pin(self.cancel_once(me, id)).await;
         }
-        for ending in &ended {
-            self.live().notify_canceled(&mut tx, ending.id).await?;
-        }
-        if ended.iter().any(|ending| ending.wakes) {
+        let woken = wake(&mut tx, &ended).await?;
+        let ids: Vec<RunId> = ended.iter().map(|ending| ending.id).collect();
+        self.live().notify_canceled(&mut tx, &ids).await?;
+        if woken > 0 || ended.iter().any(|ending| ending.has_given_back) {
             self.live().notify_workers(&mut tx).await?;
         }
         let changed = ended.iter().map(|ending| Changed {
@@ -94,11 +100,11 @@ impl Store {
     }
 }
 
-/// Returns the called runs that a run waits for, and those that they wait for, and so on: the
-/// innermost first, all of them locked before any of their callers is, which whoever ends one of
-/// them wants next.
-async fn awaited(tx: &mut Tx, id: RunId) -> Result<Vec<RunId>> {
-    let called = sqlx::query_scalar!(
+/// Returns a run, and before it those that it waits for, and that they wait for, and so on, the
+/// innermost first, as far as they are in the queue. Each one's place there is locked before its
+/// caller's, as whoever ends it does; who has that decides how the run ends.
+async fn with_awaited(tx: &mut Tx, id: RunId) -> Result<Vec<Uuid>> {
+    let below = sqlx::query_scalar!(
         r#"with recursive below as (
                select $1::uuid as run_id, 0 as depth
                union all
@@ -108,7 +114,7 @@ async fn awaited(tx: &mut Tx, id: RunId) -> Result<Vec<RunId>> {
                join run_queue on run_queue.run_id = run.run_id
                where depth <= $2
            )
-           select run_id as "run_id!" from below where depth > 0 order by depth desc, run_id"#,
+           select run_id as "run_id!" from below order by depth desc, run_id"#,
         id.0,
         i32::try_from(CALL_DEPTH).unwrap_or(i32::MAX),
     )
@@ -116,15 +122,15 @@ async fn awaited(tx: &mut Tx, id: RunId) -> Result<Vec<RunId>> {
     .await?;
     let locked = sqlx::query_scalar!(
         "select run_queue.run_id
-         from unnest($1::uuid[]) with ordinality as called (run_id, place)
-         join run_queue on run_queue.run_id = called.run_id
+         from unnest($1::uuid[]) with ordinality as below (run_id, place)
+         join run_queue on run_queue.run_id = below.run_id
          order by place
          for update of run_queue",
-        &called,
+        &below,
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(locked.into_iter().map(RunId).collect())
+    Ok(locked)
 }
 
 /// Returns whether one of these runs waits for another that is not over.
@@ -142,48 +148,57 @@ async fn is_awaiting(tx: &mut Tx, ended: &[Ending]) -> Result<bool> {
     Ok(is_awaiting)
 }
 
-/// Ends a run that is in the queue. `None` when it is not there.
-async fn end(tx: &mut Tx, me: &Me, id: RunId) -> Result<Option<Ending>> {
-    // The queue first, as the journal does: whoever holds that row decides how the run ends.
-    let left = sqlx::query!("delete from run_queue where run_id = $1", id.0)
-        .execute(&mut **tx)
-        .await?;
-    if left.rows_affected() == 0 {
-        return Ok(None);
-    }
-    let places = sqlx::query!("delete from throttle_place where run_id = $1", id.0)
-        .execute(&mut **tx)
-        .await?;
-    let before = sqlx::query!(
-        "select state, is_test, integration_id, case when caller_waits then caller_id end as waiting
-         from run where organization_id = $1 and run_id = $2 for update",
+/// Ends runs whose places in the queue are locked, and notes each.
+async fn end(tx: &mut Tx, me: &Me, runs: &[Uuid]) -> Result<Vec<Ending>> {
+    let rows = sqlx::query!(
+        r#"with gone as (
+               delete from run_queue where run_id = any($1) returning run_id
+           ), given_back as (
+               delete from throttle_place using gone
+               where throttle_place.run_id = gone.run_id
+               returning throttle_place.run_id
+           ), before as (
+               select run.run_id, state, is_test, integration_id,
+                    case when caller_waits then caller_id end as waiting_id
+               from gone join run on run.run_id = gone.run_id
+               where organization_id = $2
+               order by array_position($1, run.run_id)
+               for update of run
+           ), told as (
+               update run set state = $4, finished_at = now()
+               from before where run.run_id = before.run_id
+           ), noted as (
+               insert into audit (organization_id, account_id, act, subject, detail)
+               select $2, $3, 'run.cancel', run_id, json_build_object('was', state) from before
+           )
+           select run_id, is_test, integration_id, waiting_id,
+                exists (select from given_back) as "has_given_back!"
+           from before"#,
+        runs,
         me.organization.0,
-        id.0,
-    )
-    .fetch_optional(&mut **tx)
-    .await?
-    .ok_or(Error::NotFound)?;
-    sqlx::query!(
-        "update run set state = $2, finished_at = now() where run_id = $1",
-        id.0,
+        me.account.0,
         RunState::Canceled.key(),
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    let woken = match before.waiting {
-        Some(caller) => sqlx::query_scalar!("select wake_callers(array[$1::uuid])", caller)
-            .fetch_one(&mut **tx)
-            .await?
-            .unwrap_or_default(),
-        None => 0,
-    };
-    let detail = json!({ "was": before.state });
-    audit::note(tx, me, "run.cancel", id.0, detail).await?;
-    let ending = Ending {
-        id,
-        integration: IntegrationId(before.integration_id),
-        is_test: before.is_test,
-        wakes: places.rows_affected() > 0 || woken > 0,
-    };
-    Ok(Some(ending))
+    let ended = rows.into_iter().map(|row| Ending {
+        id: RunId(row.run_id),
+        integration: IntegrationId(row.integration_id),
+        is_test: row.is_test,
+        waiting: row.waiting_id,
+        has_given_back: row.has_given_back,
+    });
+    Ok(ended.collect())
+}
+
+/// Lets runs go on that wait for ones that were ended; returns how many.
+async fn wake(tx: &mut Tx, ended: &[Ending]) -> Result<i64> {
+    let waiting: Vec<Uuid> = ended.iter().filter_map(|ending| ending.waiting).collect();
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    let woken = sqlx::query_scalar!("select wake_callers($1)", &waiting)
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(woken.unwrap_or_default())
 }

@@ -1,13 +1,16 @@
 //! Resuming runs that ended early: from the step at which they did, with all that is recorded.
 
+use std::collections::{HashMap, HashSet};
+
 use domain::account::Me;
 use domain::call;
 use domain::policy::Act;
-use domain::run::{ResumeOn, Resumed, RunState, StepRecord, ended_at};
-use domain::{IntegrationId, RunId};
+use domain::run::{ResumeOn, Resumed, RunState, StepPath, StepRecord, ended_at};
+use domain::{IntegrationId, RunId, Timestamp};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::{fold, state};
+use super::{fold, state, unless_in_a_circle};
 use crate::live::{Changed, What};
 use crate::{Error, Refusal, Result, RunFilter, Store, Tx, audit, document, timestamp};
 
@@ -15,6 +18,7 @@ use crate::{Error, Refusal, Result, RunFilter, Store, Tx, audit, document, times
 const AT_ONCE: usize = 100;
 
 /// What a resumed run executes: a version's number and hash.
+#[derive(Clone)]
 struct Target {
     number: i32,
     hash: String,
@@ -28,6 +32,10 @@ impl Store {
     /// When the role does not allow it, there is no such run, it is a test, it is not over or
     /// succeeded, or nothing is live that it could go on with.
     pub async fn resume_run(&self, me: &Me, id: RunId, on: ResumeOn) -> Result<()> {
+        unless_in_a_circle(|| self.resume_one(me, id, on)).await
+    }
+
+    async fn resume_one(&self, me: &Me, id: RunId, on: ResumeOn) -> Result<()> {
         let mut tx = self.begin(me, Act::Operate).await?;
         let run = sqlx::query!(
             "select integration_id, is_test, state from run
@@ -45,10 +53,17 @@ impl Store {
         let integration = IntegrationId(run.integration_id);
         let target = match on {
             ResumeOn::Ran => None,
-            ResumeOn::Live => Some(live_version(&mut tx, me, integration).await?),
+            ResumeOn::Live => {
+                let mut live = live_versions(&mut tx, me, &[integration.0]).await?;
+                Some(live.remove(&integration).ok_or(Refusal::NotPublished)?)
+            }
         };
-        let mut resumed = vec![(id, integration)];
-        resumed.extend(resume(&mut tx, me, id, on, target.as_ref()).await?);
+        let run = Resuming {
+            id,
+            integration,
+            target,
+        };
+        let resumed = resume(&mut tx, me, on, vec![run]).await?;
         let detail = json!({ "was": before.key(), "on": on });
         audit::note(&mut tx, me, "run.resume", id.0, detail).await?;
         self.commit_resume(tx, me, resumed).await
@@ -64,6 +79,19 @@ impl Store {
         &self,
         me: &Me,
         filter: RunFilter,
+        after: Option<RunId>,
+        on: ResumeOn,
+    ) -> Result<Resumed> {
+        // Its first rows are those that nobody has, wherever they stand among those that called
+        // each other; those that they called it waits for. Another who resumes one between may wait
+        // for these.
+        unless_in_a_circle(|| self.resume_some(me, &filter, after, on)).await
+    }
+
+    async fn resume_some(
+        &self,
+        me: &Me,
+        filter: &RunFilter,
         after: Option<RunId>,
         on: ResumeOn,
     ) -> Result<Resumed> {
@@ -100,23 +128,17 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         let is_more = rows.len() > AT_ONCE;
-        let mut resumed = Vec::with_capacity(rows.len());
-        let mut called = Vec::new();
-        for row in rows.into_iter().take(AT_ONCE) {
-            let target = match (on, row.number, row.hash) {
+        let runs = rows.into_iter().take(AT_ONCE).map(|row| Resuming {
+            id: RunId(row.run_id),
+            integration: IntegrationId(row.integration_id),
+            target: match (on, row.number, row.hash) {
                 (ResumeOn::Live, Some(number), Some(hash)) => Some(Target { number, hash }),
                 _ => None,
-            };
-            let id = RunId(row.run_id);
-            // One that another of them called was resumed with that one.
-            if called.iter().any(|(called, _)| *called == id) {
-                continue;
-            }
-            called.extend(resume(&mut tx, me, id, on, target.as_ref()).await?);
-            resumed.push((id, IntegrationId(row.integration_id)));
-        }
-        let next = resumed.last().filter(|_| is_more).map(|(id, _)| *id);
-        resumed.extend(called);
+            },
+        });
+        let runs: Vec<Resuming> = runs.collect();
+        let next = runs.last().filter(|_| is_more).map(|run| run.id);
+        let resumed = resume(&mut tx, me, on, runs).await?;
         let count = u32::try_from(resumed.len()).unwrap_or(u32::MAX);
         if count > 0 {
             let detail = json!({ "runs": count, "on": on, "state": filter.state });
@@ -147,28 +169,120 @@ impl Store {
     }
 }
 
-async fn live_version(tx: &mut Tx, me: &Me, integration: IntegrationId) -> Result<Target> {
-    let live = sqlx::query_as!(
-        Target,
-        "select number, hash from integration join version on version_id = live_version_id
-         where integration.organization_id = $1 and integration.integration_id = $2",
+/// Returns what is live of integrations, as far as something is.
+async fn live_versions(
+    tx: &mut Tx,
+    me: &Me,
+    integrations: &[Uuid],
+) -> Result<HashMap<IntegrationId, Target>> {
+    let rows = sqlx::query!(
+        "select integration.integration_id, number, hash
+         from integration join version on version_id = live_version_id
+         where integration.organization_id = $1 and integration.integration_id = any($2)",
         me.organization.0,
-        integration.0,
+        integrations,
     )
-    .fetch_optional(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(live.ok_or(Refusal::NotPublished)?)
+    let live = rows.into_iter().map(|row| {
+        let (number, hash) = (row.number, row.hash);
+        (IntegrationId(row.integration_id), Target { number, hash })
+    });
+    Ok(live.collect())
 }
 
-/// Queues a run whose row is locked. It wants a worker with a fence above all that it had. Runs
-/// that it called and waited for are resumed with it; returns those, with their integrations.
+/// A run that is resumed; its row is locked.
+struct Resuming {
+    id: RunId,
+    integration: IntegrationId,
+    /// What it executes from now on; `None` for what it did.
+    target: Option<Target>,
+}
+
+/// Queues runs, and with them those that they called and waited for, level by level; returns all of
+/// them, each once, with their integrations.
 async fn resume(
     tx: &mut Tx,
     me: &Me,
-    id: RunId,
     on: ResumeOn,
-    target: Option<&Target>,
+    runs: Vec<Resuming>,
 ) -> Result<Vec<(RunId, IntegrationId)>> {
+    let mut known: HashSet<RunId> = runs.iter().map(|run| run.id).collect();
+    let mut resumed = Vec::with_capacity(runs.len());
+    let mut level = runs;
+    while !level.is_empty() {
+        resumed.extend(level.iter().map(|run| (run.id, run.integration)));
+        let mut called = resume_level(tx, me, &level).await?;
+        called.retain(|called| known.insert(called.run));
+        let mut live = HashMap::new();
+        if on == ResumeOn::Live {
+            let integrations: Vec<_> = called.iter().map(|called| called.integration.0).collect();
+            live = live_versions(tx, me, &integrations).await?;
+        }
+        let next = called.into_iter().map(|called| Resuming {
+            id: called.run,
+            integration: called.integration,
+            // What is not published any more goes on as it was.
+            target: live.get(&called.integration).cloned(),
+        });
+        level = next.collect();
+    }
+    Ok(resumed)
+}
+
+/// The steps with which a run goes on.
+struct Reopening {
+    run: RunId,
+    /// The records of those at which it ended.
+    ended: Vec<StepRecord>,
+    /// Those that called, and whose calls it goes on to wait for.
+    awaited: Vec<StepPath>,
+    now: Timestamp,
+}
+
+/// Queues runs: each wants a worker with a fence above all that it had. Returns those that they
+/// called and waited for, and that did not succeed.
+async fn resume_level(tx: &mut Tx, me: &Me, level: &[Resuming]) -> Result<Vec<Unsuccessful>> {
+    let mut reopening = Vec::with_capacity(level.len());
+    for run in level {
+        // One by one: what runs recorded may be much.
+        reopening.push(reopen(tx, me, run.id).await?);
+    }
+    let called = called(tx, me, &reopening).await?;
+    let again: HashSet<(RunId, &str)> = called
+        .iter()
+        .map(|called| (called.caller, called.path.as_str()))
+        .collect();
+    let (mut runs, mut records) = (Vec::new(), Vec::new());
+    for of_run in &reopening {
+        let reopened = of_run.ended.iter().map(|record| {
+            if again.contains(&(of_run.run, record.path.to_string().as_str())) {
+                call::again(record, of_run.now)
+            } else {
+                record.again(of_run.now)
+            }
+        });
+        let reopened: Vec<StepRecord> = reopened.collect();
+        if !reopened.is_empty() {
+            runs.push(of_run.run.0);
+            records.push(serde_json::to_string(&reopened).map_err(sqlx::Error::decode)?);
+        }
+    }
+    sqlx::query!(
+        "insert into run_record (run_id, organization_id, records)
+         select run_id, $1, records from unnest($2::uuid[], $3::text[]) as again (run_id, records)",
+        me.organization.0,
+        &runs,
+        &records,
+    )
+    .execute(&mut **tx)
+    .await?;
+    queue(tx, level).await?;
+    Ok(called)
+}
+
+/// Reads what a run does again.
+async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Reopening> {
     let row = sqlx::query!(
         r#"select body, now() as "now!",
                 (select json_agg(records::json order by seq) from run_record
@@ -177,7 +291,7 @@ async fn resume(
            join document on document.organization_id = $1 and document.hash = run.hash
            where run_id = $2"#,
         me.organization.0,
-        id.0,
+        run.0,
     )
     .fetch_one(&mut **tx)
     .await?;
@@ -185,96 +299,82 @@ async fn resume(
         Some(Value::Array(rows)) => fold(rows)?,
         _ => Vec::new(),
     };
-    let now = timestamp::read(row.now);
     let document = document::read(row.body)?;
-    let ended = ended_at(&records, &document);
-    let awaited = call::awaited(&records, &document);
-    let called = called(tx, me, id, ended.iter().copied().chain(awaited)).await?;
-    let again = ended.into_iter().map(|record| {
-        let path = record.path.to_string();
-        if called.iter().any(|called| called.path == path) {
-            call::again(record, now)
-        } else {
-            record.again(now)
-        }
-    });
-    let again: Vec<StepRecord> = again.collect();
-    if !again.is_empty() {
-        let again = serde_json::to_string(&again).map_err(sqlx::Error::decode)?;
-        sqlx::query!(
-            "insert into run_record (run_id, organization_id, records)
-             values ($1, $2, $3)",
-            id.0,
-            me.organization.0,
-            again,
-        )
-        .execute(&mut **tx)
-        .await?;
-    }
+    let awaited = call::awaited(&records, &document).into_iter();
+    Ok(Reopening {
+        run,
+        ended: ended_at(&records, &document).into_iter().cloned().collect(),
+        awaited: awaited.map(|record| record.path.clone()).collect(),
+        now: timestamp::read(row.now),
+    })
+}
+
+async fn queue(tx: &mut Tx, level: &[Resuming]) -> Result<()> {
+    let runs: Vec<Uuid> = level.iter().map(|run| run.id.0).collect();
+    let targets = || level.iter().map(|run| run.target.as_ref());
+    let hashes: Vec<Option<&str>> = targets()
+        .map(|target| target.map(|target| target.hash.as_str()))
+        .collect();
+    let numbers: Vec<Option<i32>> = targets()
+        .map(|target| target.map(|target| target.number))
+        .collect();
     sqlx::query!(
         "update run set state = 'queued', error = null, finished_at = null, resumed_at = now(),
-                hash = coalesce($2, hash), version_number = coalesce($3, version_number)
-         where run_id = $1",
-        id.0,
-        target.map(|target| target.hash.as_str()),
-        target.map(|target| target.number),
+                hash = coalesce(resumed.hash, run.hash),
+                version_number = coalesce(resumed.number, version_number)
+         from unnest($1::uuid[], $2::text[], $3::integer[]) as resumed (run_id, hash, number)
+         where run.run_id = resumed.run_id",
+        &runs,
+        &hashes as &[Option<&str>],
+        &numbers as &[Option<i32>],
     )
     .execute(&mut **tx)
     .await?;
-    // It waits for a place like a new run, also where it left its last one behind.
-    sqlx::query!("delete from throttle_place where run_id = $1", id.0)
+    // They wait for places like new runs, also where they left their last ones behind.
+    sqlx::query!("delete from throttle_place where run_id = any($1)", &runs)
         .execute(&mut **tx)
         .await?;
     sqlx::query!(
         "insert into run_queue (run_id, line_id, fence)
          select run_id, integration_id, nextval('run_resume_seq') << 20
-         from run where run_id = $1",
-        id.0,
+         from run where run_id = any($1)",
+        &runs,
     )
     .execute(&mut **tx)
     .await?;
-    let mut resumed = Vec::new();
-    for called in called {
-        let target = match on {
-            ResumeOn::Ran => None,
-            // What is not published any more goes on as it was.
-            ResumeOn::Live => live_version(tx, me, called.integration).await.ok(),
-        };
-        resumed.push((called.run, called.integration));
-        resumed.extend(Box::pin(resume(tx, me, called.run, on, target.as_ref())).await?);
-    }
-    Ok(resumed)
+    Ok(())
 }
 
 /// A called run that did not succeed; its row is locked.
 struct Unsuccessful {
+    caller: RunId,
+    path: String,
     run: RunId,
     integration: IntegrationId,
-    path: String,
 }
 
-/// Returns the last run that each of these steps called, where that is over and did not succeed.
-/// None of those that are under way is over before the end of the transaction: whoever ends one
-/// finds its caller in the queue, or the caller finds its end.
-async fn called(
-    tx: &mut Tx,
-    me: &Me,
-    id: RunId,
-    steps: impl Iterator<Item = &StepRecord>,
-) -> Result<Vec<Unsuccessful>> {
-    let paths: Vec<String> = steps.map(|record| record.path.to_string()).collect();
+/// Returns the last runs that the steps called with which runs go on, where those are over and did
+/// not succeed. None of those that are under way is over before the end of the transaction: whoever
+/// ends one finds its caller in the queue, or the caller finds its end.
+async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<Vec<Unsuccessful>> {
+    let steps = callers.iter().flat_map(|of_run| {
+        let ended = of_run.ended.iter().map(|record| &record.path);
+        let paths = ended.chain(&of_run.awaited);
+        paths.map(|path| (of_run.run.0, path.to_string()))
+    });
+    let (of, paths): (Vec<Uuid>, Vec<String>) = steps.unzip();
     if paths.is_empty() {
         return Ok(Vec::new());
     }
     let last = sqlx::query_scalar!(
-        r#"select called.run_id from unnest($1::text[]) as step (path)
+        r#"select called.run_id from unnest($1::uuid[], $2::text[]) as step (caller, path)
            cross join lateral (
                select run_id from run
-               where caller_id = $2 and caller_path = path
+               where caller_id = caller and caller_path = path
                order by call_number desc limit 1
            ) as called"#,
+        &of,
         &paths,
-        id.0,
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -300,7 +400,8 @@ async fn called(
         .map(|state| state.key().to_owned())
         .collect();
     let rows = sqlx::query!(
-        r#"select run_id, integration_id, caller_path as "caller_path!" from run
+        r#"select run_id, integration_id, caller_id as "caller_id!", caller_path as "caller_path!"
+           from run
            where organization_id = $1 and run_id = any($2) and caller_waits and state = any($3)
            order by run_id
            for update"#,
@@ -311,9 +412,10 @@ async fn called(
     .fetch_all(&mut **tx)
     .await?;
     let unsuccessful = rows.into_iter().map(|row| Unsuccessful {
+        caller: RunId(row.caller_id),
+        path: row.caller_path,
         run: RunId(row.run_id),
         integration: IntegrationId(row.integration_id),
-        path: row.caller_path,
     });
     Ok(unsuccessful.collect())
 }

@@ -7,7 +7,7 @@ use domain::call::is_under_way;
 use domain::run::{ResumeOn, RunState, StepRecord, StepState};
 use domain::{RunId, Timestamp};
 use engine::Outcome;
-use engine::port::Lease;
+use engine::port::{Directory, Lease, Unread};
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -150,6 +150,42 @@ async fn a_caller_that_waits_for_a_time_too_goes_on_by_whichever_comes_first(
             assert_eq!(stage.finish(called[1].lease, answered()).await, Ok(()));
             assert_eq!(one(store).await.lease.run, caller.lease.run);
         }
+    }
+    stage.world.end().await;
+}
+
+#[sqlx::test]
+async fn a_claim_reads_small_results_and_leaves_large_ones_to_be_asked_for(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let stage = Stage::new(options).await;
+    let store = &stage.world.store;
+    let (caller, called) = stage.called_in(&ROUNDS).await;
+    // One as large as any; one that is small only as it is kept; and one that is small.
+    let texts = ["x".repeat(6_000_000), "x".repeat(100_000), "x".repeat(100)];
+    let mut expected = Vec::new();
+    for (lease, text) in called.iter().zip(&texts) {
+        let result = json!({ "result": text });
+        let outcome = Outcome::Answered {
+            result: result.clone(),
+            records: Vec::new(),
+        };
+        assert_eq!(stage.finish(*lease, outcome).await, Ok(()));
+        expected.push((lease.run, result));
+    }
+    let woken = one(store).await;
+    for (run, result) in &expected {
+        let mut returned = woken.returned.iter();
+        let returned = returned.find(|returned| returned.run == *run);
+        let returned = returned.expect("it is told");
+        assert_eq!(returned.state, RunState::Succeeded);
+        let small = Some(result).filter(|_| *run == called[2].run);
+        assert_eq!(returned.result.as_ref(), small);
+        let read = store.result(caller.run, *run).await;
+        assert_eq!(read, Ok(Some(result.clone())));
+        // Nobody else called it.
+        assert_eq!(store.result(*run, *run).await, Err(Unread));
     }
     stage.world.end().await;
 }

@@ -7,6 +7,7 @@ mod beside;
 mod border;
 mod callers;
 mod calling;
+mod chain;
 mod changed;
 mod computed;
 mod connection;

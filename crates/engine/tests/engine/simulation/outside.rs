@@ -12,8 +12,8 @@ use domain::run::StepRecord;
 use domain::{ConnectionId, DocumentHash, IntegrationId, RunId, Timestamp};
 use engine::port::{
     Broke, Callee, Clock, Components, Credentials, Directory, Ending, Failure, Finding, Job,
-    Journal, Lease, Lost, Network, Opening, Ran, Request, Retry, Running, Sandbox, Script, Turn,
-    Uncallable, Vault, Worked, Working,
+    Journal, Lease, Lost, Network, Opening, Ran, Reading, Request, Retry, Running, Sandbox, Script,
+    Turn, Uncallable, Unread, Vault, Worked, Working,
 };
 use serde_json::{Value, json};
 
@@ -27,8 +27,13 @@ const CALLED_DEEP: usize = 2;
 pub(super) enum Op {
     Append(Lease, Vec<StepRecord>),
     Sleep(i64),
-    Send { method: String, url: String },
+    Send {
+        method: String,
+        url: String,
+    },
     Code,
+    /// What this run gave, which is over.
+    Result(RunId),
 }
 
 /// What came of it.
@@ -37,6 +42,7 @@ pub(super) enum Done {
     Sleep,
     Send(Result<Value, Failure>),
     Code(Ran),
+    Result(Result<Option<Value>, Unread>),
 }
 
 /// Time, journal and requests of a world. Cheap to clone; clones are the same.
@@ -267,6 +273,15 @@ impl Directory for Ports {
                 callers: Vec::new(),
                 caller: "One".to_owned(),
             })
+        })
+    }
+
+    fn result(&self, _: RunId, called: RunId) -> Reading<'_> {
+        Box::pin(async move {
+            match self.wait(Op::Result(called)).await {
+                Done::Result(read) => read,
+                _ => unreachable!("what is read is answered as such"),
+            }
         })
     }
 }

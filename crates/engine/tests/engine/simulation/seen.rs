@@ -40,6 +40,8 @@ impl Seen {
             "calls beside each other",
             "a time and calls are waited for",
             "a call was over before it was waited for",
+            "a result was read when it was asked for",
+            "a result could not be read",
             "canceled with its caller",
             "several canceled with their caller",
             "resumed with its caller",

@@ -344,6 +344,7 @@ impl World {
                 Done::Send(answer)
             }
             Op::Code => Done::Code(super::outside::ran(&mut self.chance, self.is_calm)),
+            Op::Result(called) => Done::Result(self.read_result(called)),
         };
         self.ports.done(op, done);
         self.go(id);
