@@ -151,6 +151,52 @@ async fn a_write_without_an_answer_waits_with_the_time_that_it_had() {
     }
 }
 
+/// What got no answer at its first attempt may have arrived: whenever the process ends after that,
+/// also while the step waits for its next attempt, no other is sent.
+#[tokio::test]
+async fn a_crash_between_two_attempts_of_a_write_makes_no_other_of_it() {
+    let answer = |_: &crate::server::Request, count: usize| match count {
+        0 => Reply::Close,
+        1 => with(503, "Retry-After", "60"),
+        _ => text(200, "ok"),
+    };
+    let retried = |server: &Server| {
+        let mut step = step(server, &json!({}));
+        step["on_error"] = json!({ "retries": 3 });
+        let (stage, _) = stage(step, |job, ask| {
+            let now = job.answered.first().map_or(job.now, |one| one.at);
+            ask(asked("PUT", job, &format!("/?at={}", now.0)))
+        });
+        stage
+    };
+    let server = Server::start(answer).await;
+    let writes = retried(&server).run().await.succeeded().writes;
+    assert_eq!(server.requests().len(), 3);
+    assert!(writes > 3, "{writes}");
+    for at_write in 0..writes {
+        for is_durable in [false, true] {
+            let server = Server::start(answer).await;
+            let crash = Some(Crash {
+                at_write,
+                is_durable,
+            });
+            let end = retried(&server)
+                .run_with(MemoryJournal {
+                    crash,
+                    ..MemoryJournal::default()
+                })
+                .await
+                .succeeded();
+            let sent = server.requests();
+            assert!(sent.len() >= 3, "{at_write} {is_durable}: {end:#?}");
+            for request in &sent {
+                let first = &sent[0].target;
+                assert_eq!(&request.target, first, "{at_write} {is_durable}");
+            }
+        }
+    }
+}
+
 /// The next run of the component may ask for another one.
 #[tokio::test]
 async fn a_write_of_a_component_that_got_no_answer_at_all_is_in_doubt() {
