@@ -3,7 +3,7 @@
 //! MiniJinja sets aside about 10 KB for each expression, however short: with that, a server could
 //! keep few of its documents ready to run. So a document has the text of its expressions, and each
 //! thread keeps what computes those that it met last. To compile one anew takes about a
-//! microsecond.
+//! microsecond, and longer only if it is longer.
 
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,8 +12,10 @@ use std::rc::Rc;
 
 use super::{Compiled, TemplateError, compile};
 
-/// Places of a thread: 2.5 MB when all of them are taken.
+/// Places of a thread: 2.5 MB when all of them are taken by what people write.
 const PLACES: usize = 256;
+/// Bytes of an expression that is kept: a longer one could take megabytes.
+const LONGEST: usize = 2_048;
 
 /// Where what computes an expression is kept. Others may share the place: whoever came last has it.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +50,12 @@ impl Place {
                 return Ok(Rc::clone(&kept.compiled));
             }
             let compiled = Rc::new(compile(source, at.clone())?);
-            *place = Some(Kept {
-                source: source.into(),
-                compiled: Rc::clone(&compiled),
-            });
+            if source.len() <= LONGEST {
+                *place = Some(Kept {
+                    source: source.into(),
+                    compiled: Rc::clone(&compiled),
+                });
+            }
             Ok(compiled)
         })
     }
