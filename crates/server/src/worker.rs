@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::run::RunState;
 use domain::{RunId, Timestamp};
@@ -384,12 +384,17 @@ impl Worker {
         }
     }
 
+    /// Clears the queue for a tenth of the time at most: while something in the database keeps old
+    /// rows from being cleared, each time takes longer and helps nobody.
     async fn clear_queue(self: Arc<Self>) {
+        let mut rest = CLEAR;
         loop {
-            tokio::time::sleep(CLEAR).await;
+            tokio::time::sleep(rest).await;
+            let begun = Instant::now();
             if let Err(error) = self.store.clear_queue().await {
                 tracing::warn!(%error, "the queue could not be cleared");
             }
+            rest = CLEAR.max(begun.elapsed() * 10);
         }
     }
 

@@ -226,6 +226,7 @@ impl Store {
         self.settled().await;
         self.inner.members.close().await;
         self.inner.system.close().await;
+        self.inner.lines.close().await;
     }
 
     /// Begins the transaction of a verb: in `me`'s organization, and only when its role there

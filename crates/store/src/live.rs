@@ -343,9 +343,12 @@ async fn hear(listener: &mut PgListener, shared: &Shared) -> Result<Infallible, 
 /// moment, as all of them hear each ring. Nothing is written, so nobody waits for the disk. A ring
 /// that is lost costs a moment, too: workers look by themselves.
 async fn ring(system: PgPool, shared: Arc<Shared>) {
-    let mut connection = OwnConnection::new(system);
+    let mut connection = OwnConnection::new(system.clone());
     loop {
-        shared.bell.notified().await;
+        tokio::select! {
+            () = shared.bell.notified() => {}
+            () = system.close_event() => return,
+        }
         let rung = match connection.get().await {
             Ok(open) => sqlx::query!(
                 "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')",

@@ -7,18 +7,24 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, PgPool};
+use tokio::time::timeout;
 
 /// A connection that was not used for so long is asked whether it is alive: Postgres may have been
 /// started anew meanwhile.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// How long to wait for the database when a connection is made or asked whether it is alive: as long
+/// as a pool waits. One that went away without a word would be waited for a quarter of an hour.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How statements are planned: once, and by the indexes. Planned anew for each batch they cost
 /// more than what they do, and a plan made while the tables were small would read them whole.
-const PLANS: [(&str, &str); 4] = [
+const PLANS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    ("jit", "off"),
 ];
 
 /// A connection outside the pool, made as the pool's are but for [`PLANS`], when it is first
@@ -45,14 +51,19 @@ impl OwnConnection {
         }
         let alive = match self.open.take() {
             Some((connection, used)) if used.elapsed() < QUIET => Some(connection),
-            Some((mut connection, _)) => connection.ping().await.is_ok().then_some(connection),
+            Some((mut connection, _)) => {
+                let answer = timeout(PATIENCE, connection.ping()).await;
+                matches!(answer, Ok(Ok(()))).then_some(connection)
+            }
             None => None,
         };
         let connection = match alive {
             Some(connection) => connection,
             None => {
                 let options = PgConnectOptions::clone(&self.pool.connect_options());
-                PgConnection::connect_with(&options.options(PLANS)).await?
+                let options = options.options(PLANS);
+                let connect = timeout(PATIENCE, PgConnection::connect_with(&options));
+                connect.await.map_err(|_| sqlx::Error::PoolTimedOut)??
             }
         };
         let (connection, _) = self.open.insert((connection, Instant::now()));
@@ -72,5 +83,13 @@ impl OwnConnection {
             self.open = None;
         }
         is_lost
+    }
+
+    /// Closes the connection, if it is open.
+    pub(crate) async fn close(&mut self) {
+        if let Some((connection, _)) = self.open.take() {
+            // It is gone either way.
+            let _ = connection.close().await;
+        }
     }
 }

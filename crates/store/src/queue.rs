@@ -17,6 +17,8 @@ use domain::{DocumentHash, IntegrationId, OrganizationId, RunId, Timestamp};
 use engine::Outcome;
 use engine::port::{Lease, Network, Returned};
 use serde_json::Value;
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -36,6 +38,8 @@ const SILENCED: i32 = 3;
 
 /// So many rows of runs that left the queue are cleared away.
 const MANY_DEAD: i64 = 2_000;
+/// So many must be left then.
+const FEW_LEFT: i32 = 10;
 /// The advisory lock of the process that does so.
 const CLEARING: i64 = 0x7175_6575_6500;
 /// Largest result of a called run that is read with the claim of the calling one, in bytes.
@@ -244,31 +248,37 @@ impl Store {
 
     /// Clears the queue of the rows of runs that left it, when there are many; every process may,
     /// again and again. Each claim passes by them until then, and what Postgres does by itself
-    /// begins a minute later.
+    /// begins a minute later. A queue in which next to nothing is left is not cleared: Postgres
+    /// would plan all that follows for one that stays so short.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn clear_queue(&self) -> Result<()> {
-        let mut connection = self.inner.system.acquire().await?;
-        let is_mine = sqlx::query_scalar!(
+        let is_worth_it = sqlx::query_scalar!(
             r#"select case when pg_stat_get_dead_tuples('run_queue'::regclass) >= $1
-                    then pg_try_advisory_lock($2) else false end as "is_mine!""#,
+                    then exists (select from run_queue offset $2 - 1) else false
+                end as "is_worth_it!""#,
             MANY_DEAD,
-            CLEARING,
+            FEW_LEFT,
         )
-        .fetch_one(&mut *connection)
+        .fetch_one(&self.inner.system)
         .await?;
-        if !is_mine {
+        if !is_worth_it {
             return Ok(());
         }
-        // No file is made shorter: all others would have to keep off for that.
-        let cleared = sqlx::query("vacuum (skip_locked, index_cleanup on, truncate off) run_queue")
-            .execute(&mut *connection)
-            .await;
-        sqlx::query_scalar!("select pg_advisory_unlock($1)", CLEARING)
-            .fetch_one(&mut *connection)
-            .await?;
-        cleared?;
+        // One process at a time: the lock ends with the connection, however that does.
+        let options = PgConnectOptions::clone(&self.inner.system.connect_options());
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let is_mine =
+            sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "is_mine!""#, CLEARING)
+                .fetch_one(&mut connection)
+                .await?;
+        if is_mine {
+            sqlx::query("vacuum (skip_locked, index_cleanup on) run_queue")
+                .execute(&mut connection)
+                .await?;
+        }
+        connection.close().await?;
         Ok(())
     }
 

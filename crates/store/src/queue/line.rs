@@ -45,6 +45,11 @@ impl Lines {
             }),
         }
     }
+
+    /// Closes the connection, once the claim that is under way is over.
+    pub(crate) async fn close(&self) {
+        self.turn.lock().await.connection.close().await;
+    }
 }
 
 impl Store {
@@ -56,12 +61,17 @@ impl Store {
     ) -> Result<Vec<ClaimedRow>> {
         let mut turn = self.inner.lines.turn.lock().await;
         let turn = &mut *turn;
+        let limit = limit.min(AT_ONCE);
         let connection = turn.connection.get().await?;
-        let claimed = claim(connection, &mut turn.last, worker, limit.min(AT_ONCE)).await;
-        if let Err(error) = &claimed {
-            turn.connection.failed(error);
+        let claimed = claim(connection, &mut turn.last, worker, limit).await;
+        match claimed {
+            // Postgres may have been started anew since the last claim.
+            Err(error) if turn.connection.failed(&error) => {
+                let connection = turn.connection.get().await?;
+                Ok(claim(connection, &mut turn.last, worker, limit).await?)
+            }
+            claimed => Ok(claimed?),
         }
-        Ok(claimed?)
     }
 }
 
@@ -104,7 +114,8 @@ async fn claim(
 }
 
 /// Returns the next lines behind one, round the circle at most once, each with whether
-/// something in it is due that nobody has.
+/// something in it is due that nobody has. Where the planner takes the queue for short, `exists`
+/// would read all of it at once, and not from line to line.
 async fn lines_after(
     connection: &mut PgConnection,
     line: Uuid,
@@ -137,11 +148,12 @@ async fn lines_after(
                where place < $2 and next.line_id <> first_line
            )
            select line_id as "line_id!",
-                due_at <= now() and exists (
-                    select from run_queue
+                due_at <= now() and coalesce((
+                    select true from run_queue
                     where run_queue.line_id = seen.line_id and run_queue.due_at <= now()
                         and (lease_until is null or lease_until <= now())
-                ) as "is_due!"
+                    limit 1
+                ), false) as "is_due!"
            from seen order by place"#,
         line,
         LOOK,

@@ -118,10 +118,13 @@ async fn what_was_computed_where_no_worker_is_is_kept_like_all_and_rings_for_nob
 
     let paused = store.set_paused(admin, integration, true).await;
     paused.expect("an Admin may");
+    let paused = bell.recv().await.expect("it answers");
+    assert_eq!(paused.payload(), "", "workers are told of the pause");
     let accepted = accept_in(store, &route, computed(), None).await;
     assert!(!accepted.is_computed && accepted.claimed.is_none());
-    let rung = bell.recv().await.expect("it answers");
-    assert_eq!(rung.payload(), "", "any worker is called");
+    let rung = timeout(Duration::from_secs(10), bell.recv()).await;
+    let rung = rung.expect("any worker is called").expect("it answers");
+    assert_eq!(rung.payload(), "");
     // The world's end waits for its connection.
     drop(bell);
     let kept = store.run(admin, accepted.run).await.expect("it is there");

@@ -70,6 +70,10 @@ async fn a_worker_is_woken_by_what_another_process_queues(
     let world = World::new(options).await;
     let (_, route) = world.hook().await;
     let other = world.other_process().await;
+    let nothing = other.claim(WorkerId::random(), 1).await;
+    assert_eq!(nothing.expect("it answers"), []);
+    // It rang when the process began to listen.
+    other.wait_for_work(Duration::ZERO).await;
     let (waited, _) = tokio::join!(
         async {
             let began = Instant::now();
