@@ -249,14 +249,11 @@ async fn resume_level(tx: &mut Tx, me: &Me, level: &[Resuming]) -> Result<Vec<Un
         reopening.push(reopen(tx, me, run.id).await?);
     }
     let called = called(tx, me, &reopening).await?;
-    let again: HashSet<(RunId, &str)> = called
-        .iter()
-        .map(|called| (called.caller, called.path.as_str()))
-        .collect();
     let (mut runs, mut records) = (Vec::new(), Vec::new());
     for of_run in &reopening {
         let reopened = of_run.ended.iter().map(|record| {
-            if again.contains(&(of_run.run, record.path.to_string().as_str())) {
+            let step = (of_run.run, record.path.to_string());
+            if called.awaited.contains(&step) {
                 call::again(record, of_run.now)
             } else {
                 record.again(of_run.now)
@@ -278,7 +275,7 @@ async fn resume_level(tx: &mut Tx, me: &Me, level: &[Resuming]) -> Result<Vec<Un
     .execute(&mut **tx)
     .await?;
     queue(tx, level).await?;
-    Ok(called)
+    Ok(called.unsuccessful)
 }
 
 /// Reads what a run does again.
@@ -345,18 +342,25 @@ async fn queue(tx: &mut Tx, level: &[Resuming]) -> Result<()> {
     Ok(())
 }
 
+/// What runs called with whose steps they go on.
+#[derive(Default)]
+struct LastCalls {
+    /// The steps whose last call is waited for once more: it is resumed, too, or under way already,
+    /// as those are that were among the first of those that are resumed.
+    awaited: HashSet<(RunId, String)>,
+    unsuccessful: Vec<Unsuccessful>,
+}
+
 /// A called run that did not succeed; its row is locked.
 struct Unsuccessful {
-    caller: RunId,
-    path: String,
     run: RunId,
     integration: IntegrationId,
 }
 
-/// Returns the last runs that the steps called with which runs go on, where those are over and did
-/// not succeed. None of those that are under way is over before the end of the transaction: whoever
-/// ends one finds its caller in the queue, or the caller finds its end.
-async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<Vec<Unsuccessful>> {
+/// Returns the last runs that the steps called with which runs go on, where those did not succeed:
+/// not yet, or not at all. None of those that are under way is over before the end of the
+/// transaction: whoever ends one finds its caller in the queue, or the caller finds its end.
+async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<LastCalls> {
     let steps = callers.iter().flat_map(|of_run| {
         let ended = of_run.ended.iter().map(|record| &record.path);
         let paths = ended.chain(&of_run.awaited);
@@ -364,7 +368,7 @@ async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<Vec<Unsuc
     });
     let (of, paths): (Vec<Uuid>, Vec<String>) = steps.unzip();
     if paths.is_empty() {
-        return Ok(Vec::new());
+        return Ok(LastCalls::default());
     }
     let last = sqlx::query_scalar!(
         r#"select called.run_id from unnest($1::uuid[], $2::text[]) as step (caller, path)
@@ -379,18 +383,27 @@ async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<Vec<Unsuc
     .fetch_all(&mut **tx)
     .await?;
     if last.is_empty() {
-        return Ok(Vec::new());
+        return Ok(LastCalls::default());
     }
-    let under_way = sqlx::query_scalar!(
-        "select run_id from run_queue where run_id = any($1) order by run_id for update",
+    let under_way = sqlx::query!(
+        r#"select run_queue.run_id, caller_id as "caller_id!", caller_path as "caller_path!"
+           from run_queue join run on run.run_id = run_queue.run_id
+           where run_queue.run_id = any($1)
+           order by run_queue.run_id
+           for update of run_queue"#,
         &last,
     )
     .fetch_all(&mut **tx)
     .await?;
+    let of_under_way: Vec<Uuid> = under_way.iter().map(|row| row.run_id).collect();
+    let steps = under_way.into_iter();
+    let mut awaited: HashSet<(RunId, String)> = steps
+        .map(|row| (RunId(row.caller_id), row.caller_path))
+        .collect();
     // A step that did not wait may do so in the version that is executed now.
     sqlx::query!(
         "update run set caller_waits = true where run_id = any($1) and not caller_waits",
-        &under_way,
+        &of_under_way,
     )
     .execute(&mut **tx)
     .await?;
@@ -411,11 +424,16 @@ async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<Vec<Unsuc
     )
     .fetch_all(&mut **tx)
     .await?;
-    let unsuccessful = rows.into_iter().map(|row| Unsuccessful {
-        caller: RunId(row.caller_id),
-        path: row.caller_path,
-        run: RunId(row.run_id),
-        integration: IntegrationId(row.integration_id),
-    });
-    Ok(unsuccessful.collect())
+    let mut unsuccessful = Vec::with_capacity(rows.len());
+    for row in rows {
+        awaited.insert((RunId(row.caller_id), row.caller_path));
+        unsuccessful.push(Unsuccessful {
+            run: RunId(row.run_id),
+            integration: IntegrationId(row.integration_id),
+        });
+    }
+    Ok(LastCalls {
+        awaited,
+        unsuccessful,
+    })
 }
