@@ -17,6 +17,9 @@ use crate::{Error, Refusal, Result, RunFilter, Store, Tx, audit, document, times
 /// Runs that are resumed in one transaction.
 const AT_ONCE: usize = 100;
 
+/// Bytes of records after which no more are written by the same statement.
+const BYTES_AT_ONCE: usize = 16 * 1024 * 1024;
+
 /// What a resumed run executes: a version's number and hash.
 #[derive(Clone)]
 struct Target {
@@ -233,7 +236,8 @@ async fn resume(
 /// The steps with which a run goes on.
 struct Reopening {
     run: RunId,
-    /// The records of those at which it ended.
+    /// The records of those at which it ended, without what these gave, which may be much and is
+    /// forgotten.
     ended: Vec<StepRecord>,
     /// Those that called, and whose calls it goes on to wait for.
     awaited: Vec<StepPath>,
@@ -249,33 +253,60 @@ async fn resume_level(tx: &mut Tx, me: &Me, level: &[Resuming]) -> Result<Vec<Un
         reopening.push(reopen(tx, me, run.id).await?);
     }
     let called = called(tx, me, &reopening).await?;
-    let (mut runs, mut records) = (Vec::new(), Vec::new());
-    for of_run in &reopening {
-        let reopened = of_run.ended.iter().map(|record| {
+    let mut again = Again::default();
+    for of_run in reopening {
+        for record in of_run.ended {
             let step = (of_run.run, record.path.to_string());
-            if called.awaited.contains(&step) {
-                call::again(record, of_run.now)
+            let record = if called.awaited.contains(&step) {
+                call::again(&record, of_run.now)
             } else {
                 record.again(of_run.now)
+            };
+            again.push(of_run.run, &record)?;
+            if again.bytes >= BYTES_AT_ONCE {
+                std::mem::take(&mut again).write(tx, me).await?;
             }
-        });
-        let reopened: Vec<StepRecord> = reopened.collect();
-        if !reopened.is_empty() {
-            runs.push(of_run.run.0);
-            records.push(serde_json::to_string(&reopened).map_err(sqlx::Error::decode)?);
         }
     }
-    sqlx::query!(
-        "insert into run_record (run_id, organization_id, records)
-         select run_id, $1, records from unnest($2::uuid[], $3::text[]) as again (run_id, records)",
-        me.organization.0,
-        &runs,
-        &records,
-    )
-    .execute(&mut **tx)
-    .await?;
+    again.write(tx, me).await?;
     queue(tx, level).await?;
     Ok(called.unsuccessful)
+}
+
+/// Records by which steps are done again, to be written by one statement.
+#[derive(Default)]
+struct Again {
+    runs: Vec<Uuid>,
+    /// Each alone as a JSON array.
+    records: Vec<String>,
+    bytes: usize,
+}
+
+impl Again {
+    fn push(&mut self, run: RunId, record: &StepRecord) -> Result<()> {
+        let records = serde_json::to_string(&[record]).map_err(sqlx::Error::decode)?;
+        self.bytes += records.len();
+        self.runs.push(run.0);
+        self.records.push(records);
+        Ok(())
+    }
+
+    async fn write(self, tx: &mut Tx, me: &Me) -> Result<()> {
+        if self.runs.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "insert into run_record (run_id, organization_id, records)
+             select run_id, $1, records
+             from unnest($2::uuid[], $3::text[]) as again (run_id, records)",
+            me.organization.0,
+            &self.runs,
+            &self.records,
+        )
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
 }
 
 /// Reads what a run does again.
@@ -297,11 +328,25 @@ async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Reopening> {
         _ => Vec::new(),
     };
     let document = document::read(row.body)?;
-    let awaited = call::awaited(&records, &document).into_iter();
+    let path = |record: &StepRecord| record.path.clone();
+    let ended: HashSet<StepPath> = ended_at(&records, &document)
+        .into_iter()
+        .map(path)
+        .collect();
+    let awaited = call::awaited(&records, &document)
+        .into_iter()
+        .map(path)
+        .collect();
+    let records = records.into_iter();
+    let ended = records.filter(|record| ended.contains(&record.path));
+    let without = ended.map(|record| StepRecord {
+        output: Value::Null,
+        ..record
+    });
     Ok(Reopening {
         run,
-        ended: ended_at(&records, &document).into_iter().cloned().collect(),
-        awaited: awaited.map(|record| record.path.clone()).collect(),
+        ended: without.collect(),
+        awaited,
         now: timestamp::read(row.now),
     })
 }
