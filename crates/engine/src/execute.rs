@@ -109,6 +109,10 @@ pub enum Outcome {
     Lost,
 }
 
+/// How long a run waits for what is not there now, such as the database. Losing its lease instead
+/// would look like a crash, and a few of these in a row set a run aside.
+const AGAIN_MS: i64 = 2_000;
+
 /// Why interpretation ended.
 #[derive(Debug)]
 enum End {
@@ -121,7 +125,7 @@ enum End {
     Calling(Box<Calls>),
     /// Another strand ended what this one is a part of.
     Halted,
-    /// What a step needs is not there now: whoever claims the run next goes on with it.
+    /// What a step needs is not there now: the run waits a moment, and is executed again.
     Unavailable,
     Lost,
 }

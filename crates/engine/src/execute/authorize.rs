@@ -57,8 +57,7 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
                     "The connection of this step does not exist any more. Choose another one and publish again.",
                 )));
             }
-            // Nothing was sent or recorded: another worker, or this one later, takes the run up
-            // again.
+            // Nothing was sent or recorded: it is opened again.
             Err(Closed::Unavailable) => return Err(End::Unavailable),
         };
         let mut given = self.given();

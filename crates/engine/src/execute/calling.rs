@@ -135,7 +135,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         let callee = match found {
             Ok(callee) => callee,
-            // Nothing was started: another worker, or this one later, takes the run up again.
+            // Nothing was started or recorded: it is looked for again.
             Err(Uncallable::Unavailable) => return Err(End::Unavailable),
             Err(Uncallable::Refused(error)) => {
                 return self.end_call(&call, StepState::Failed, Value::Null, Some(error));
@@ -237,7 +237,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if self.records.must_append(|| self.clock.now()) {
             self.append().await?;
         }
-        // Nothing was done: whoever takes the run up again reads it.
+        // Nothing was done: it is read again.
         let read = directory.result(self.lease.run, called).await;
         read.map_err(|Unread| End::Unavailable)
     }

@@ -18,7 +18,7 @@ use super::part::{self, Part};
 use super::record::Records;
 use super::strand::{Strand, Strands};
 use super::watch::{Interrupt, Watch};
-use super::{End, Outcome};
+use super::{AGAIN_MS, End, Outcome};
 use crate::port::{
     Answer, Clock, Components, Directory, Journal, Lease, Network, Outside, Returned, Sandbox,
     Vault,
@@ -126,11 +126,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     /// Executes all that is left.
     pub(super) async fn execute(mut self) -> Outcome {
         let mut end = self.interpret().await.and_then(|()| self.result());
-        // Strands that ended together may have more than is written with the outcome. Where there is
-        // none to be written, what was done is not to be forgotten.
-        let is_unavailable = matches!(end, Err(End::Unavailable));
+        // Strands that ended together may have more than is written with the outcome.
         if !matches!(end, Err(End::Lost | End::Halted))
-            && (is_unavailable || self.records.are_many())
+            && self.records.are_many()
             && let Err(lost) = self.append().await
         {
             end = Err(lost);
@@ -149,11 +147,13 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Err(End::InDoubt(error)) => (RunState::InDoubt, Some(error.replace('\0', "\u{fffd}"))),
             Err(End::Canceled) => (RunState::Canceled, None),
             Err(End::Waiting(until)) => return Outcome::Waiting { until, records },
+            Err(End::Unavailable) => {
+                let until = Timestamp(self.clock.now().0.saturating_add(AGAIN_MS));
+                return Outcome::Waiting { until, records };
+            }
             // Calls are dealt with above. Only strands are halted, and by the one that they come
             // from.
-            Err(End::Lost | End::Unavailable | End::Calling(_) | End::Halted) => {
-                return Outcome::Lost;
-            }
+            Err(End::Lost | End::Calling(_) | End::Halted) => return Outcome::Lost,
         };
         Outcome::Finished {
             state,

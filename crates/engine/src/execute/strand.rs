@@ -209,7 +209,9 @@ struct Ended {
 /// Why strands did not come to their end, taken together.
 #[derive(Default)]
 struct Ends {
-    /// What ends the execution, whatever else happened; a doubt before anything else.
+    /// What ends the execution, whatever else happened; a doubt before anything else, and anything
+    /// else before [`End::Unavailable`]: what another end interrupted is recorded, and the next
+    /// execution would take that for a failure like others.
     of_run: Option<End>,
     /// The first failure that a try may catch.
     thrown: Option<Thrown>,
@@ -243,7 +245,9 @@ impl Ends {
             End::Halted => self.is_halted = true,
             end @ End::InDoubt(_) => self.of_run = Some(end),
             end => {
-                self.of_run.get_or_insert(end);
+                if matches!(self.of_run, None | Some(End::Unavailable)) {
+                    self.of_run = Some(end);
+                }
             }
         }
         true

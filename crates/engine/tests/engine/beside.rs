@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::calling::{CALLED, stage, well};
-use crate::stage::{Crash, MemoryJournal, START, Stage, step_id};
+use crate::server::{Reply, Server};
+use crate::stage::{Crash, MemoryJournal, START, Stage, document, step_id};
 
 fn call(slug: &str, input: Value) -> Value {
     json!({
@@ -289,13 +290,13 @@ async fn what_is_too_much_for_one_write_begins_in_the_next_at_once() {
     assert_eq!(begun, all);
 }
 
-/// A directory that has nothing any more.
+/// A directory that has nothing any more, or does not answer.
 #[derive(Debug)]
-struct Closed;
+struct Closed(Uncallable);
 
 impl Directory for Closed {
     fn callee(&self, _: RunId, _: IntegrationId, _: bool) -> Finding<'_> {
-        Box::pin(async { Err(Uncallable::Refused("It is disabled.".to_owned())) })
+        Box::pin(async { Err(self.0.clone()) })
     }
 
     fn result(&self, _: RunId, _: RunId) -> Reading<'_> {
@@ -308,9 +309,34 @@ async fn what_is_under_way_is_waited_for_also_when_it_could_not_be_called_any_mo
     let mut run = Calling::new(rounds(2, 2, note()));
     assert_eq!(run.waits().await.0.len(), 2);
     let engine = Engine::new(run.stage.clock.clone());
-    run.stage.engine = engine.with_directory(Arc::new(Closed));
+    let closed = Closed(Uncallable::Refused("It is disabled.".to_owned()));
+    run.stage.engine = engine.with_directory(Arc::new(closed));
     run.returned("call", Some(0), (DONE, json!(1)));
     assert_eq!(run.waits().await, (Vec::new(), None));
     run.returned("call", Some(1), (DONE, json!(2)));
     run.stage.run_with(run.journal).await.succeeded();
+}
+
+#[tokio::test]
+async fn the_end_of_the_time_limit_counts_also_beside_what_is_not_there_now() {
+    let server = Server::start(|_, _| Reply::Silent).await;
+    let get = json!({"slug": "get", "kind": "http.request", "url": server.url("/")});
+    let mut document = document(json!([{"slug": "all", "kind": "parallel", "lanes": [
+        ["One", null, [get]],
+        ["Two", null, [call("call", json!(null))]],
+    ]}]));
+    document.settings.time_limit_seconds = 1;
+    let mut stage = Stage::of(&document);
+    let engine = Engine::new(stage.clock.clone());
+    stage.engine = engine.with_directory(Arc::new(Closed(Uncallable::Unavailable)));
+    let outcome = stage.execute(&MemoryJournal::default()).await.0;
+    let Outcome::Finished { state, error, .. } = outcome else {
+        panic!("it is over: {outcome:?}")
+    };
+    let error = error.expect("it says why");
+    assert_eq!(state, RunState::Failed);
+    assert!(
+        error.starts_with("The run worked longer than 1 s."),
+        "{error}"
+    );
 }

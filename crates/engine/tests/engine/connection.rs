@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::connection::Kind;
 use domain::run::{RunState, StepState};
-use domain::{ConnectionId, RunId};
+use domain::{ConnectionId, RunId, Timestamp};
 use engine::Engine;
 use engine::port::{Clients, Closed, Credentials, Network, Opening, Vault, try_out};
 use serde_json::{Value, json};
@@ -369,7 +369,11 @@ async fn without_the_vault_nothing_is_sent_and_nothing_fails_for_good() {
     *vault.is_down.lock().expect("no panic holds it") = true;
     let journal = crate::stage::MemoryJournal::default();
     let (outcome, _) = stage.execute(&journal).await;
-    assert_eq!(outcome, engine::Outcome::Lost, "it is taken up again");
+    let waits = engine::Outcome::Waiting {
+        until: Timestamp(START.0 + 2_000),
+        records: Vec::new(),
+    };
+    assert_eq!(outcome, waits, "it is executed again");
     assert_eq!(server.requests().len(), 0);
     *vault.is_down.lock().expect("no panic holds it") = false;
     let end = stage.run_with(journal).await.succeeded();

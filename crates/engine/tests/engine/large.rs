@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::run::{RunState, StepState};
-use domain::{IntegrationId, RunId, limit};
+use domain::{IntegrationId, RunId, Timestamp, limit};
 use engine::port::{Directory, Finding, Reading, Unread};
 use engine::{Engine, Outcome};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::calling::{CALLED, One, stage, well};
 use crate::server::{Server, json as answer, text};
-use crate::stage::{End, MemoryJournal, Stage, latest, step_id};
+use crate::stage::{End, MemoryJournal, START, Stage, latest, step_id};
 
 /// What the journal of `store` takes in one write.
 const WRITE_BYTES: usize = 64 * 1024 * 1024;
@@ -166,7 +166,12 @@ async fn a_result_that_cannot_be_read_is_read_later_and_what_is_beside_it_is_not
     journal.write(records).expect("nothing is lost");
     let calls = stage.calls.get_mut().expect("nobody has it");
     starts.into_iter().for_each(|calling| calls.start(calling));
-    assert_eq!(stage.execute(&journal).await.0, Outcome::Lost);
+    let outcome = stage.execute(&journal).await.0;
+    let Outcome::Waiting { until, records } = outcome else {
+        panic!("it waits: {outcome:?}")
+    };
+    assert_eq!(until, Timestamp(START.0 + 2_000));
+    journal.write(records).expect("nothing is lost");
     let recorded = latest(journal.records.lock().expect("nobody has it").clone());
     let states: Vec<_> = recorded.iter().map(|record| record.state).collect();
     let expected = [StepState::Started, StepState::Succeeded, StepState::Waiting];

@@ -41,8 +41,7 @@ pub(super) async fn all(
     loop {
         while writers.is_ready(waiting.len()) {
             let came = mem::replace(&mut waiting, Vec::with_capacity(AT_ONCE));
-            let batches = by_kind(came).flat_map(by_size);
-            for (place, batch) in batches.enumerate() {
+            for (place, batch) in batches(came).into_iter().enumerate() {
                 if place > 0 && !writers.is_ready(batch.len()) {
                     waiting.extend(batch);
                     continue;
@@ -64,6 +63,20 @@ pub(super) async fn all(
             else => return,
         }
     }
+}
+
+/// Takes apart what is not written by one statement: first one batch of each kind, then what was too
+/// much for these. So what has to wait on begins with another kind, and none holds up the others,
+/// however much there is of it.
+fn batches(writes: Vec<Write>) -> Vec<Vec<Write>> {
+    let (mut first, mut further) = (Vec::new(), Vec::new());
+    for kind in by_kind(writes) {
+        let mut pieces = by_size(kind).into_iter();
+        first.extend(pieces.next());
+        further.extend(pieces);
+    }
+    first.extend(further);
+    first
 }
 
 /// Takes apart what is written by statements of different kinds. Each of these locks places in the
@@ -241,7 +254,39 @@ mod tests {
     use tokio::sync::oneshot;
     use uuid::Uuid;
 
+    use super::super::Ending;
     use super::*;
+
+    /// Returns a write whose place among others its fence says.
+    fn write(place: i64, then: Then) -> Write {
+        Write {
+            lease: Lease {
+                run: RunId(Uuid::nil()),
+                fence: place,
+            },
+            records: String::new(),
+            then,
+            done: oneshot::channel().0,
+        }
+    }
+
+    fn places(batches: &[Vec<Write>]) -> Vec<Vec<i64>> {
+        let of = |batch: &Vec<Write>| batch.iter().map(|write| write.lease.fence).collect();
+        batches.iter().map(of).collect()
+    }
+
+    #[test]
+    fn much_of_one_kind_holds_up_no_other() {
+        let large = |place| Write {
+            records: "x".repeat(BYTES_AT_ONCE),
+            ..write(place, Then::GoOn)
+        };
+        let end = |place| write(place, Then::End(Ending::failed(String::new())));
+        let call = |place| write(place, Then::Call(Vec::new(), None));
+        let writes = vec![large(0), large(1), large(2), end(3), call(4), end(5)];
+        let expected: [&[i64]; 5] = [&[0], &[4], &[3, 5], &[1], &[2]];
+        assert_eq!(places(&batches(writes)), expected);
+    }
 
     #[test]
     fn what_is_much_together_is_written_by_several_statements_in_its_order() {
@@ -251,23 +296,14 @@ mod tests {
             (vec![half, half, half, 10, 10], vec![2, 3]),
             (vec![2 * half, 2 * half, 10], vec![1, 1, 1]),
         ] {
-            let writes = sizes.iter().enumerate().map(|(place, bytes)| Write {
-                lease: Lease {
-                    run: RunId(Uuid::nil()),
-                    fence: i64::try_from(place).expect("it is small"),
-                },
+            let writes = sizes.iter().zip(0..).map(|(bytes, place)| Write {
                 records: "x".repeat(*bytes),
-                then: Then::Wait(Timestamp(0)),
-                done: oneshot::channel().0,
+                ..write(place, Then::Wait(Timestamp(0)))
             });
             let batches = by_size(writes.collect());
             let counts: Vec<usize> = batches.iter().map(Vec::len).collect();
             assert_eq!(counts, expected);
-            let order: Vec<i64> = batches
-                .iter()
-                .flatten()
-                .map(|write| write.lease.fence)
-                .collect();
+            let order = places(&batches).concat();
             assert!(order.is_sorted(), "{order:?}");
         }
     }

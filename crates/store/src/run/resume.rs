@@ -17,6 +17,9 @@ use crate::{Error, Refusal, Result, RunFilter, Store, Tx, audit, document, times
 /// Runs that are resumed in one transaction.
 const AT_ONCE: usize = 100;
 
+/// Bytes of records after which no more are written by the same statement.
+const BYTES_AT_ONCE: usize = 16 * 1024 * 1024;
+
 /// What a resumed run executes: a version's number and hash.
 #[derive(Clone)]
 struct Target {
@@ -233,7 +236,8 @@ async fn resume(
 /// The steps with which a run goes on.
 struct Reopening {
     run: RunId,
-    /// The records of those at which it ended.
+    /// The records of those at which it ended, without what these gave, which may be much and is
+    /// forgotten.
     ended: Vec<StepRecord>,
     /// Those that called, and whose calls it goes on to wait for.
     awaited: Vec<StepPath>,
@@ -249,36 +253,60 @@ async fn resume_level(tx: &mut Tx, me: &Me, level: &[Resuming]) -> Result<Vec<Un
         reopening.push(reopen(tx, me, run.id).await?);
     }
     let called = called(tx, me, &reopening).await?;
-    let again: HashSet<(RunId, &str)> = called
-        .iter()
-        .map(|called| (called.caller, called.path.as_str()))
-        .collect();
-    let (mut runs, mut records) = (Vec::new(), Vec::new());
-    for of_run in &reopening {
-        let reopened = of_run.ended.iter().map(|record| {
-            if again.contains(&(of_run.run, record.path.to_string().as_str())) {
-                call::again(record, of_run.now)
+    let mut again = Again::default();
+    for of_run in reopening {
+        for record in of_run.ended {
+            let step = (of_run.run, record.path.to_string());
+            let record = if called.awaited.contains(&step) {
+                call::again(&record, of_run.now)
             } else {
                 record.again(of_run.now)
+            };
+            again.push(of_run.run, &record)?;
+            if again.bytes >= BYTES_AT_ONCE {
+                std::mem::take(&mut again).write(tx, me).await?;
             }
-        });
-        let reopened: Vec<StepRecord> = reopened.collect();
-        if !reopened.is_empty() {
-            runs.push(of_run.run.0);
-            records.push(serde_json::to_string(&reopened).map_err(sqlx::Error::decode)?);
         }
     }
-    sqlx::query!(
-        "insert into run_record (run_id, organization_id, records)
-         select run_id, $1, records from unnest($2::uuid[], $3::text[]) as again (run_id, records)",
-        me.organization.0,
-        &runs,
-        &records,
-    )
-    .execute(&mut **tx)
-    .await?;
+    again.write(tx, me).await?;
     queue(tx, level).await?;
-    Ok(called)
+    Ok(called.unsuccessful)
+}
+
+/// Records by which steps are done again, to be written by one statement.
+#[derive(Default)]
+struct Again {
+    runs: Vec<Uuid>,
+    /// Each alone as a JSON array.
+    records: Vec<String>,
+    bytes: usize,
+}
+
+impl Again {
+    fn push(&mut self, run: RunId, record: &StepRecord) -> Result<()> {
+        let records = serde_json::to_string(&[record]).map_err(sqlx::Error::decode)?;
+        self.bytes += records.len();
+        self.runs.push(run.0);
+        self.records.push(records);
+        Ok(())
+    }
+
+    async fn write(self, tx: &mut Tx, me: &Me) -> Result<()> {
+        if self.runs.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "insert into run_record (run_id, organization_id, records)
+             select run_id, $1, records
+             from unnest($2::uuid[], $3::text[]) as again (run_id, records)",
+            me.organization.0,
+            &self.runs,
+            &self.records,
+        )
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
 }
 
 /// Reads what a run does again.
@@ -300,11 +328,25 @@ async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Reopening> {
         _ => Vec::new(),
     };
     let document = document::read(row.body)?;
-    let awaited = call::awaited(&records, &document).into_iter();
+    let path = |record: &StepRecord| record.path.clone();
+    let ended: HashSet<StepPath> = ended_at(&records, &document)
+        .into_iter()
+        .map(path)
+        .collect();
+    let awaited = call::awaited(&records, &document)
+        .into_iter()
+        .map(path)
+        .collect();
+    let records = records.into_iter();
+    let ended = records.filter(|record| ended.contains(&record.path));
+    let without = ended.map(|record| StepRecord {
+        output: Value::Null,
+        ..record
+    });
     Ok(Reopening {
         run,
-        ended: ended_at(&records, &document).into_iter().cloned().collect(),
-        awaited: awaited.map(|record| record.path.clone()).collect(),
+        ended: without.collect(),
+        awaited,
         now: timestamp::read(row.now),
     })
 }
@@ -345,18 +387,25 @@ async fn queue(tx: &mut Tx, level: &[Resuming]) -> Result<()> {
     Ok(())
 }
 
+/// What runs called with whose steps they go on.
+#[derive(Default)]
+struct LastCalls {
+    /// The steps whose last call is waited for once more: it is resumed, too, or under way already,
+    /// as those are that were among the first of those that are resumed.
+    awaited: HashSet<(RunId, String)>,
+    unsuccessful: Vec<Unsuccessful>,
+}
+
 /// A called run that did not succeed; its row is locked.
 struct Unsuccessful {
-    caller: RunId,
-    path: String,
     run: RunId,
     integration: IntegrationId,
 }
 
-/// Returns the last runs that the steps called with which runs go on, where those are over and did
-/// not succeed. None of those that are under way is over before the end of the transaction: whoever
-/// ends one finds its caller in the queue, or the caller finds its end.
-async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<Vec<Unsuccessful>> {
+/// Returns the last runs that the steps called with which runs go on, where those did not succeed:
+/// not yet, or not at all. None of those that are under way is over before the end of the
+/// transaction: whoever ends one finds its caller in the queue, or the caller finds its end.
+async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<LastCalls> {
     let steps = callers.iter().flat_map(|of_run| {
         let ended = of_run.ended.iter().map(|record| &record.path);
         let paths = ended.chain(&of_run.awaited);
@@ -364,7 +413,7 @@ async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<Vec<Unsuc
     });
     let (of, paths): (Vec<Uuid>, Vec<String>) = steps.unzip();
     if paths.is_empty() {
-        return Ok(Vec::new());
+        return Ok(LastCalls::default());
     }
     let last = sqlx::query_scalar!(
         r#"select called.run_id from unnest($1::uuid[], $2::text[]) as step (caller, path)
@@ -379,18 +428,27 @@ async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<Vec<Unsuc
     .fetch_all(&mut **tx)
     .await?;
     if last.is_empty() {
-        return Ok(Vec::new());
+        return Ok(LastCalls::default());
     }
-    let under_way = sqlx::query_scalar!(
-        "select run_id from run_queue where run_id = any($1) order by run_id for update",
+    let under_way = sqlx::query!(
+        r#"select run_queue.run_id, caller_id as "caller_id!", caller_path as "caller_path!"
+           from run_queue join run on run.run_id = run_queue.run_id
+           where run_queue.run_id = any($1)
+           order by run_queue.run_id
+           for update of run_queue"#,
         &last,
     )
     .fetch_all(&mut **tx)
     .await?;
+    let of_under_way: Vec<Uuid> = under_way.iter().map(|row| row.run_id).collect();
+    let steps = under_way.into_iter();
+    let mut awaited: HashSet<(RunId, String)> = steps
+        .map(|row| (RunId(row.caller_id), row.caller_path))
+        .collect();
     // A step that did not wait may do so in the version that is executed now.
     sqlx::query!(
         "update run set caller_waits = true where run_id = any($1) and not caller_waits",
-        &under_way,
+        &of_under_way,
     )
     .execute(&mut **tx)
     .await?;
@@ -411,11 +469,16 @@ async fn called(tx: &mut Tx, me: &Me, callers: &[Reopening]) -> Result<Vec<Unsuc
     )
     .fetch_all(&mut **tx)
     .await?;
-    let unsuccessful = rows.into_iter().map(|row| Unsuccessful {
-        caller: RunId(row.caller_id),
-        path: row.caller_path,
-        run: RunId(row.run_id),
-        integration: IntegrationId(row.integration_id),
-    });
-    Ok(unsuccessful.collect())
+    let mut unsuccessful = Vec::with_capacity(rows.len());
+    for row in rows {
+        awaited.insert((RunId(row.caller_id), row.caller_path));
+        unsuccessful.push(Unsuccessful {
+            run: RunId(row.run_id),
+            integration: IntegrationId(row.integration_id),
+        });
+    }
+    Ok(LastCalls {
+        awaited,
+        unsuccessful,
+    })
 }

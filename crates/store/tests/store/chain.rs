@@ -54,14 +54,20 @@ impl Chain {
 
     /// Lets each of them fail, as the one that it called did.
     async fn fail(&self) {
+        self.fail_with(RunState::Failed).await;
+    }
+
+    /// Lets each of them fail, but for the one between, which ends as `middle`.
+    async fn fail_with(&self, middle: RunState) {
         let store = &self.world.store;
         let failed = ended(RunState::Failed, Some("No."));
         let finished = store.journal().finish(self.runs[2], failed).await;
         assert_eq!(finished, Ok(()));
-        for step in [self.steps[1], self.steps[0]] {
+        let states = [RunState::Failed, middle];
+        for (step, state) in self.steps.into_iter().zip(states).rev() {
             let woken = one(store).await;
             let failed = Outcome::Finished {
-                state: RunState::Failed,
+                state,
                 error: Some("No.".to_owned()),
                 records: vec![of_step(step, StepState::Failed)],
             };
@@ -188,6 +194,25 @@ async fn all_that_called_each_other_are_resumed_once(_: PgPoolOptions, options: 
         }
         chain.assert_resumed().await;
     }
+    chain.world.end().await;
+}
+
+#[sqlx::test]
+async fn a_run_between_waits_for_the_one_that_was_resumed_before_it(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mut chain = Chain::new(options).await;
+    chain.fail_with(RunState::Quarantined).await;
+    let (store, admin) = (&chain.world.store, &chain.world.admin);
+    // The outermost and the innermost; the first of these resumes the one between.
+    let filter = RunFilter {
+        state: Some(RunState::Failed),
+        ..RunFilter::default()
+    };
+    let resumed = store.resume_runs(admin, filter, None, ResumeOn::Ran).await;
+    assert_eq!(resumed.expect("an Admin may").resumed, 3);
+    chain.assert_resumed().await;
     chain.world.end().await;
 }
 
