@@ -38,8 +38,8 @@ const SILENCED: i32 = 3;
 
 /// So many rows of runs that left the queue are cleared away.
 const MANY_DEAD: i64 = 2_000;
-/// So many must be left then.
-const FEW_LEFT: i32 = 10;
+/// So many must be left then, more than go while it is cleared.
+const FEW_LEFT: i32 = 1_000;
 /// The advisory lock of the process that does so.
 const CLEARING: i64 = 0x7175_6575_6500;
 /// Largest result of a called run that is read with the claim of the calling one, in bytes.
@@ -248,8 +248,9 @@ impl Store {
 
     /// Clears the queue of the rows of runs that left it, when there are many; every process may,
     /// again and again. Each claim passes by them until then, and what Postgres does by itself
-    /// begins a minute later. A queue in which next to nothing is left is not cleared: Postgres
-    /// would plan all that follows for one that stays so short.
+    /// begins a minute later. A queue in which little waits is left to that: nobody waits long for
+    /// it, and of one that ran empty meanwhile, Postgres would believe that it stays so, and plan
+    /// to read all of it for each claim.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -274,7 +275,8 @@ impl Store {
                 .fetch_one(&mut connection)
                 .await?;
         if is_mine {
-            sqlx::query("vacuum (skip_locked, index_cleanup on) run_queue")
+            // To make the file shorter as well, it would wait for a moment in which nobody writes.
+            sqlx::query("vacuum (skip_locked, index_cleanup on, truncate off) run_queue")
                 .execute(&mut connection)
                 .await?;
         }

@@ -363,7 +363,7 @@ async fn a_run_that_cannot_be_read_fails_alone(_: PgPoolOptions, options: PgConn
 #[sqlx::test]
 async fn rows_that_left_the_queue_are_cleared_away(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
-    let kept = queue(&world, 10).await;
+    let kept = queue(&world, 1_000).await;
     world
         .execute("alter table run_queue set (autovacuum_enabled = off)")
         .await;
@@ -372,13 +372,13 @@ async fn rows_that_left_the_queue_are_cleared_away(_: PgPoolOptions, options: Pg
         world
             .execute(
                 "do $$ begin
-                     for number in 1..250 loop update run_queue set due_at = now(); end loop;
+                     for number in 1..3 loop update run_queue set due_at = now(); end loop;
                  end $$",
             )
             .await;
         let seen_and_cleared = async {
             // Postgres counts a moment later.
-            while world.count(dead).await < 2_500 {
+            while world.count(dead).await < 3_000 {
                 tokio::task::yield_now().await;
             }
             // Where two begin at once, one leaves it to the other.
@@ -395,6 +395,7 @@ async fn rows_that_left_the_queue_are_cleared_away(_: PgPoolOptions, options: Pg
     let claimed = world.store.claim(WorkerId::random(), 100).await;
     let claimed = claimed.expect("it answers").into_iter();
     let claimed: HashSet<_> = claimed.map(|run| run.lease.run).collect();
-    assert_eq!(claimed, kept, "what is in it stays");
+    assert_eq!(claimed.len(), 100, "what is in it stays");
+    assert!(claimed.is_subset(&kept));
     world.end().await;
 }
