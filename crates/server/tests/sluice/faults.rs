@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use server::postgres::Postgres;
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::app::{PASSWORD, eventually, text};
@@ -142,10 +143,12 @@ async fn call(
     go: Arc<AtomicBool>,
 ) {
     let mut number = 0_u64;
+    let mut next = interval(Duration::from_millis(25));
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while go.load(Ordering::Relaxed) {
+        next.tick().await;
         number += 1;
         let Some(base) = fleet.any_base() else {
-            tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
         let request = Client::new(&base, "")
@@ -162,7 +165,6 @@ async fn call(
         {
             accepted.lock().expect("nobody panicked").push(run);
         }
-        tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
@@ -215,9 +217,13 @@ async fn nothing_accepted_is_lost_and_nothing_recorded_is_sent_again_whatever_en
     let begun = Instant::now();
     let (mut kills, mut restarts, mut cuts) = (0_u64, 0_u64, 0_u64);
     let mut round = 0;
+    let mut next = interval(Duration::from_secs(1));
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // It ticks at once, and every second from then on.
+    next.tick().await;
     while begun.elapsed() < Duration::from_secs(seconds) {
         round += 1;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        next.tick().await;
         if round % RESTART == 0 {
             tokio::task::spawn_blocking(move || postgres.stop())
                 .await
