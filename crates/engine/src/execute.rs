@@ -109,9 +109,20 @@ pub enum Outcome {
     Lost,
 }
 
-/// How long a run waits for what is not there now, such as the database. Losing its lease instead
-/// would look like a crash, and a few of these in a row set a run aside.
+/// How long a run waits for what is not there now.
 const AGAIN_MS: i64 = 2_000;
+
+impl Outcome {
+    /// Returns how an execution ends that needs what is not there now, such as the database: the run
+    /// waits a moment. Losing its lease instead would look like a crash, and a few of these in a row
+    /// set a run aside.
+    pub fn again(now: Timestamp, records: Vec<StepRecord>) -> Self {
+        Self::Waiting {
+            until: Timestamp(now.0.saturating_add(AGAIN_MS)),
+            records,
+        }
+    }
+}
 
 /// Why interpretation ended.
 #[derive(Debug)]

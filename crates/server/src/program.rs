@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::run::RunState;
-use domain::{DocumentHash, OrganizationId, Timestamp};
+use domain::{DocumentHash, OrganizationId};
 use engine::port::{Clock, SystemClock};
 use engine::{Outcome, Program, Task};
 use quick_cache::Weighter;
@@ -13,8 +13,6 @@ use store::{ClaimedRun, Store};
 
 use crate::trace::Traced;
 
-/// How long a run waits before it is tried again when its document could not be read.
-const AGAIN_MS: i64 = 2_000;
 /// Most steps of all kept programs together: about 40 MB.
 const STEPS: u64 = 64_000;
 /// About how many programs that are.
@@ -111,11 +109,7 @@ impl Programs {
             Ok(document) => document,
             Err(store::Error::Unavailable(error)) => {
                 tracing::warn!(%error, "a document could not be read; its run waits");
-                let until = Timestamp(SystemClock.now().0 + AGAIN_MS);
-                return Err(Outcome::Waiting {
-                    until,
-                    records: Vec::new(),
-                });
+                return Err(Outcome::again(SystemClock.now(), Vec::new()));
             }
             Err(error) => {
                 return Err(failed(format!(

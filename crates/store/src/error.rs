@@ -1,5 +1,7 @@
 //! Why a verb did not do what it was asked.
 
+use std::borrow::Cow;
+
 use domain::run::RunState;
 use domain::{
     account, connection, connector, draft, limit, network, policy, poll, retention, review,
@@ -291,4 +293,10 @@ fn of_review(refusal: &review::Refusal) -> u16 {
         | review::Refusal::Unmet(_) => 409,
         _ => 422,
     }
+}
+
+/// Returns the code with which the database refused, by class and cause as SQL names them; `None`
+/// where it did not answer.
+pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
 }

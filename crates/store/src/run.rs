@@ -18,6 +18,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::error::sqlstate;
 use crate::integration::throttle;
 use crate::{Error, Result, Store, Tx, call, document, number, timestamp};
 
@@ -57,10 +58,7 @@ where
 }
 
 fn is_circle(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(|database| database.code());
-    code.is_some_and(|code| code == "40P01")
+    sqlstate(error).is_some_and(|code| code == "40P01")
 }
 
 impl Store {

@@ -18,7 +18,7 @@ use super::part::{self, Part};
 use super::record::Records;
 use super::strand::{Strand, Strands};
 use super::watch::{Interrupt, Watch};
-use super::{AGAIN_MS, End, Outcome};
+use super::{End, Outcome};
 use crate::port::{
     Answer, Clock, Components, Directory, Journal, Lease, Network, Outside, Returned, Sandbox,
     Vault,
@@ -147,10 +147,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Err(End::InDoubt(error)) => (RunState::InDoubt, Some(error.replace('\0', "\u{fffd}"))),
             Err(End::Canceled) => (RunState::Canceled, None),
             Err(End::Waiting(until)) => return Outcome::Waiting { until, records },
-            Err(End::Unavailable) => {
-                let until = Timestamp(self.clock.now().0.saturating_add(AGAIN_MS));
-                return Outcome::Waiting { until, records };
-            }
+            Err(End::Unavailable) => return Outcome::again(self.clock.now(), records),
             // Calls are dealt with above. Only strands are halted, and by the one that they come
             // from.
             Err(End::Lost | End::Calling(_) | End::Halted) => return Outcome::Lost,

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use super::calling::Calls;
 use super::statement::{Columns, Held};
 use super::{Then, Write};
+use crate::error::sqlstate;
 use crate::live::Teller;
 use crate::measure::Counters;
 use crate::own_connection::OwnConnection;
@@ -104,7 +105,7 @@ fn by_size(writes: Vec<Write>) -> Vec<Vec<Write>> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     for write in writes {
         if bytes >= BYTES_AT_ONCE {
-            batches.push(std::mem::take(&mut batch));
+            batches.push(mem::take(&mut batch));
             bytes = 0;
         }
         bytes += write.bytes();
@@ -178,10 +179,7 @@ async fn singly(writes: &[Write], connection: &mut OwnConnection, error: &sqlx::
 /// Whether the database refuses what is written, so that trying again is of no use. All but the
 /// classes of SQLSTATE that pass: connection, rollback, resources, locks, shutdown, system.
 fn is_content(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(|database| database.code());
-    code.is_some_and(|code| {
+    sqlstate(error).is_some_and(|code| {
         !["08", "40", "53", "55", "57", "58"]
             .iter()
             .any(|class| code.starts_with(class))
