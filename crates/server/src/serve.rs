@@ -25,8 +25,9 @@ use crate::{demo, listen, master_key, metrics, own_call, router};
 /// Why a process cannot serve.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Connections to the database. A private Postgres takes 100, so four processes fit.
-const CONNECTIONS: u32 = 24;
+/// Connections to the database, at most. A Postgres takes 100 unless it is told otherwise, three of
+/// them for superusers: so three processes fit, and six where it is the private one.
+const CONNECTIONS: u32 = 32;
 /// How long a database that is starting is waited for.
 const DATABASE: Duration = Duration::from_secs(20);
 /// How long we wait for our own first answer.

@@ -106,7 +106,8 @@ struct Inner {
 
 impl Store {
     /// Connects with a `postgres://` address and starts the tasks that write for the process.
-    /// Up to `max_connections` (at least 10) are opened. Must be called within a Tokio runtime.
+    /// At most `max_connections` (but up to 22 at least) are open at a time. Must be called within a
+    /// Tokio runtime.
     ///
     /// The role must not be a superuser: row-level security does not bind those.
     ///
@@ -131,7 +132,7 @@ impl Store {
             // are read in the order of the index, not all of them sorted.
             ("enable_bitmapscan", "off"),
         ]);
-        let half = max_connections.max(10).div_ceil(2);
+        let half = max_connections.saturating_sub(OWN).max(10).div_ceil(2);
         // Lists have optional filters: planned anew, each takes the index of its filter.
         let options = options.options([
             ("plan_cache_mode", "force_custom_plan"),
@@ -262,6 +263,11 @@ impl Store {
         Ok(())
     }
 }
+
+/// Most connections outside the pools: those that write events and records, two that read what is
+/// gathered, and one each for the claims, the bell, the clearing of the queue, and the lock by which
+/// a worker is known to live.
+const OWN: u32 = 2 * writers::AT_ONCE + 6;
 
 fn pool(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()

@@ -382,7 +382,8 @@ async fn pass_on(system: PgPool, shared: Arc<Shared>) {
                 .unwrap_or_else(PoisonError::into_inner);
             mem::take(&mut *waiting)
         };
-        // One statement for all: each commit of a NOTIFY waits for the disk.
+        // Each commit of a NOTIFY holds up all others: one statement for all, which does not wait
+        // for the disk. What is lost with the database is read again, as all listen anew then.
         let mut notices: Vec<_> = changes
             .chunks(AT_ONCE)
             .map(|changes| shared.notice(changes.to_vec(), Vec::new(), false))
@@ -391,11 +392,12 @@ async fn pass_on(system: PgPool, shared: Arc<Shared>) {
             notices.push(shared.notice(Vec::new(), Vec::new(), true));
         }
         let sent = sqlx::query!(
-            "select pg_notify($1, notice) from unnest($2::text[]) as notice",
+            "select set_config('synchronous_commit', 'off', true), pg_notify($1, notice)
+             from unnest($2::text[]) as notice",
             CHANGED,
             &notices,
         )
-        .execute(&system);
+        .fetch_all(&system);
         match sent.await {
             Err(sqlx::Error::PoolClosed) => return,
             Err(error) => tracing::warn!(%error, "other processes were not told of some changes"),

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::own_connection::OwnConnection;
 
 /// Batches under way at once.
-const AT_ONCE: usize = 3;
+pub(crate) const AT_ONCE: u32 = 3;
 /// What has to wait before a batch is begun beside others.
 const ENOUGH: usize = 24;
 
