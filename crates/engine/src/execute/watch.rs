@@ -84,15 +84,17 @@ impl Watch {
 }
 
 /// Returns how long to wait after a failed attempt (counted from 1): up to 1 s, 2 s, 4 s … with
-/// full jitter, taken from the key so that it needs no source of randomness.
+/// full jitter, taken from the key so that it needs no source of randomness; what the other side
+/// asks for, where that is longer.
 pub(super) fn backoff(retry: Retry, key: &str, attempt: u32) -> Duration {
-    if let Retry::After(asked) = retry {
-        return asked.min(LONGEST_ASKED);
-    }
+    let asked = match retry {
+        Retry::After(asked) => asked.min(LONGEST_ASKED),
+        Retry::Never | Retry::Backoff => Duration::ZERO,
+    };
     let ceiling = Duration::from_secs(1 << attempt.saturating_sub(1).min(7)).min(LONGEST);
     let digest = domain::canonical::sha256(format!("{key}/{attempt}").as_bytes());
     let share = u32::from_str_radix(&digest[..8], 16).unwrap_or(u32::MAX);
-    ceiling.mul_f64(f64::from(share) / f64::from(u32::MAX))
+    asked.max(ceiling.mul_f64(f64::from(share) / f64::from(u32::MAX)))
 }
 
 #[cfg(test)]
@@ -130,5 +132,8 @@ mod tests {
             backoff(Retry::After(Duration::from_secs(1_000_000)), "", 1),
             LONGEST_ASKED
         );
+        // “At once”, or at a time that is over.
+        let asked = Retry::After(Duration::ZERO);
+        assert_eq!(backoff(asked, "run", 9), backoff(Retry::Backoff, "run", 9));
     }
 }
