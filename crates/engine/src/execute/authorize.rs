@@ -57,9 +57,7 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
                     "The connection of this step does not exist any more. Choose another one and publish again.",
                 )));
             }
-            // It is opened again. Of a request that was refused with what was opened before, the
-            // beginning is recorded and not the refusal: one that may not be repeated is in doubt
-            // then.
+            // It is opened again.
             Err(Closed::Unavailable) => return Err(End::Unavailable),
         };
         let mut given = self.given();

@@ -259,6 +259,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             // request goes once more with a new one; that is no attempt of the step's policy.
             if refused.is_none() && failure.is_unauthorized() && request.issue().is_some() {
                 refused = request.issue();
+                self.record_refusal(effect, request, &failure.message)
+                    .await?;
                 continue;
             }
             effect.is_open |= failure.is_open;
@@ -305,17 +307,29 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         };
         let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let until = Timestamp(self.clock.now().0.saturating_add(ms));
-        let mut waiting = effect.record(
-            StepState::Waiting,
-            effect.started_at,
-            effect.waits(until),
-            Some(message),
-        );
-        waiting.finished_at = None;
+        let mut waiting = effect.waiting(until, message);
         // What comes next is this attempt, not another one.
         waiting.attempts = effect.attempts - 1;
         self.records.effect(waiting);
         Err(End::Waiting(until))
+    }
+
+    /// Makes durable that a service did not know who sends, where a beginning was recorded: nothing
+    /// was done there, so nothing is in doubt, whatever comes before it is sent once more.
+    async fn record_refusal(
+        &mut self,
+        effect: &Effect<'_>,
+        request: &Request,
+        failure: &str,
+    ) -> Result<(), End> {
+        if !effect.is_begun(request) {
+            return Ok(());
+        }
+        let mut waiting = effect.waiting(self.clock.now(), failure.replace('\0', "\u{fffd}"));
+        // As of one that was not sent yet.
+        waiting.attempts = effect.attempts - 1;
+        self.records.effect(waiting);
+        self.append().await
     }
 
     /// Sends a request once.
@@ -346,9 +360,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
 
     /// Makes durable what must be before a request leaves.
     async fn begin_attempt(&mut self, effect: &Effect<'_>, request: &Request) -> Result<(), End> {
-        // What may be repeated anyway (GET, HEAD, PUT, DELETE) needs no record of its beginning,
-        // unless what is repeated could be another.
-        if !request.is_idempotent() || effect.asked.is_some() {
+        if effect.is_begun(request) {
             let output = effect.asked.as_ref().map_or(Value::Null, begun);
             let mut intent = effect.record(StepState::Started, effect.started_at, output, None);
             intent.finished_at = None;
@@ -393,14 +405,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let is_long = wait > delay::SHORT;
         if is_long || !is_idempotent {
             // This attempt has its answer: after a crash nothing is in doubt.
-            let error = failure.replace('\0', "\u{fffd}");
-            let mut waiting = effect.record(
-                StepState::Waiting,
-                effect.started_at,
-                effect.waits(until),
-                Some(error),
-            );
-            waiting.finished_at = None;
+            let waiting = effect.waiting(until, failure.replace('\0', "\u{fffd}"));
             self.records.effect(waiting);
         }
         if is_long {
@@ -508,14 +513,24 @@ impl<'n> Effect<'n> {
         End::InDoubt(format!("Step `{}` is in doubt. {error}", self.node.name))
     }
 
-    /// Returns what a record says that waits for the next attempt.
-    fn waits(&self, until: Timestamp) -> Value {
+    /// Returns whether its beginning is recorded before it is sent: what may be repeated anyway (GET,
+    /// HEAD, PUT, DELETE) needs no such record, unless what is repeated could be another.
+    fn is_begun(&self, request: &Request) -> bool {
+        !request.is_idempotent() || self.asked.is_some()
+    }
+
+    /// Returns what is recorded while it waits for the next attempt.
+    fn waiting(&self, until: Timestamp, why: String) -> StepRecord {
         let mut output = match &self.asked {
             Some(asked) if self.is_open => begun(asked),
             _ => json!({}),
         };
         output["until"] = rfc3339(until).into();
-        output
+        let waiting = self.record(StepState::Waiting, self.started_at, output, Some(why));
+        StepRecord {
+            finished_at: None,
+            ..waiting
+        }
     }
 
     pub(super) fn record(

@@ -485,6 +485,41 @@ async fn a_token_that_is_not_taken_is_exchanged_once_and_all_that_were_sent_stay
 }
 
 #[tokio::test]
+async fn a_write_that_was_refused_is_not_in_doubt_when_its_connection_cannot_be_opened_anew() {
+    let shared: Arc<Mutex<Option<Arc<Kept>>>> = Arc::default();
+    let vault = shared.clone();
+    let server = Server::start(move |request, before| {
+        if before == 0 {
+            let vault = vault.lock().expect("no panic holds it").clone();
+            let vault = vault.expect("it is set before the first request");
+            *vault.is_down.lock().expect("no panic holds it") = true;
+        }
+        let is_known = request.headers["authorization"] == "Bearer the-second-token";
+        text(if is_known { 200 } else { 401 }, "")
+    })
+    .await;
+    let mut connection = kept(Kind::Bearer, &[], &server.url(""));
+    connection.tokens = vec!["the-first-token", "the-second-token"];
+    let (stage, vault) = stage(
+        Some(connection),
+        &server.url("/a"),
+        json!({ "method": "POST" }),
+    );
+    *shared.lock().expect("no panic holds it") = Some(vault.clone());
+    let journal = crate::stage::MemoryJournal::default();
+    let (outcome, _) = stage.execute(&journal).await;
+    assert!(
+        matches!(outcome, engine::Outcome::Waiting { .. }),
+        "{outcome:?}"
+    );
+    *vault.is_down.lock().expect("no panic holds it") = false;
+    let end = stage.run_with(journal).await.succeeded();
+    assert_eq!(end.of("call").attempts, 1);
+    // The first token once more, as nobody remembers that it was refused.
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
 async fn without_a_token_for_now_a_step_tries_again_as_its_policy_says() {
     let server = Server::start(|_, _| text(401, "no")).await;
     let mut connection = kept(Kind::Bearer, &[], &server.url(""));
