@@ -10,6 +10,7 @@ pub(crate) mod hosts;
 pub(crate) mod proxy;
 pub(crate) mod resolve;
 pub(crate) mod tls;
+pub(crate) mod web;
 
 use std::net::IpAddr;
 #[cfg(test)]
@@ -219,11 +220,6 @@ impl Guard {
             (Form::Plain, Encryption::Public) => is_allowed,
             (Form::Plain, Encryption::All) => false,
         }
-    }
-
-    /// Returns whether the same names resolve to fewer addresses where nothing is encrypted.
-    pub(crate) fn tells_forms_apart(&self) -> bool {
-        self.encryption != Encryption::Free
     }
 
     /// Returns whether a name was allowed, with whatever addresses it has.

@@ -5,17 +5,18 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use domain::connection::{ClientAuth, NoToken, OAuth, Tokens};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Response};
+use http::Method;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::network::hosts::Turn;
+use crate::network::web::{self, Answer, WebClient, WebError};
 use crate::network::{Network, Told};
 use crate::port::{Clock, SystemClock};
 use crate::step::http::Retry;
-use crate::step::http::client::{Clients, GuardedClient};
+use crate::step::http::client::Clients;
 use crate::step::http::hidden::Hidden;
 use crate::step::http::request::host_of;
 use crate::step::http::send::explain;
@@ -118,7 +119,7 @@ impl TokenRequest<'_> {
     }
 
     async fn ask(&self, clients: &Clients, network: &Network) -> Result<Tokens, NoToken> {
-        let client = clients.of(network).map_err(NoToken::Later)?;
+        let client = clients.of(network);
         let broken = |_| NoToken::Later("The token URL is none.".to_owned());
         let url = Url::parse(&self.provider.token_url).map_err(broken)?;
         let turn = match host_of(&url) {
@@ -148,14 +149,10 @@ impl TokenRequest<'_> {
     /// Returns the tokens, and what the exchange says of the provider's host.
     async fn exchange(
         &self,
-        client: &GuardedClient,
+        client: &WebClient,
         url: Url,
     ) -> (Result<Tokens, NoToken>, Option<Told>) {
-        if let Err(refusal) = client.guard.check_url(&url) {
-            return (Err(NoToken::Later(refusal.to_string())), None);
-        }
-        let mut request = reqwest::Request::new(Method::POST, url.clone());
-        let headers = request.headers_mut();
+        let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, form);
@@ -166,8 +163,8 @@ impl TokenRequest<'_> {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        *request.body_mut() = Some(self.body().into());
-        let answer = match client.execute(request).await {
+        let body = Some(self.body().into());
+        let answer = match client.send(Method::POST, &url, headers, body).await {
             Ok(answer) => answer,
             Err(error) => {
                 let failure = explain(&url, &error);
@@ -247,18 +244,12 @@ impl TokenRequest<'_> {
     }
 }
 
-/// Reads an answer within its bounds; what is no JSON is a text.
-async fn read(mut answer: Response) -> Result<Value, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer
-        .chunk()
-        .await
-        .map_err(|_| "The provider's answer broke off.".to_owned())?
-    {
-        if body.len() + chunk.len() > ANSWER {
-            return Err("The provider's answer is too long.".to_owned());
-        }
-        body.extend_from_slice(&chunk);
-    }
+/// Reads an answer within its bounds; what is no JSON is null.
+async fn read(answer: Answer) -> Result<Value, String> {
+    let body = web::read(answer.into_body(), ANSWER).await;
+    let body = body.map_err(|error| match error {
+        WebError::TooLong => "The provider's answer is too long.",
+        _ => "The provider's answer broke off.",
+    })?;
     Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
 }

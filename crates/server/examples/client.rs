@@ -11,8 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use bytes::Bytes;
+use http::{Request, Uri};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,7 +28,7 @@ const MOST: (usize, usize) = (10_000_000, 1_024);
 /// An answer that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     match run() {
@@ -50,7 +54,6 @@ fn run() -> Result<String, Failure> {
     }
     let count = count.parse::<usize>()?.min(MOST.0);
     let at_once = at_once.parse::<usize>()?.clamp(1, MOST.1);
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -59,15 +62,13 @@ fn run() -> Result<String, Failure> {
 
 /// Makes all calls; returns what `load` says of its own.
 async fn calls(address: SocketAddr, count: usize, at_once: usize) -> Result<String, Failure> {
-    let client = Client::builder()
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .user_agent("Sluice")
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
         .pool_max_idle_per_host(at_once)
-        .build()?;
-    let url: Url = format!("http://{address}/").parse()?;
+        .build(connector);
+    let url: Uri = format!("http://{address}/").parse()?;
     let begun = Instant::now();
     let made = Arc::new(AtomicUsize::new(0));
     let callers: Vec<_> = (0..at_once)
@@ -109,10 +110,14 @@ async fn calls(address: SocketAddr, count: usize, at_once: usize) -> Result<Stri
 }
 
 /// Makes one call and reads its answer; returns whether that is 2xx.
-async fn call(client: &Client, url: &Url) -> Result<bool, reqwest::Error> {
-    let response = client.get(url.clone()).send().await?;
+async fn call(client: &Client<HttpConnector, Empty<Bytes>>, url: &Uri) -> Result<bool, Failure> {
+    let request = Request::get(url.clone())
+        .header("user-agent", "Sluice")
+        .header("accept", "*/*")
+        .body(Empty::new())?;
+    let response = client.request(request).await?;
     let is_expected = response.status().is_success();
-    response.bytes().await?;
+    response.into_body().collect().await?;
     Ok(is_expected)
 }
 

@@ -1,11 +1,15 @@
-//! Opens connections to servers that are no web services, to addresses that may be reached only.
+//! Opens connections to servers, to addresses that may be reached only.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::stream::{FuturesUnordered, StreamExt};
+use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 use url::Host;
 
 use super::proxy::{NoWay, connect};
@@ -14,8 +18,16 @@ use super::{Form, Guard, Refusal, resolve};
 /// Most addresses of one name that are tried.
 const ADDRESSES: usize = 8;
 
-/// How long one address is waited for, so that there is time left for the next.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one address is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an address is waited for before the next is tried beside it (RFC 8305, 5): where a
+/// network drops what goes to addresses of one family, each connection would wait in vain first.
+pub(super) const HEAD_START: Duration = Duration::from_millis(250);
+
+/// How long a connection may be silent before it is asked whether the other side is there: less than
+/// what forgets silent connections on the way, as a service may think for minutes.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// Why a server was not reached.
 #[derive(Debug, Error)]
@@ -52,8 +64,8 @@ pub(crate) enum Unreached {
     },
 }
 
-/// Connects to a server, to send in this form. The name is resolved here, once, and what it resolved to is judged: what
-/// the name means a moment later changes nothing.
+/// Connects to a server, to send in this form. The name is resolved here, once, and what it resolved
+/// to is judged: what the name means a moment later changes nothing.
 ///
 /// # Errors
 /// When it may not be reached, or does not answer. The caller bounds the time.
@@ -82,27 +94,73 @@ pub(crate) async fn dial(
             vec![SocketAddr::new(ip.into(), 0)]
         }
     };
-    let mut last = NoWay::There("it has no address".to_owned());
-    for address in addresses.into_iter().take(ADDRESSES) {
-        let address = SocketAddr::new(address.ip(), port);
-        match connect(guard.proxy.as_deref(), address, PATIENCE).await {
-            Ok(stream) => {
-                // Short questions and answers: none waits to be joined with the next.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(no_way) => last = no_way,
+    let host = host.to_owned();
+    match first(guard, in_turn(addresses), port).await {
+        Ok(stream) => {
+            // Short questions and answers: none waits to be joined with the next. Without either,
+            // the connection is as good.
+            let _ = stream.set_nodelay(true);
+            let alive = TcpKeepalive::new()
+                .with_time(SILENCE)
+                .with_interval(SILENCE)
+                .with_retries(3);
+            let _ = SockRef::from(&stream).set_tcp_keepalive(&alive);
+            Ok(stream)
         }
-        // There is no other way to the other addresses.
-        if let NoWay::Unreached(_) = last {
-            break;
+        Err(NoWay::There(why)) => Err(Unreached::Down { host, port, why }),
+        Err(NoWay::Unreached(why) | NoWay::Refused(why)) => {
+            Err(Unreached::Proxy { host, port, why })
         }
     }
-    let host = host.to_owned();
-    Err(match last {
-        NoWay::There(why) => Unreached::Down { host, port, why },
-        NoWay::Unreached(why) | NoWay::Refused(why) => Unreached::Proxy { host, port, why },
-    })
+}
+
+/// Puts addresses of the two families in turn, beginning with the first (RFC 8305, 4).
+pub(super) fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    let begins = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (one, other): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv6() == begins);
+    let mut other = other.into_iter();
+    let mut turns = VecDeque::new();
+    for address in one {
+        turns.push_back(address);
+        turns.extend(other.next());
+    }
+    turns.extend(other);
+    turns.truncate(ADDRESSES);
+    turns
+}
+
+/// Connects to whichever address answers first. A proxy is asked for one after the other, as all of
+/// them are reached over it.
+async fn first(
+    guard: &Guard,
+    mut addresses: VecDeque<SocketAddr>,
+    port: u16,
+) -> Result<TcpStream, NoWay> {
+    let proxy = guard.proxy.as_deref();
+    let mut trying = FuturesUnordered::new();
+    let mut last = NoWay::There("it has no address".to_owned());
+    loop {
+        if let Some(address) = addresses.pop_front() {
+            trying.push(connect(
+                proxy,
+                SocketAddr::new(address.ip(), port),
+                PATIENCE,
+            ));
+        }
+        tokio::select! {
+            biased;
+            came = trying.next() => match came {
+                None => return Err(last),
+                Some(Ok(stream)) => return Ok(stream),
+                // There is no other way to the other addresses.
+                Some(Err(NoWay::Unreached(why))) => return Err(NoWay::Unreached(why)),
+                Some(Err(no_way)) => last = no_way,
+            },
+            () = sleep(HEAD_START), if proxy.is_none() && !addresses.is_empty() => {}
+        }
+    }
 }
 
 fn refusal(error: &(dyn Error + 'static)) -> Option<Refusal> {

@@ -5,8 +5,6 @@
 //! made to look a name up again, and what it carries is encrypted from here to the service where
 //! that is encrypted at all. Addresses of this machine are reached without it.
 
-pub(crate) mod client;
-
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

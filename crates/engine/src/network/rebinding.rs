@@ -5,11 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use http::{HeaderMap, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use url::Url;
 
 use super::dial::dial;
-use super::resolve::GuardedResolver;
+use super::web::WebClient;
 use super::{Form, Guard, Network};
 
 const MAY: &str = "127.0.0.1";
@@ -65,23 +67,20 @@ async fn an_address_that_was_not_judged_is_never_connected_to_whatever_a_name_me
     let (port, [reached, canary]) = listening().await;
     let mut guard = Guard::new(&Network::allowing([MAY]));
     guard.names = Some(answers);
-    let guard = Arc::new(guard);
-    let client = reqwest::Client::builder()
-        .dns_resolver(GuardedResolver::new(Arc::clone(&guard), Form::Plain))
-        .pool_max_idle_per_host(0)
-        .no_proxy()
-        .build()
-        .expect("it needs nothing else");
+    // Each answer ends its connection, so that each request makes one.
+    let client = WebClient::new(guard);
     let (mut tried, mut refused) = (0, 0);
     for round in 0..60 {
         for name in ["by-turns", "both", "mapped", "metadata", "many", "never"] {
             let name = format!("{name}.{round}.example");
             let before = ASKED.load(Ordering::SeqCst);
             let came = match round % 2 {
-                0 => dial(&guard, &name, port, Form::Plain).await.is_ok(),
+                0 => dial(client.guard(), &name, port, Form::Plain).await.is_ok(),
                 _ => {
-                    let url = format!("http://{name}:{port}/");
-                    client.get(url).send().await.is_ok()
+                    let url = Url::parse(&format!("http://{name}:{port}/"));
+                    let url = url.expect("a URL");
+                    let sent = client.send(Method::GET, &url, HeaderMap::new(), None);
+                    sent.await.is_ok()
                 }
             };
             tried += 1;

@@ -2,33 +2,8 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::sync::Arc;
-
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::{Form, Guard, Refusal};
-
-/// The system's resolver behind a [`Guard`].
-pub(crate) struct GuardedResolver {
-    guard: Arc<Guard>,
-    form: Form,
-}
-
-impl GuardedResolver {
-    pub(crate) fn new(guard: Arc<Guard>, form: Form) -> Self {
-        Self { guard, form }
-    }
-}
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (guard, form) = (Arc::clone(&self.guard), self.form);
-        Box::pin(async move {
-            let reachable = reachable(&guard, name.as_str(), form).await?;
-            Ok(Box::new(reachable.into_iter()) as Addrs)
-        })
-    }
-}
 
 /// Returns the addresses of a name that may be reached, with port 0.
 ///

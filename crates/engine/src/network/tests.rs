@@ -1,3 +1,7 @@
+use socket2::Socket;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
 use super::*;
 
 fn guard(allowed: &[&str]) -> Guard {
@@ -254,4 +258,50 @@ async fn a_server_is_reached_in_the_form_that_its_connection_says_or_not_at_all(
             assert_eq!(dialed.is_ok(), reached, "{host} {encryption:?} {form:?}");
         }
     }
+}
+
+/// The first of the two addresses takes no more connections, as nobody takes them off its queue:
+/// what comes is dropped without a word.
+#[tokio::test]
+async fn an_address_that_never_answers_does_not_keep_the_next_one_waiting_for_long() {
+    const ADDRESSES: [[u8; 4]; 2] = [[127, 0, 0, 2], [127, 0, 0, 1]];
+    let [full, there] = ADDRESSES.map(IpAddr::from);
+    let listener = TcpListener::bind((there, 0)).await;
+    let listener = listener.expect("a port is free");
+    let port = listener.local_addr().expect("it has one").port();
+    let socket = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let socket = socket.expect("there is room for one");
+    let bound = socket.bind(&SocketAddr::new(full, port).into());
+    bound.expect("the port is free there, too");
+    socket.listen(0).expect("it listens");
+    let mut queue = Vec::new();
+    let connect = || timeout(dial::HEAD_START, TcpStream::connect((full, port)));
+    while let Ok(connected) = connect().await {
+        queue.push(connected.expect("it is not refused"));
+    }
+    let mut guard = guard(&["127.0.0.0/8"]);
+    guard.names = Some(|_| ADDRESSES.map(|ip| SocketAddr::from((ip, 0))).to_vec());
+    let dialed = dial::dial(&guard, "both.example", port, Form::Plain);
+    // One after the other, the second would not be tried before.
+    let dialed = timeout(dial::PATIENCE, dialed).await.expect("in time");
+    let peer = dialed.expect("one answers").peer_addr();
+    assert_eq!(peer.expect("it is connected").ip(), there);
+}
+
+#[test]
+fn addresses_of_two_families_are_tried_in_turn() {
+    let turns = |addresses: &[&str]| -> Vec<String> {
+        let addresses = addresses
+            .iter()
+            .map(|ip| SocketAddr::new(ip.parse().expect("an address"), 0));
+        let turns = dial::in_turn(addresses.collect()).into_iter();
+        turns.map(|address| address.ip().to_string()).collect()
+    };
+    let given = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1"];
+    let turn = ["2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::3"];
+    assert_eq!(turns(&given), turn);
+    let given = ["192.0.2.1", "2001:db8::1", "2001:db8::2"];
+    assert_eq!(turns(&given), given);
+    assert!(turns(&[]).is_empty());
+    assert_eq!(turns(&["192.0.2.1"; 20]).len(), 8);
 }

@@ -1,4 +1,4 @@
-//! Encrypts connections to servers that are no web services.
+//! Encrypts connections.
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,9 +20,9 @@ pub(crate) async fn encrypt(
     host: &str,
     certificates: &str,
 ) -> Result<TlsStream<TcpStream>, String> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
     let config = if certificates.is_empty() {
-        of_machine()?
+        static KEPT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+        of_machine(&KEPT, &[])?
     } else {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(certificates.as_bytes()) {
@@ -35,20 +35,45 @@ pub(crate) async fn encrypt(
         let builder = ClientConfig::builder().with_root_certificates(roots);
         Arc::new(builder.with_no_client_auth())
     };
-    let connector = TlsConnector::from(config);
-    let encrypted = connector.connect(name, stream).await;
+    handshake(config, stream, host).await
+}
+
+/// Encrypts a connection to a web service, once that has proved to an authority of this machine that
+/// it is `host`, and says that HTTP/1.1 is spoken (RFC 7301).
+///
+/// # Errors
+/// What is wrong, without a full stop.
+pub(crate) async fn encrypt_web(
+    stream: TcpStream,
+    host: &str,
+) -> Result<TlsStream<TcpStream>, String> {
+    static KEPT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    handshake(of_machine(&KEPT, &[b"http/1.1"])?, stream, host).await
+}
+
+async fn handshake(
+    config: Arc<ClientConfig>,
+    stream: TcpStream,
+    host: &str,
+) -> Result<TlsStream<TcpStream>, String> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+    let encrypted = TlsConnector::from(config).connect(name, stream).await;
     encrypted.map_err(|error| error.to_string())
 }
 
-/// Returns what trusts the authorities of this machine. They are read from its disk once.
-fn of_machine() -> Result<Arc<ClientConfig>, String> {
-    static KEPT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(kept) = KEPT.get() {
+/// Returns what trusts the authorities of this machine, as it is kept or made anew: they are read
+/// from its disk once. `protocols` are those that may be spoken.
+fn of_machine(
+    kept: &OnceLock<Arc<ClientConfig>>,
+    protocols: &[&[u8]],
+) -> Result<Arc<ClientConfig>, String> {
+    if let Some(kept) = kept.get() {
         return Ok(Arc::clone(kept));
     }
     let verified = ClientConfig::builder().with_platform_verifier();
-    let config = verified
+    let mut config = verified
         .map_err(|error| error.to_string())?
         .with_no_client_auth();
-    Ok(Arc::clone(KEPT.get_or_init(|| Arc::new(config))))
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::clone(kept.get_or_init(|| Arc::new(config))))
 }

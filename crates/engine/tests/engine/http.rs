@@ -75,6 +75,9 @@ async fn bodies_are_encoded_by_type() {
     call(json!({"method": "HEAD", "url": url}))
         .await
         .succeeded();
+    call(json!({"method": "POST", "url": url}))
+        .await
+        .succeeded();
     let requests = server.requests();
     let sent: Vec<_> = requests
         .iter()
@@ -93,8 +96,15 @@ async fn bodies_are_encoded_by_type() {
             (r#"{"deep":[7]}"#, Some("application/json")),
             ("", None),
             ("", None),
+            ("", None),
         ]
     );
+    let lengths: Vec<_> = requests
+        .iter()
+        .map(|request| request.headers.get("content-length").map(String::as_str))
+        .collect();
+    let said = [Some("13"), Some("4"), Some("12"), None, None, Some("0")];
+    assert_eq!(lengths, said);
     assert!(
         !requests[4].headers.contains_key("idempotency-key"),
         "reading needs no key"
@@ -107,6 +117,10 @@ async fn what_cannot_be_sent_is_said_before_anything_is_sent() {
     let url = server.url("/");
     for (fields, part) in [
         (json!({"url": "{{ trigger.name }}"}), "is not a web address"),
+        (
+            json!({"url": url, "query": {"long": "x".repeat(70_000)}}),
+            "cannot be sent",
+        ),
         (
             json!({"url": url, "headers": {"Host": "evil"}}),
             "set by Sluice",

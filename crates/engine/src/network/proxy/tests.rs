@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use domain::network::{Encryption, Rules};
 use domain::{OrganizationId, Timestamp};
+use http::{HeaderMap, Method};
 use serde_json::json;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use super::super::host::FAILURES;
 use super::super::{Guard, Network};
 use super::*;
 use crate::network::Form;
+use crate::network::web::{self, WebClient};
 use crate::step::http::Retry;
 use crate::step::http::client::{Clients, send_in_turn};
 use crate::step::request::Request;
@@ -189,18 +191,18 @@ async fn web_requests_go_through_the_proxy_and_those_to_this_machine_do_not() {
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
     ])
     .await;
-    let guard = Arc::new(guard(
+    let client = WebClient::new(guard(
         &format!("http://{at}"),
         &["10.1.0.0/16", "127.0.0.1"],
         Encryption::Free,
     ));
-    let client = client::Proxied::new(guard);
-    let send = |url: &str| {
+    let send = async |url: &str| {
         let url = Url::parse(url).expect("a URL");
-        client.execute(reqwest::Request::new(reqwest::Method::GET, url), "Sluice")
+        client.send(Method::GET, &url, HeaderMap::new(), None).await
     };
     let answer = send("http://10.1.2.3:8080/path").await.expect("it answers");
-    assert_eq!(answer.text().await.expect("it is read"), "hi");
+    let body = web::read(answer.into_body(), 2).await;
+    assert_eq!(body.expect("it is read"), b"hi");
     assert!(send("http://10.2.0.0/").await.is_err());
     // Its own port answers as it does, without being asked to connect anywhere.
     let own = send(&format!("http://{at}/own")).await;

@@ -1,45 +1,23 @@
 //! One HTTP client per network, kept with its open connections.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use domain::connection::Kind;
 use domain::network::{Down, Encryption};
 use domain::{OrganizationId, Timestamp};
-use reqwest::Client;
-use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
 use super::send::Ways;
 use super::{Call, Credentials, Failure, Retry};
 use crate::network::hosts::{HostChange, Hosts, NotNow, Turn, Way};
-use crate::network::proxy::client::{Proxied, SendError};
-use crate::network::resolve::GuardedResolver;
-use crate::network::{Form, Guard, Network, Proxy, Told};
+use crate::network::web::WebClient;
+use crate::network::{Guard, Network, Proxy, Told};
 use crate::port::Outside;
 use crate::step::request::Request;
 use crate::step::{email, postgres};
 
 /// Most networks whose clients are kept; the one used longest ago goes.
 const MOST: usize = 64;
-
-/// Most connections to one host that stay open while nobody uses them: enough for the rounds of a
-/// loop that run at once, so that none opens a new one for each request.
-pub(crate) const IDLE: usize = 64;
-
-/// What requests say of themselves.
-const AGENT: &str = concat!("Sluice/", env!("CARGO_PKG_VERSION"));
-
-/// A client that can reach only what its guard lets through.
-#[derive(Debug)]
-pub(crate) struct GuardedClient {
-    client: Client,
-    /// For http, where that may reach less than https.
-    plain: Option<Client>,
-    /// Instead of both, where there is a proxy.
-    proxied: Option<Proxied>,
-    pub(crate) guard: Arc<Guard>,
-}
 
 /// What of a network decides what its client can reach. It is the same for many organizations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +30,7 @@ struct Within {
 /// latest last, and what it knows of hosts. A process has one.
 #[derive(Debug, Default)]
 pub struct Clients {
-    kept: Mutex<Vec<(Within, Arc<GuardedClient>)>>,
+    kept: Mutex<Vec<(Within, Arc<WebClient>)>>,
     pub(crate) hosts: Hosts,
     proxy: OnceLock<Arc<Proxy>>,
 }
@@ -78,7 +56,7 @@ impl Outside for Clients {
         mut turn: Turn,
         now: Timestamp,
     ) -> Result<Value, Failure> {
-        let client = self.of(network).map_err(Failure::never)?;
+        let client = self.of(network);
         let result = match request {
             Request::Http(call) => {
                 let ways = Ways {
@@ -88,8 +66,8 @@ impl Outside for Clients {
                 };
                 call.send(ways, &mut turn, now).await
             }
-            Request::Email(email) => email.send(&client.guard, now).await,
-            Request::Query(query) => query.send(&client.guard).await,
+            Request::Email(email) => email.send(client.guard(), now).await,
+            Request::Query(query) => query.send(client.guard()).await,
         };
         if let Some(told) = told(&result) {
             turn.tell(told);
@@ -179,13 +157,13 @@ pub async fn try_out(
     now: Timestamp,
 ) -> Result<Option<u16>, String> {
     if let Some(kind) = credentials.server_kind() {
-        let client = clients.of(network)?;
+        let client = clients.of(network);
         let at = credentials.server_host().ok_or("It has no server.")?;
         let turn = clients.turn_at(network, at, now, now).await;
         let turn = turn.map_err(|not_now| not_now.failure().message)?;
         let tried = match kind {
-            Kind::Smtp => email::try_out(&client.guard, &credentials).await,
-            _ => postgres::try_out(&client.guard, credentials).await,
+            Kind::Smtp => email::try_out(client.guard(), &credentials).await,
+            _ => postgres::try_out(client.guard(), credentials).await,
         };
         if tried.is_ok() {
             turn.tell(Told::Up);
@@ -268,11 +246,12 @@ impl Clients {
     }
 
     /// Returns the client of a network, made when there is none yet.
-    pub(crate) fn of(&self, network: &Network) -> Result<Arc<GuardedClient>, String> {
+    pub(crate) fn of(&self, network: &Network) -> Arc<WebClient> {
         if let Some(client) = self.find(network) {
-            return Ok(client);
+            return client;
         }
-        let made = Arc::new(GuardedClient::new(network, self.proxy.get().cloned())?);
+        let guard = Guard::new(network).through(self.proxy.get().cloned());
+        let made = Arc::new(WebClient::new(guard));
         let within = Within {
             allowed: network.allowed.clone(),
             encryption: network.rules.encryption,
@@ -282,10 +261,10 @@ impl Clients {
             kept.remove(0);
         }
         kept.push((within, Arc::clone(&made)));
-        Ok(made)
+        made
     }
 
-    fn find(&self, network: &Network) -> Option<Arc<GuardedClient>> {
+    fn find(&self, network: &Network) -> Option<Arc<WebClient>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(within, _)| {
             within.allowed == network.allowed && within.encryption == network.rules.encryption
@@ -296,63 +275,4 @@ impl Clients {
         }
         kept.last().map(|(_, client)| Arc::clone(client))
     }
-}
-
-impl GuardedClient {
-    fn new(network: &Network, proxy: Option<Arc<Proxy>>) -> Result<Self, String> {
-        let proxied = proxy.is_some();
-        let guard = Arc::new(Guard::new(network).through(proxy));
-        let client = client(&guard, Form::Encrypted)?;
-        let plain = guard.tells_forms_apart();
-        let plain = plain
-            .then(|| self::client(&guard, Form::Plain))
-            .transpose()?;
-        Ok(Self {
-            client,
-            plain,
-            proxied: proxied.then(|| Proxied::new(Arc::clone(&guard))),
-            guard,
-        })
-    }
-
-    /// Sends a request, without following redirects.
-    pub(crate) async fn execute(
-        &self,
-        request: reqwest::Request,
-    ) -> Result<reqwest::Response, SendError> {
-        if let Some(proxied) = &self.proxied {
-            return proxied.execute(request, AGENT).await;
-        }
-        let client = match (Form::of(request.url()), &self.plain) {
-            (Form::Plain, Some(plain)) => plain,
-            _ => &self.client,
-        };
-        client.execute(request).await.map_err(SendError::Direct)
-    }
-}
-
-fn client(guard: &Arc<Guard>, form: Form) -> Result<Client, String> {
-    // Redirects are followed by hand, so that each hop passes the guard before a connection
-    // is opened. Compression stays off: a small answer must not unpack into a large one.
-    let builder = || {
-        Client::builder()
-            .dns_resolver(GuardedResolver::new(Arc::clone(guard), form))
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .user_agent(AGENT)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(IDLE)
-    };
-    let built = builder().build().or_else(|error| {
-        // A machine without root certificates can still call http addresses.
-        tracing::warn!(%error, "no root certificates: https requests will fail");
-        builder().tls_certs_only([]).build()
-    });
-    built.map_err(|error| {
-        tracing::error!(%error, "cannot build the HTTP client");
-        "This server cannot make HTTP requests. Whoever runs it finds the cause in its log."
-            .to_owned()
-    })
 }

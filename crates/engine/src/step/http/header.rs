@@ -1,7 +1,7 @@
 //! Names and values of headers: which are valid, which are ours, which are secret.
 
 use domain::secret::{NAMED, is_secret};
-use reqwest::header::{HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::step::kind_of;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::ConnectionId;
 use domain::payload::StatusSet;
-use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use url::Url;
 

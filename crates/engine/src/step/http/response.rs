@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use domain::secret::is_secret;
 use domain::{Timestamp, limit};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use serde_json::{Map, Value};
 
 use super::header::HIDDEN;
+use crate::network::web::{self, Answer, WebError};
 
 /// What was read of an answer.
 pub(super) struct Read {
@@ -19,45 +20,24 @@ pub(super) struct Read {
     pub(super) retry_after: Option<Duration>,
 }
 
-/// Why an answer could not be read.
-pub(super) enum ReadError {
-    TooLarge,
-    Broken(reqwest::Error),
-}
-
 /// Reads an answer; stops at [`limit::RESPONSE_BYTES`]. A raw body stays text, also if it is JSON.
-pub(super) async fn read(
-    mut response: Response,
-    now: Timestamp,
-    is_raw: bool,
-) -> Result<Read, ReadError> {
-    let too_large = |length: u64| length > limit::RESPONSE_BYTES as u64;
-    if response.content_length().is_some_and(too_large) {
-        return Err(ReadError::TooLarge);
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(ReadError::Broken)? {
-        if body.len() + chunk.len() > limit::RESPONSE_BYTES {
-            return Err(ReadError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let status = response.status();
-    let headers = response.headers();
+pub(super) async fn read(answer: Answer, now: Timestamp, is_raw: bool) -> Result<Read, WebError> {
+    let (head, body) = answer.into_parts();
+    let body = web::read(body, limit::RESPONSE_BYTES).await?;
     let body = match is_raw {
         true => text(body),
-        false => parse(headers, body),
+        false => parse(&head.headers, body),
     };
     // Moved: `json!` copies what it is given.
     let output = Value::from_iter([
-        ("status", status.as_u16().into()),
-        ("headers", shown(headers).into()),
+        ("status", head.status.as_u16().into()),
+        ("headers", shown(&head.headers).into()),
         ("body", body),
     ]);
     Ok(Read {
-        status,
+        status: head.status,
         output,
-        retry_after: retry_after(headers, now),
+        retry_after: retry_after(&head.headers, now),
     })
 }
 
@@ -126,7 +106,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use http::header::HeaderValue;
     use serde_json::json;
 
     use super::*;

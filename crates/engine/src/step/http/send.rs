@@ -6,21 +6,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::secret::is_secret;
 use domain::{Timestamp, limit};
-use reqwest::header::{
+use http::header::{
     CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
 };
-use reqwest::{Method, Response, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
 use super::beside::beside;
-use super::client::{Clients, GuardedClient};
+use super::client::Clients;
 use super::request::host_of;
-use super::response::{self, Read, ReadError};
+use super::response::{self, Read};
 use super::{Call, Credentials, Failure, Retry};
 use crate::network::dial::Unreached;
 use crate::network::hosts::Turn;
-use crate::network::proxy::client::SendError;
+use crate::network::web::{Answer, WebClient, WebError};
 use crate::network::{Network, Refusal, Told};
 
 /// Most redirects that are followed.
@@ -29,7 +29,7 @@ const HOPS: usize = 5;
 /// The ways that a request and its redirects may take.
 #[derive(Clone, Copy)]
 pub(super) struct Ways<'a> {
-    pub(super) client: &'a Arc<GuardedClient>,
+    pub(super) client: &'a Arc<WebClient>,
     pub(super) clients: &'a Clients,
     pub(super) network: &'a Network,
 }
@@ -48,9 +48,9 @@ struct Hop<'c> {
 /// What came back.
 enum Came {
     /// An answer, whole.
-    Answer(Result<Read, ReadError>),
+    Answer(Result<Read, WebError>),
     /// One that names another address, and is not read yet.
-    Redirect(Response),
+    Redirect(Answer),
 }
 
 impl Call {
@@ -124,7 +124,7 @@ impl Call {
     }
 
     /// Returns where a redirect leads, unless its status is one that the step expects.
-    fn redirect(&self, from: &Url, response: &Response) -> Result<Option<Url>, Failure> {
+    fn redirect(&self, from: &Url, response: &Answer) -> Result<Option<Url>, Failure> {
         let status = response.status();
         if self.expected.contains(status.as_u16()) {
             return Ok(None);
@@ -150,19 +150,17 @@ impl Call {
         Ok(Some(next))
     }
 
-    fn judge(&self, url: &Url, read: Result<Read, ReadError>) -> Result<Value, Failure> {
+    fn judge(&self, url: &Url, read: Result<Read, WebError>) -> Result<Value, Failure> {
         let read = match read {
             Ok(read) => read,
-            Err(ReadError::Broken(error)) => {
-                return Err(explain(url, &SendError::Direct(error)));
-            }
-            Err(ReadError::TooLarge) => {
+            Err(WebError::TooLong) => {
                 return Err(Failure::never(format!(
                     "The answer of `{}` is larger than {} MB. Ask for less at a time, for example page by page.",
                     host(url),
                     limit::RESPONSE_BYTES / (1024 * 1024)
                 )));
             }
+            Err(error) => return Err(explain(url, &error)),
         };
         if self.expected.contains(read.status.as_u16()) {
             return Ok(read.output);
@@ -192,31 +190,27 @@ impl Hop<'_> {
     /// Sends the request, and reads what comes unless that is a redirect.
     async fn send(
         &self,
-        client: &Arc<GuardedClient>,
+        client: &Arc<WebClient>,
         now: Timestamp,
         is_raw: bool,
     ) -> Result<Came, Failure> {
-        client
-            .guard
-            .check_url(&self.url)
-            .map_err(|refusal| Failure::never(refusal.to_string()))?;
         let (mut url, mut headers) = (self.url.clone(), self.headers.clone());
         if let Some(credentials) = self.credentials {
             credentials.add(&mut url, &mut headers);
         }
-        let mut request = reqwest::Request::new(self.method.clone(), url);
-        *request.headers_mut() = headers;
-        *request.body_mut() = self.body.clone().map(reqwest::Body::from);
+        let (method, body) = (self.method.clone(), self.body.clone());
         let client = Arc::clone(client);
         let exchange = beside(async move {
-            let response = client.execute(request).await?;
+            let response = client.send(method, &url, headers, body).await?;
             Ok(if location(&response).is_some() {
                 Came::Redirect(response)
             } else {
                 Came::Answer(response::read(response, now, is_raw).await)
             })
         });
-        exchange.await.map_err(|error| explain(&self.url, &error))
+        exchange
+            .await
+            .map_err(|error: WebError| explain(&self.url, &error))
     }
 
     /// Turns itself into the request that a redirect asks for (RFC 9110, 15.4). What is secret
@@ -267,7 +261,7 @@ impl Hop<'_> {
 }
 
 /// Returns what a redirect names.
-fn location(response: &Response) -> Option<&HeaderValue> {
+fn location(response: &Answer) -> Option<&HeaderValue> {
     matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
         .then(|| response.headers().get(LOCATION))?
 }
@@ -288,8 +282,23 @@ fn advice(status: StatusCode) -> &'static str {
 }
 
 /// Says what went wrong on the way. Without the URL: its parameters may hold secrets.
-pub(crate) fn explain(url: &Url, error: &SendError) -> Failure {
-    let mut source: Option<&(dyn Error + 'static)> = Some(error.cause());
+pub(crate) fn explain(url: &Url, error: &WebError) -> Failure {
+    let host = host(url);
+    match error {
+        WebError::Refused(refusal) => return Failure::never(refusal.to_string()),
+        WebError::Url(why) => {
+            return Failure::never(format!(
+                "The URL that leads to `{host}` cannot be sent: {why}. Put what is long into the body."
+            ));
+        }
+        _ => {}
+    }
+    let no_connection = |port: u16, why: &str| {
+        Failure::transient(format!(
+            "Could not connect to `{host}` on port {port}: {why}. Check that the service is up and the URL is right."
+        ))
+    };
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
     let mut deepest = String::new();
     while let Some(cause) = source {
         if let Some(refusal) = cause.downcast_ref::<Refusal>() {
@@ -298,23 +307,18 @@ pub(crate) fn explain(url: &Url, error: &SendError) -> Failure {
         if let Some(unreached) = cause.downcast_ref::<Unreached>() {
             return match unreached {
                 Unreached::Refused(refusal) => Failure::never(refusal.to_string()),
-                Unreached::Unknown(_) | Unreached::Down { .. } => {
-                    Failure::transient(unreached.to_string())
+                Unreached::Unknown(_) => {
+                    Failure::transient(format!("The name `{host}` was not found. Check the URL."))
                 }
+                Unreached::Down { port, why, .. } => no_connection(*port, why),
                 Unreached::Proxy { .. } => Failure::at_proxy(unreached.to_string()),
             };
         }
         deepest = cause.to_string();
         source = cause.source();
     }
-    let host = host(url);
-    if error.is_dns() {
-        Failure::transient(format!("The name `{host}` was not found. Check the URL."))
-    } else if error.is_connect() {
-        let port = url.port_or_known_default().unwrap_or_default();
-        Failure::transient(format!(
-            "Could not connect to `{host}` on port {port}: {deepest}. Check that the service is up and the URL is right."
-        ))
+    if error.is_connect() {
+        no_connection(url.port_or_known_default().unwrap_or_default(), &deepest)
     } else {
         Failure::open(format!(
             "The connection to `{host}` broke: {deepest}. Check the service, or let the step retry."
