@@ -32,7 +32,7 @@ use crate::step::request::Request;
 /// What is said of a write when the server stopped in its middle.
 const STOPPED: &str = "The request was sent, but whether it arrived is not known: the server stopped before the answer was recorded";
 /// What is said of a write that got no answer.
-const NO_ANSWER: &str = "Whether the request arrived is not known";
+const NO_ANSWER: &str = "Whether the request was carried out is not known";
 
 /// One effect on its way.
 pub(super) struct Effect<'n> {

@@ -306,6 +306,27 @@ async fn a_write_without_an_answer_is_in_doubt_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_goes_on_can_tell_a_write_in_doubt_from_one_that_failed() {
+    let server = Server::start(|request, _| match request.target.as_str() {
+        "/gone" => text(410, "gone"),
+        _ => Reply::Close,
+    })
+    .await;
+    for (path, code) in [("/gone", "http_410"), ("/silent", "in_doubt")] {
+        let stage = Stage::new(json!([
+            {"slug": "call", "kind": "http.request", "method": "POST", "url": server.url(path),
+                "on_error": {"then": "continue"}},
+            {"slug": "told", "kind": "set", "values": {"code": "{{ steps.call.error.code }}"}},
+        ]));
+        let end = stage.run().await.succeeded();
+        assert_eq!(
+            end.output("told")["code"].to_string().trim_matches('"'),
+            code
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_slow_server_is_given_up() {
     let server = Server::start(|_, _| Reply::Silent).await;
     let begun = Instant::now();
@@ -380,6 +401,30 @@ async fn redirects_are_followed_a_few_times() {
         .await
         .succeeded();
     assert_eq!(seen.output("call")["headers"]["location"], "/round");
+}
+
+#[tokio::test]
+async fn a_write_whose_result_cannot_be_had_is_in_doubt_and_not_sent_again() {
+    let there = Server::start(|_, _| text(503, "busy")).await;
+    let result = there.url("/result");
+    let server = Server::start(move |request, _| match request.target.as_str() {
+        "/busy" => with(303, "Location", &result),
+        "/nobody" => with(302, "Location", "http://127.0.0.1:1/result"),
+        _ => with(303, "Location", "ftp://127.0.0.1/result"),
+    })
+    .await;
+    for path in ["/busy", "/nobody", "/nowhere"] {
+        let end = call(json!({
+            "method": "POST", "url": server.url(path), "on_error": {"retries": 3},
+        }))
+        .await;
+        assert_eq!(end.state, RunState::InDoubt, "{path}: {:?}", end.error);
+        let error = end.of("call").error.as_deref().unwrap_or_default();
+        let part = "`127.0.0.1` redirected to the result of the request";
+        assert!(error.starts_with(part), "{error}");
+        let sent = server.requests();
+        assert_eq!(sent.iter().filter(|sent| sent.target == path).count(), 1);
+    }
 }
 
 #[tokio::test]

@@ -89,6 +89,31 @@ impl Call {
             headers: self.headers.clone(),
             body: self.body.clone(),
         };
+        let result = self.follow(&mut hop, ways, turn, now).await;
+        result.map_err(|failure| match hop.method == self.method {
+            true => failure,
+            // “See the result there” says that the write was done: that its result cannot be had
+            // must not send it again.
+            false => Failure {
+                message: format!(
+                    "`{}` redirected to the result of the request, which was not to be had. {}",
+                    host(&self.url),
+                    failure.message
+                ),
+                is_open: true,
+                ..failure
+            },
+        })
+    }
+
+    /// Sends the request, and those that redirects ask for.
+    async fn follow(
+        &self,
+        hop: &mut Hop<'_>,
+        ways: Ways<'_>,
+        turn: &mut Turn,
+        now: Timestamp,
+    ) -> Result<Value, Failure> {
         for _ in 0..=HOPS {
             let response = match hop.send(ways.client, now, self.is_raw).await? {
                 Came::Answer(read) => return self.judge(&hop.url, read),
@@ -106,15 +131,7 @@ impl Call {
                 // The place at one host is not kept while another is waited for.
                 *turn = Turn::free();
                 let next = ways.clients.turn_at(ways.network, at, now, now).await;
-                *turn = next.map_err(|not_now| {
-                    let failure = not_now.failure();
-                    Failure {
-                        // “See the result there” says that the write was done: to wait for the
-                        // other host's turn must not send it again.
-                        is_open: failure.is_open || hop.method != self.method,
-                        ..failure
-                    }
-                })?;
+                *turn = next.map_err(|not_now| not_now.failure())?;
             }
         }
         Err(Failure::never(format!(
