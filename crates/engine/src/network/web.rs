@@ -28,8 +28,9 @@ use crate::step::server::Way;
 /// Most connections to one host that stay open while nobody uses them: enough for the rounds of a
 /// loop that run at once, so that none opens a new one for each request.
 const IDLE: usize = 64;
-/// How long one that nobody uses stays open.
-const IDLE_TIME: Duration = Duration::from_secs(30);
+/// How long one that nobody uses stays open: less than the 5 s after which many services close it. A
+/// write that is sent while its connection is being closed has no answer, and is in doubt.
+const IDLE_TIME: Duration = Duration::from_secs(4);
 
 /// Room that is set aside for an answer before it comes, in bytes.
 const AT_FIRST: usize = 64 * 1024;
