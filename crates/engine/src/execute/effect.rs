@@ -255,9 +255,14 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 Ok(output) => return Ok(Ok(output)),
                 Err(failure) => failure,
             };
-            // A token can end, or be taken back, before its time. The service did nothing, so the
-            // request goes once more with a new one; that is no attempt of the step's policy.
-            if refused.is_none() && failure.is_unauthorized() && request.issue().is_some() {
+            // A token can end, or be taken back, before its time. The service did nothing, unless
+            // what it refused is the result to which it redirected, so the request goes once more
+            // with a new one; that is no attempt of the step's policy.
+            if refused.is_none()
+                && !failure.is_open
+                && failure.is_unauthorized()
+                && request.issue().is_some()
+            {
                 refused = request.issue();
                 self.record_refusal(effect, request, &failure.message)
                     .await?;
