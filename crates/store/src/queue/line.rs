@@ -62,16 +62,30 @@ impl Store {
         let mut turn = self.inner.lines.turn.lock().await;
         let turn = &mut *turn;
         let limit = limit.min(AT_ONCE);
-        let connection = turn.connection.get().await?;
-        let claimed = claim(connection, &mut turn.last, worker, limit).await;
-        match claimed {
-            // Postgres may have been started anew since the last claim.
-            Err(error) if turn.connection.failed(&error) => {
-                let connection = turn.connection.get().await?;
-                Ok(claim(connection, &mut turn.last, worker, limit).await?)
-            }
-            claimed => Ok(claimed?),
+        match turn.claim(worker, limit).await {
+            // Postgres may have been started anew since the last claim. What the statement may have
+            // claimed nevertheless is executed when its leases end.
+            Err((_, true)) => turn.claim(worker, limit).await,
+            claimed => claimed,
         }
+        .map_err(|(error, _)| error.into())
+    }
+}
+
+impl Turn {
+    /// Claims once; says of an error whether the connection was lost with it.
+    async fn claim(
+        &mut self,
+        worker: WorkerId,
+        limit: u32,
+    ) -> Result<Vec<ClaimedRow>, (sqlx::Error, bool)> {
+        let open = self.connection.get().await;
+        let (open, bound) = open.map_err(|error| (error, false))?;
+        let claimed = bound.of(claim(open, &mut self.last, worker, limit)).await;
+        claimed.map_err(|error| {
+            let is_lost = self.connection.failed(&error);
+            (error, is_lost)
+        })
     }
 }
 
