@@ -102,6 +102,24 @@ impl Store {
     pub async fn claim(&self, worker: WorkerId, limit: u32) -> Result<Vec<ClaimedRun>> {
         let rows = self.claim_in_turn(worker, limit).await?;
         self.inner.counters.claimed(rows.len());
+        let claimed = rows.iter().map(|row| Lease {
+            run: RunId(row.run_id),
+            fence: row.fence,
+        });
+        let claimed = claimed.collect();
+        match self.read_claimed(rows).await {
+            Ok(runs) => {
+                self.live().tell_all(runs.iter().map(ClaimedRun::changed));
+                Ok(runs)
+            }
+            Err(error) => {
+                self.leave(claimed).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_claimed(&self, rows: Vec<ClaimedRow>) -> Result<Vec<ClaimedRun>> {
         let resumed = rows
             .iter()
             .filter(|row| row.fence > 1)
@@ -129,7 +147,6 @@ impl Store {
             }
         }
         self.read_returned(&mut runs).await?;
-        self.live().tell_all(runs.iter().map(ClaimedRun::changed));
         Ok(runs)
     }
 
