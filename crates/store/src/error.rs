@@ -163,6 +163,11 @@ pub enum Refusal {
     /// The run is a test, is not over, or succeeded.
     #[error("This run cannot be resumed: only a live run that is over and did not succeed can be.")]
     CannotResume,
+    /// The run cannot be resumed, as nobody knows what it did.
+    #[error(
+        "What is stored of this run cannot be read, so it cannot be resumed. Look into the server's log."
+    )]
+    Unreadable,
     /// More comes in than is written; the sender is to try again.
     #[error("More events come in than can be kept just now. Send this one again in a moment.")]
     Overloaded,
@@ -231,6 +236,7 @@ impl Refusal {
             Refusal::NoteTooLong => "version/note-too-long",
             Refusal::RunOver(_) => "run/over",
             Refusal::CannotResume => "run/cannot-resume",
+            Refusal::Unreadable => "run/unreadable",
             Refusal::Overloaded => "intake/overloaded",
         }
     }
@@ -260,7 +266,8 @@ impl Refusal {
             | Refusal::Disabled
             | Refusal::LiveAlready(_)
             | Refusal::RunOver(_)
-            | Refusal::CannotResume => 409,
+            | Refusal::CannotResume
+            | Refusal::Unreadable => 409,
             Refusal::InvitationGone => 410,
             Refusal::PayloadTooLarge { .. } => 413,
             Refusal::Account(_)
