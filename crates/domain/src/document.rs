@@ -119,7 +119,8 @@ pub enum OnError {
     /// The run fails.
     #[default]
     Stop,
-    /// The run goes on; the step's output is `{"error": {"message": …}}`.
+    /// The run goes on; the step's output is `{"error": {"message": …, "code": …}}`, whose code is
+    /// `in_doubt` when nobody knows whether a request was carried out.
     Continue,
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::network::hosts::Turn;
-use crate::network::web::{self, Answer, WebClient, WebError};
+use crate::network::web::{self, Answer, Begun, WebClient, WebError};
 use crate::network::{Network, Told};
 use crate::port::{Clock, SystemClock};
 use crate::step::http::Retry;
@@ -164,7 +164,10 @@ impl TokenRequest<'_> {
             headers.insert(AUTHORIZATION, value);
         }
         let body = Some(self.body().into());
-        let answer = match client.send(Method::POST, &url, headers, body).await {
+        let answer = match client
+            .send(Method::POST, &url, headers, body, &Begun::default())
+            .await
+        {
             Ok(answer) => answer,
             Err(error) => {
                 let failure = explain(&url, &error);

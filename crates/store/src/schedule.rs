@@ -53,6 +53,46 @@ impl Store {
         });
         Ok(runs.collect())
     }
+
+    /// Moves schedules that fire later than they would from `now` on to when they would: a clock was
+    /// ahead when they fired last. Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pull_schedules_back(&self, now: Timestamp) -> Result<usize> {
+        let (mut last, mut moved) = (Uuid::nil(), 0);
+        loop {
+            let rows = sqlx::query!(
+                "select integration_id, cron, time_zone, next_fire from schedule
+                 where integration_id > $1 order by integration_id limit $2",
+                last,
+                AT_ONCE,
+            )
+            .fetch_all(&self.inner.system)
+            .await?;
+            let Some(row) = rows.last() else {
+                return Ok(moved);
+            };
+            last = row.integration_id;
+            for row in rows {
+                let next = next(&row.cron, &row.time_zone, now).map(timestamp::write);
+                let Some(next) = next.filter(|next| *next < row.next_fire) else {
+                    continue;
+                };
+                // Unless it was fired or set meanwhile.
+                let set = sqlx::query!(
+                    "update schedule set next_fire = $3
+                     where integration_id = $1 and next_fire = $2",
+                    row.integration_id,
+                    row.next_fire,
+                    next,
+                )
+                .execute(&self.inner.system)
+                .await?;
+                moved += usize::from(set.rows_affected() > 0);
+            }
+        }
+    }
 }
 
 /// A schedule that is due; its row is locked.
@@ -157,17 +197,18 @@ async fn move_on(tx: &mut Tx, due: &[Due], now: Timestamp) -> Result<()> {
 }
 
 /// Sets when the integration fires next, from now on; nothing when it is disabled, not published,
-/// or started by another trigger.
+/// or started by another trigger. What is due already, and was not fired yet, stays due, unless it
+/// is another schedule now.
 pub(crate) async fn set(
     tx: &mut Tx,
     organization: OrganizationId,
     integration: IntegrationId,
 ) -> Result<()> {
-    sqlx::query!(
-        "delete from schedule where integration_id = $1",
+    let before = sqlx::query!(
+        "delete from schedule where integration_id = $1 returning cron, time_zone, next_fire",
         integration.0
     )
-    .execute(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
     let live = sqlx::query!(
         r#"select body, now() as "now!"
@@ -184,7 +225,14 @@ pub(crate) async fn set(
     let Some(live) = live else { return Ok(()) };
     let config = document::read(live.body)?.trigger.config;
     let (cron, time_zone) = (text(&config, "cron"), text(&config, "time_zone"));
-    let Some(next) = next(cron, time_zone, timestamp::read(live.now)) else {
+    let due = before.filter(|before| {
+        before.next_fire <= live.now && (&*before.cron, &*before.time_zone) == (cron, time_zone)
+    });
+    let next = match due {
+        Some(due) => Some(due.next_fire),
+        None => next(cron, time_zone, timestamp::read(live.now)).map(timestamp::write),
+    };
+    let Some(next) = next else {
         return Ok(());
     };
     sqlx::query!(
@@ -194,7 +242,7 @@ pub(crate) async fn set(
         organization.0,
         cron,
         time_zone,
-        timestamp::write(next),
+        next,
     )
     .execute(&mut **tx)
     .await?;

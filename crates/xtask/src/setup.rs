@@ -15,7 +15,6 @@ use crate::project::Project;
 
 /// What building and running Sluice needs. Returns the compiler to build with.
 pub(crate) fn for_serve(project: &Project) -> Outcome<Toolchain> {
-    system::linker()?;
     let toolchain = Toolchain::ready(project)?;
     system::node()?;
     node::packages(project)?;

@@ -34,7 +34,7 @@ const STOPPED: &str = "The request was sent, but whether it arrived is not known
 /// What is said of a write that was not sent, as the process was to end.
 const NOT_SENT: &str = "The server was about to end before it was sent.";
 /// What is said of a write that got no answer.
-pub(super) const NO_ANSWER: &str = "Whether the request arrived is not known";
+pub(super) const NO_ANSWER: &str = "Whether the request was carried out is not known";
 
 /// One effect on its way.
 pub(super) struct Effect<'n> {
@@ -257,9 +257,14 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 Ok(output) => return Ok(Ok(output)),
                 Err(failure) => failure,
             };
-            // A token can end, or be taken back, before its time. The service did nothing, so the
-            // request goes once more with a new one; that is no attempt of the step's policy.
-            if refused.is_none() && failure.is_unauthorized() && request.issue().is_some() {
+            // A token can end, or be taken back, before its time. The service did nothing, unless
+            // what it refused is the result to which it redirected, so the request goes once more
+            // with a new one; that is no attempt of the step's policy.
+            if refused.is_none()
+                && !failure.is_open
+                && failure.is_unauthorized()
+                && request.issue().is_some()
+            {
                 refused = request.issue();
                 self.record_refusal(effect, request, &failure.message)
                     .await?;

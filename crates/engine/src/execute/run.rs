@@ -402,7 +402,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     /// Goes on after a failure, or throws it, as the step's policy says. `code` tells what kind of
-    /// failure it is, as [`Thrown::new`] says.
+    /// failure it is, as [`Thrown::new`] says: also what goes on can tell a request in doubt, which
+    /// must not be made in another way, from one that failed.
     pub(super) fn after_failure(
         &mut self,
         node: &Node,
@@ -411,7 +412,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     ) -> Result<(), End> {
         match node.policy.then {
             OnError::Continue => {
-                self.give(node, &json!({"error": {"message": error}}));
+                self.give(node, &json!({"error": {"message": error, "code": code}}));
                 Ok(())
             }
             OnError::Stop => Err(End::Thrown(Thrown::new(node, error, code))),

@@ -19,7 +19,7 @@ use super::{Form, Guard, Refusal, resolve};
 const ADDRESSES: usize = 8;
 
 /// How long one address is waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long an address is waited for before the next is tried beside it (RFC 8305, 5): where a
 /// network drops what goes to addresses of one family, each connection would wait in vain first.
@@ -28,6 +28,9 @@ pub(super) const HEAD_START: Duration = Duration::from_millis(250);
 /// How long a connection may be silent before it is asked whether the other side is there: less than
 /// what forgets silent connections on the way, as a service may think for minutes.
 const SILENCE: Duration = Duration::from_secs(15);
+
+/// How long what was sent may go unacknowledged: the other side vanished.
+const UNHEARD: Duration = Duration::from_secs(30);
 
 /// Why a server was not reached.
 #[derive(Debug, Error)]
@@ -97,14 +100,7 @@ pub(crate) async fn dial(
     let host = host.to_owned();
     match first(guard, in_turn(addresses), port).await {
         Ok(stream) => {
-            // Short questions and answers: none waits to be joined with the next. Without either,
-            // the connection is as good.
-            let _ = stream.set_nodelay(true);
-            let alive = TcpKeepalive::new()
-                .with_time(SILENCE)
-                .with_interval(SILENCE)
-                .with_retries(3);
-            let _ = SockRef::from(&stream).set_tcp_keepalive(&alive);
+            set_up(&stream);
             Ok(stream)
         }
         Err(NoWay::There(why)) => Err(Unreached::Down { host, port, why }),
@@ -112,6 +108,21 @@ pub(crate) async fn dial(
             Err(Unreached::Proxy { host, port, why })
         }
     }
+}
+
+/// Sets what a connection should have. One that cannot be set up so is as good, but for that.
+fn set_up(stream: &TcpStream) {
+    // Short questions and answers: none waits to be joined with the next.
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let alive = TcpKeepalive::new()
+        .with_time(SILENCE)
+        .with_interval(SILENCE)
+        .with_retries(3);
+    let _ = socket.set_tcp_keepalive(&alive);
+    // Nobody is asked for that while something is unacknowledged.
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(UNHEARD));
 }
 
 /// Puts addresses of the two families in turn, beginning with the first (RFC 8305, 4).

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use super::dial::dial;
-use super::web::WebClient;
+use super::web::{Begun, WebClient};
 use super::{Form, Guard, Network};
 
 const MAY: &str = "127.0.0.1";
@@ -69,6 +69,7 @@ async fn an_address_that_was_not_judged_is_never_connected_to_whatever_a_name_me
     guard.names = Some(answers);
     // Each answer ends its connection, so that each request makes one.
     let client = WebClient::new(guard);
+    let begun = Begun::default();
     let (mut tried, mut refused) = (0, 0);
     for round in 0..60 {
         for name in ["by-turns", "both", "mapped", "metadata", "many", "never"] {
@@ -79,7 +80,7 @@ async fn an_address_that_was_not_judged_is_never_connected_to_whatever_a_name_me
                 _ => {
                     let url = Url::parse(&format!("http://{name}:{port}/"));
                     let url = url.expect("a URL");
-                    let sent = client.send(Method::GET, &url, HeaderMap::new(), None);
+                    let sent = client.send(Method::GET, &url, HeaderMap::new(), None, &begun);
                     sent.await.is_ok()
                 }
             };

@@ -1,14 +1,20 @@
 //! Encrypts connections.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+/// How long the other side may take to prove who it is: a connection may be opened for a request
+/// that is not waited for any more, so nobody else ends this.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Encrypts a connection, once the other side has proved that it is `host`: to an authority of
 /// `certificates` (PEM), or where there are none, of this machine.
@@ -57,8 +63,11 @@ async fn handshake(
     host: &str,
 ) -> Result<TlsStream<TcpStream>, String> {
     let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-    let encrypted = TlsConnector::from(config).connect(name, stream).await;
-    encrypted.map_err(|error| error.to_string())
+    let encrypted = TlsConnector::from(config).connect(name, stream);
+    match timeout(PATIENCE, encrypted).await {
+        Ok(encrypted) => encrypted.map_err(|error| error.to_string()),
+        Err(_) => Err("it does not say who it is".to_owned()),
+    }
 }
 
 /// Returns what trusts the authorities of this machine, as it is kept or made anew: they are read

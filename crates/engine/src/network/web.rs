@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +14,9 @@ use http::uri::InvalidUri;
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::connect::{
+    CaptureConnection, Connected, Connection, capture_connection,
+};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use thiserror::Error;
@@ -28,8 +30,9 @@ use crate::step::server::Way;
 /// Most connections to one host that stay open while nobody uses them: enough for the rounds of a
 /// loop that run at once, so that none opens a new one for each request.
 const IDLE: usize = 64;
-/// How long one that nobody uses stays open.
-const IDLE_TIME: Duration = Duration::from_secs(30);
+/// How long one that nobody uses stays open: less than the 5 s after which many services close it. A
+/// write that is sent while its connection is being closed has no answer, and is in doubt.
+const IDLE_TIME: Duration = Duration::from_secs(4);
 
 /// Room that is set aside for an answer before it comes, in bytes.
 const AT_FIRST: usize = 64 * 1024;
@@ -62,9 +65,32 @@ pub(crate) enum WebError {
 }
 
 impl WebError {
-    /// Returns whether there was no connection, so that nothing was sent.
-    pub(crate) fn is_connect(&self) -> bool {
-        matches!(self, WebError::Unanswered(error) if error.is_connect())
+    /// Returns whether nothing was sent: there was no connection, or it was gone before.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let WebError::Unanswered(error) = self else {
+            return false;
+        };
+        // Of requests over HTTP/1, the library says so only of those that it did not begin to write.
+        let unbegun = |error: &hyper::Error| error.is_canceled() || error.is_closed();
+        let cause = error.source().and_then(|cause| cause.downcast_ref());
+        error.is_connect() || cause.is_some_and(unbegun)
+    }
+}
+
+/// Whether a request was begun to be sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Begun(Arc<OnceLock<CaptureConnection>>);
+
+impl Begun {
+    /// Watches a request. Of several, the first counts: those that follow come after its answer.
+    fn watch<B>(&self, request: &mut Request<B>) {
+        self.0.get_or_init(|| capture_connection(request));
+    }
+
+    /// Returns whether it was given to a connection.
+    pub(crate) fn is_so(&self) -> bool {
+        let captured = self.0.get();
+        captured.is_some_and(|captured| captured.connection_metadata().is_some())
     }
 }
 
@@ -92,7 +118,8 @@ impl WebClient {
     }
 
     /// Sends a request. Redirects are not followed, so that each passes the guard; what comes is
-    /// not unpacked, so that a small answer does not become a large one.
+    /// not unpacked, so that a small answer does not become a large one. `begun` tells whether it
+    /// was sent, also when this is not waited for any more.
     ///
     /// # Errors
     /// When it may not be sent, or no answer came. The caller bounds the time.
@@ -102,19 +129,22 @@ impl WebClient {
         url: &Url,
         mut headers: HeaderMap,
         body: Option<Bytes>,
+        begun: &Begun,
     ) -> Result<Answer, WebError> {
         self.guard.check_url(url)?;
         headers.entry(USER_AGENT).or_insert(AGENT);
         headers.entry(ACCEPT).or_insert(ANYTHING);
+        let body = body.unwrap_or_default();
         // Of a method that says something with its body, an empty one is told, too (RFC 9110, 8.6):
         // there are services that answer 411 otherwise.
-        if body.is_none() && matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+        if body.is_empty() && matches!(method, Method::POST | Method::PUT | Method::PATCH) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let mut request = Request::new(Full::new(body.unwrap_or_default()));
+        let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = Uri::try_from(url.as_str())?;
         *request.headers_mut() = headers;
+        begun.watch(&mut request);
         Ok(self.client.request(request).await?)
     }
 }

@@ -1,4 +1,4 @@
-//! The way to a server that is no web service, for the steps that log in to one.
+//! The way to a server: what carries bytes, and how the steps get one that log in to a server.
 
 use domain::connection::{Server, Tls};
 use tokio::io::{AsyncRead, AsyncWrite};

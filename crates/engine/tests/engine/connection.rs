@@ -485,6 +485,23 @@ async fn a_token_that_is_not_taken_is_exchanged_once_and_all_that_were_sent_stay
 }
 
 #[tokio::test]
+async fn a_write_whose_result_is_refused_is_not_sent_again_with_another_token() {
+    let server = Server::start(|request, _| match request.target.as_str() {
+        "/a" => with(303, "Location", "/result"),
+        _ => text(401, "no"),
+    })
+    .await;
+    let mut connection = kept(Kind::Bearer, &[], &server.url(""));
+    connection.tokens = vec!["the-first-token", "the-second-token"];
+    let write = json!({ "method": "POST" });
+    let (stage, _) = stage(Some(connection), &server.url("/a"), write);
+    let end = stage.run().await;
+    assert_eq!(end.state, RunState::InDoubt);
+    let sent = server.requests();
+    assert_eq!(sent.iter().filter(|sent| sent.target == "/a").count(), 1);
+}
+
+#[tokio::test]
 async fn a_write_that_was_refused_is_not_in_doubt_when_its_connection_cannot_be_opened_anew() {
     let shared: Arc<Mutex<Option<Arc<Kept>>>> = Arc::default();
     let vault = shared.clone();

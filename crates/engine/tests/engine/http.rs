@@ -8,6 +8,7 @@ use domain::run::{RunState, StepState};
 use engine::port::Clock;
 use engine::{Engine, Outcome, Signal};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::server::{Reply, Server, json as answer, text, with};
@@ -78,6 +79,9 @@ async fn bodies_are_encoded_by_type() {
     call(json!({"method": "POST", "url": url}))
         .await
         .succeeded();
+    call(json!({"method": "POST", "url": url, "body_type": "text", "text": ""}))
+        .await
+        .succeeded();
     let requests = server.requests();
     let sent: Vec<_> = requests
         .iter()
@@ -97,13 +101,15 @@ async fn bodies_are_encoded_by_type() {
             ("", None),
             ("", None),
             ("", None),
+            ("", Some("text/plain; charset=utf-8")),
         ]
     );
     let lengths: Vec<_> = requests
         .iter()
         .map(|request| request.headers.get("content-length").map(String::as_str))
         .collect();
-    let said = [Some("13"), Some("4"), Some("12"), None, None, Some("0")];
+    let said = ["13", "4", "12", "", "", "0", "0"];
+    let said = said.map(|length| Some(length).filter(|length| !length.is_empty()));
     assert_eq!(lengths, said);
     assert!(
         !requests[4].headers.contains_key("idempotency-key"),
@@ -306,6 +312,43 @@ async fn a_write_without_an_answer_is_in_doubt_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_write_that_was_not_begun_in_time_is_not_in_doubt() {
+    // Who connects is never answered, and so nobody proves to be the one who is called.
+    let mute = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("https://{}/", mute.local_addr().expect("it is bound"));
+    let end = call(json!({"method": "POST", "url": url, "timeout_seconds": 0.2})).await;
+    assert_eq!(
+        end.failure("call"),
+        "`127.0.0.1` could not be reached within 0.2 s. Check that the service is up and the URL is right, or raise the time-out."
+    );
+    let silent = Server::start(|_, _| Reply::Silent).await;
+    let url = silent.url("/");
+    let begun = call(json!({"method": "POST", "url": url, "timeout_seconds": 0.2})).await;
+    assert_eq!(begun.state, RunState::InDoubt);
+}
+
+#[tokio::test]
+async fn what_goes_on_can_tell_a_write_in_doubt_from_one_that_failed() {
+    let server = Server::start(|request, _| match request.target.as_str() {
+        "/gone" => text(410, "gone"),
+        _ => Reply::Close,
+    })
+    .await;
+    for (path, code) in [("/gone", "http_410"), ("/silent", "in_doubt")] {
+        let stage = Stage::new(json!([
+            {"slug": "call", "kind": "http.request", "method": "POST", "url": server.url(path),
+                "on_error": {"then": "continue"}},
+            {"slug": "told", "kind": "set", "values": {"code": "{{ steps.call.error.code }}"}},
+        ]));
+        let end = stage.run().await.succeeded();
+        assert_eq!(
+            end.output("told")["code"].to_string().trim_matches('"'),
+            code
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_slow_server_is_given_up() {
     let server = Server::start(|_, _| Reply::Silent).await;
     let begun = Instant::now();
@@ -380,6 +423,31 @@ async fn redirects_are_followed_a_few_times() {
         .await
         .succeeded();
     assert_eq!(seen.output("call")["headers"]["location"], "/round");
+}
+
+#[tokio::test]
+async fn a_write_whose_result_cannot_be_had_is_in_doubt_and_not_sent_again() {
+    let there = Server::start(|_, _| text(503, "busy")).await;
+    let result = there.url("/result");
+    let server = Server::start(move |request, _| match request.target.as_str() {
+        "/busy" => with(303, "Location", &result),
+        "/nobody" => with(302, "Location", "http://127.0.0.1:1/result"),
+        "/nothing" => with(303, "Location", "http://[::1"),
+        _ => with(303, "Location", "ftp://127.0.0.1/result"),
+    })
+    .await;
+    for path in ["/busy", "/nobody", "/nothing", "/nowhere"] {
+        let end = call(json!({
+            "method": "POST", "url": server.url(path), "on_error": {"retries": 3},
+        }))
+        .await;
+        assert_eq!(end.state, RunState::InDoubt, "{path}: {:?}", end.error);
+        let error = end.of("call").error.as_deref().unwrap_or_default();
+        let part = "`127.0.0.1` redirected to the result of the request";
+        assert!(error.starts_with(part), "{error}");
+        let sent = server.requests();
+        assert_eq!(sent.iter().filter(|sent| sent.target == path).count(), 1);
+    }
 }
 
 #[tokio::test]

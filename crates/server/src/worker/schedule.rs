@@ -2,26 +2,56 @@
 
 use std::time::Duration;
 
-use engine::port::{Clock, SystemClock};
+use domain::Timestamp;
 use store::Store;
+use tokio::time::Instant;
 
 /// Schedules have five fields, so every instant is the start of a minute.
 const MINUTE_MS: i64 = 60_000;
 /// How often is looked at least: a schedule may have been missed while nobody looked.
 const LOOK_MS: i64 = 5_000;
+/// How long to wait for a database that does not answer.
+const A_MOMENT: Duration = Duration::from_secs(1);
 /// So many fires at once mean that there may be more.
 const MANY: usize = 500;
 
 /// Fires until the task is ended.
 pub(super) async fn fire(store: Store) {
+    let mut last = None;
     loop {
-        match store.due(SystemClock.now()).await {
-            Ok(fired) if fired.len() >= MANY => continue,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "schedules could not be looked at"),
-        }
-        tokio::time::sleep(pause(SystemClock.now().0)).await;
+        let asked = Instant::now();
+        let pause = match look(&store, &mut last).await {
+            Ok((_, MANY..)) => continue,
+            Ok((now, _)) => pause(now.0),
+            Err(error) => {
+                tracing::warn!(%error, "schedules could not be looked at");
+                A_MOMENT
+            }
+        };
+        tokio::time::sleep_until(asked + pause).await;
     }
+}
+
+/// Fires what is due by the database's clock, which is one for all processes; returns what that
+/// says, and how many were fired. `last` is what it said before.
+async fn look(
+    store: &Store,
+    last: &mut Option<Timestamp>,
+) -> Result<(Timestamp, usize), store::Error> {
+    let now = store.now().await?;
+    // It went back, or nobody knows what it said while no process was up: what fired while it was
+    // ahead would be silent until then.
+    if last.is_none_or(|last| now < last) {
+        let moved = store.pull_schedules_back(now).await?;
+        if moved > 0 {
+            tracing::warn!(
+                moved,
+                "schedules were set again: a clock was ahead when they fired"
+            );
+        }
+    }
+    *last = Some(now);
+    Ok((now, store.due(now).await?.len()))
 }
 
 /// Returns the time until the next look: a moment after the next minute begins, but not long.

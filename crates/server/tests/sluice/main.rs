@@ -12,6 +12,7 @@ mod computer;
 mod connection;
 mod delivery;
 mod document;
+mod encrypted;
 mod faults;
 #[path = "../component/guest.rs"]
 mod guest;

@@ -26,11 +26,16 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a worker on a database.
     pub(crate) async fn worker(database_url: &str) -> Self {
+        Self::start(Self::command(database_url)).await
+    }
+
+    /// Returns the command for a worker on a database.
+    pub(crate) fn command(database_url: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
         command
             .args(["serve", "--role", "worker"])
             .env("DATABASE_URL", database_url);
-        Self::start(command).await
+        command
     }
 
     /// Returns the command for a process that serves on a database, at a free port, and is no

@@ -1,11 +1,12 @@
 //! Schedules: each instant once, none while disabled.
 
 use domain::Timestamp;
+use domain::edit::Edit;
 use domain::run::RunOf;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use store::{RunFilter, WorkerId};
 
-use crate::world::{World, each_minute};
+use crate::world::{World, each_minute, save_of};
 
 async fn now(world: &World) -> Timestamp {
     world.store.now().await.expect("it answers")
@@ -123,5 +124,72 @@ async fn a_disabled_schedule_does_not_fire_and_makes_up_for_nothing(
             .is_empty()
     );
     assert_eq!(store.due(later).await.expect("it answers").len(), 1);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn what_is_due_is_not_lost_by_a_publish_or_by_enabling_what_is_enabled(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (store, admin) = (&world.store, &world.admin);
+    let integration = world.publish(each_minute()).await;
+    let missed = "update schedule set next_fire = date_trunc('minute', now())";
+    let due = async || {
+        let due = store.due(now(&world).await).await;
+        due.expect("it answers").len()
+    };
+    world.execute(missed).await;
+    let enabled = store.set_enabled(admin, integration, true).await;
+    enabled.expect("an Admin may");
+    assert_eq!(due().await, 1);
+    assert_eq!(due().await, 0);
+
+    world.execute("delete from schedule_fire").await;
+    world.execute(missed).await;
+    let draft = store.start_draft(admin, integration, "Next").await;
+    let draft = draft.expect("an Admin may");
+    let found = store.draft(admin, draft).await.expect("it is there");
+    let step = *found.document.steps.keys().next().expect("it has one");
+    let notes = "For the next reader.".to_owned();
+    let saved = store.save_draft(
+        admin,
+        draft,
+        save_of(1, vec![Edit::SetNotes { step, notes }]),
+    );
+    saved.await.expect("it fits");
+    world.publish_draft(draft, 2).await;
+    assert_eq!(due().await, 1);
+    let disabled = store.set_enabled(admin, integration, false).await;
+    disabled.expect("an Admin may");
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn what_fired_while_a_clock_was_ahead_fires_again_once_it_is_right(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    world.publish(each_minute()).await;
+    let right = now(&world).await;
+    let ahead = Timestamp(right.0 + 400 * 24 * 3_600_000);
+    assert_eq!(world.store.due(ahead).await.expect("it answers").len(), 1);
+    let later = Timestamp(right.0 + 10 * 60_000);
+    assert!(world.store.due(later).await.expect("it answers").is_empty());
+    let moved = world.store.pull_schedules_back(right).await;
+    assert_eq!(moved.expect("it answers"), 1);
+    // The first instant from then on has fired, too early; what is missed fires once.
+    let [next, then] = [2, 3].map(|minutes| Timestamp(right.0 + minutes * 60_000));
+    let mut fired = 0;
+    for at in [next, then] {
+        fired += world.store.due(at).await.expect("it answers").len();
+    }
+    assert!(fired > 0);
+    let moved = world.store.pull_schedules_back(right).await;
+    assert_eq!(moved.expect("it answers"), 1);
+    let moved = world.store.pull_schedules_back(later).await;
+    assert_eq!(moved.expect("it answers"), 0, "it is right");
     world.end().await;
 }

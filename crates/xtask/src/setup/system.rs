@@ -11,17 +11,6 @@ use crate::command::{self, Failure, Outcome, answer, find, progress};
 /// Oldest Node that the page's tools run on.
 const NODE_MAJOR: u32 = 18;
 
-/// Makes sure that there is a C compiler, which links Rust programs.
-pub(crate) fn linker() -> Outcome {
-    if find("cc").is_some() {
-        return Ok(());
-    }
-    install(
-        &["gcc", "libc6-dev"],
-        "a C compiler, which links Rust programs",
-    )
-}
-
 /// Makes sure that there are Node and npm, which run the page's tools.
 pub(crate) fn node() -> Outcome {
     let mut packages = Vec::new();

@@ -12,7 +12,7 @@ use super::super::host::FAILURES;
 use super::super::{Guard, Network};
 use super::*;
 use crate::network::Form;
-use crate::network::web::{self, WebClient};
+use crate::network::web::{self, Begun, WebClient};
 use crate::step::http::Retry;
 use crate::step::http::client::{Clients, send_in_turn};
 use crate::step::request::Request;
@@ -198,7 +198,10 @@ async fn web_requests_go_through_the_proxy_and_those_to_this_machine_do_not() {
     ));
     let send = async |url: &str| {
         let url = Url::parse(url).expect("a URL");
-        client.send(Method::GET, &url, HeaderMap::new(), None).await
+        let begun = Begun::default();
+        client
+            .send(Method::GET, &url, HeaderMap::new(), None, &begun)
+            .await
     };
     let answer = send("http://10.1.2.3:8080/path").await.expect("it answers");
     let body = web::read(answer.into_body(), 2).await;

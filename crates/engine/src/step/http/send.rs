@@ -20,7 +20,7 @@ use super::response::{self, Read};
 use super::{Call, Credentials, Failure, Retry};
 use crate::network::dial::Unreached;
 use crate::network::hosts::Turn;
-use crate::network::web::{Answer, WebClient, WebError};
+use crate::network::web::{Answer, Begun, WebClient, WebError};
 use crate::network::{Network, Refusal, Told};
 
 /// Most redirects that are followed.
@@ -43,6 +43,8 @@ struct Hop<'c> {
     url: Url,
     headers: HeaderMap,
     body: Option<Bytes>,
+    /// A redirect said that what the step asked for was done, and named its result.
+    is_done: bool,
 }
 
 /// What came back.
@@ -62,19 +64,26 @@ impl Call {
         turn: &mut Turn,
         now: Timestamp,
     ) -> Result<Value, Failure> {
-        match tokio::time::timeout(self.timeout, self.exchange(ways, turn, now)).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure::open(format!(
-                "`{}` did not answer within {} s. Check the service, or raise the time-out.",
-                host(&self.url),
-                self.timeout.as_secs_f64()
-            ))),
+        let begun = Begun::default();
+        let exchange = self.exchange(ways, &begun, turn, now);
+        if let Ok(result) = tokio::time::timeout(self.timeout, exchange).await {
+            return result;
         }
+        let (host, seconds) = (host(&self.url), self.timeout.as_secs_f64());
+        Err(match begun.is_so() {
+            true => Failure::open(format!(
+                "`{host}` did not answer within {seconds} s. Check the service, or raise the time-out."
+            )),
+            false => Failure::transient(format!(
+                "`{host}` could not be reached within {seconds} s. Check that the service is up and the URL is right, or raise the time-out."
+            )),
+        })
     }
 
     async fn exchange(
         &self,
         ways: Ways<'_>,
+        begun: &Begun,
         turn: &mut Turn,
         now: Timestamp,
     ) -> Result<Value, Failure> {
@@ -88,12 +97,39 @@ impl Call {
             url: self.url.clone(),
             headers: self.headers.clone(),
             body: self.body.clone(),
+            is_done: false,
         };
+        let result = self.follow(&mut hop, ways, begun, turn, now).await;
+        result.map_err(|failure| match hop.is_done {
+            false => failure,
+            // That its result cannot be had must not send it again.
+            true => Failure {
+                message: format!(
+                    "`{}` redirected to the result of the request, which was not to be had. {}",
+                    host(&self.url),
+                    failure.message
+                ),
+                is_open: true,
+                ..failure
+            },
+        })
+    }
+
+    /// Sends the request, and those that redirects ask for.
+    async fn follow(
+        &self,
+        hop: &mut Hop<'_>,
+        ways: Ways<'_>,
+        begun: &Begun,
+        turn: &mut Turn,
+        now: Timestamp,
+    ) -> Result<Value, Failure> {
         for _ in 0..=HOPS {
-            let response = match hop.send(ways.client, now, self.is_raw).await? {
+            let response = match hop.send(ways.client, begun, now, self.is_raw).await? {
                 Came::Answer(read) => return self.judge(&hop.url, read),
                 Came::Redirect(response) => response,
             };
+            hop.is_done |= hop.is_done_by(response.status());
             let Some(next) = self.redirect(&hop.url, &response)? else {
                 let read = response::read(response, now, self.is_raw).await;
                 return self.judge(&hop.url, read);
@@ -106,15 +142,7 @@ impl Call {
                 // The place at one host is not kept while another is waited for.
                 *turn = Turn::free();
                 let next = ways.clients.turn_at(ways.network, at, now, now).await;
-                *turn = next.map_err(|not_now| {
-                    let failure = not_now.failure();
-                    Failure {
-                        // “See the result there” says that the write was done: to wait for the
-                        // other host's turn must not send it again.
-                        is_open: failure.is_open || hop.method != self.method,
-                        ..failure
-                    }
-                })?;
+                *turn = next.map_err(|not_now| not_now.failure())?;
             }
         }
         Err(Failure::never(format!(
@@ -191,6 +219,7 @@ impl Hop<'_> {
     async fn send(
         &self,
         client: &Arc<WebClient>,
+        begun: &Begun,
         now: Timestamp,
         is_raw: bool,
     ) -> Result<Came, Failure> {
@@ -199,9 +228,9 @@ impl Hop<'_> {
             credentials.add(&mut url, &mut headers);
         }
         let (method, body) = (self.method.clone(), self.body.clone());
-        let client = Arc::clone(client);
+        let (client, begun) = (Arc::clone(client), begun.clone());
         let exchange = beside(async move {
-            let response = client.send(method, &url, headers, body).await?;
+            let response = client.send(method, &url, headers, body, &begun).await?;
             Ok(if location(&response).is_some() {
                 Came::Redirect(response)
             } else {
@@ -211,6 +240,16 @@ impl Hop<'_> {
         exchange
             .await
             .map_err(|error: WebError| explain(&self.url, &error))
+    }
+
+    /// Returns whether a redirect by this status says that a write was done: “see the result there”
+    /// does, and of a POST “found” may, as that is how pages say so (RFC 9110, 15.4.3 and 15.4.4).
+    fn is_done_by(&self, status: StatusCode) -> bool {
+        match status.as_u16() {
+            303 => !self.method.is_safe(),
+            302 => self.method == Method::POST,
+            _ => false,
+        }
     }
 
     /// Turns itself into the request that a redirect asks for (RFC 9110, 15.4). What is secret
@@ -288,7 +327,7 @@ pub(crate) fn explain(url: &Url, error: &WebError) -> Failure {
         WebError::Refused(refusal) => return Failure::never(refusal.to_string()),
         WebError::Url(why) => {
             return Failure::never(format!(
-                "The URL that leads to `{host}` cannot be sent: {why}. Put what is long into the body."
+                "The URL that leads to `{host}` cannot be sent: {why}. Where that is its length, put what is long into the body."
             ));
         }
         _ => {}
@@ -317,7 +356,7 @@ pub(crate) fn explain(url: &Url, error: &WebError) -> Failure {
         deepest = cause.to_string();
         source = cause.source();
     }
-    if error.is_connect() {
+    if error.is_unsent() {
         no_connection(url.port_or_known_default().unwrap_or_default(), &deepest)
     } else {
         Failure::open(format!(
