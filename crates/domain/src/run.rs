@@ -258,6 +258,8 @@ pub enum ResumeOn {
 pub struct Resumed {
     /// Runs that were resumed now.
     pub resumed: u32,
+    /// Runs that stay as they are, as what is stored of them cannot be read.
+    pub unreadable: u32,
     /// The last of them, when there are more: go on after it.
     pub next: Option<RunId>,
 }

@@ -6,13 +6,19 @@ pub(crate) mod polls;
 use domain::account::Me;
 use domain::alert::{Cause, Kind, Letter};
 use domain::policy::Act;
-use domain::run::ended_at;
-use domain::{IntegrationId, RunId};
+use domain::run::{StepRecord, ended_at};
+use domain::{Document, IntegrationId, RunId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::outbox::{Claim, Claimed, Row};
-use crate::{LETTER_LEASE, Result, Store, Tx, audit, document, run, timestamp};
+use crate::run::Folded;
+use crate::{LETTER_LEASE, Result, Store, Tx, audit, timestamp};
+
+/// Writes of a run, the last ones, among which a letter looks for the step that ended it.
+const NEWEST: i64 = 20;
+/// What these may have together, in bytes; more is not read for a name.
+const NEWEST_BYTES: i64 = 16 * 1024 * 1024;
 
 /// An alert that belongs to this process until [`LETTER_LEASE`] is over.
 pub type ClaimedAlert = Claimed<Letter>;
@@ -154,28 +160,52 @@ async fn read(tx: &mut Tx, claim: &Claim) -> Result<Option<(Uuid, String, Letter
     Ok(Some((row.alert_id, row.email, letter)))
 }
 
-/// Returns the name of the step at which a run ended; `None` when it is not recorded, or the run
-/// goes on meanwhile.
+/// Returns the name of the step at which a run ended; `None` when it is not recorded at the end, the
+/// run goes on meanwhile, or what is stored of it cannot be read: that may be why it ended, and must
+/// not keep its letter, and all others behind it, from being sent.
 async fn step(tx: &mut Tx, run: Uuid) -> Result<Option<String>> {
-    let row = sqlx::query!(
-        r#"select body,
-                (select json_agg(records::json order by seq) from run_record
-                 where run_record.run_id = run.run_id) as records
-           from run
-           join document on document.organization_id = run.organization_id
-                and document.hash = run.hash
-           where run_id = $1"#,
+    let body = sqlx::query_scalar!(
+        "select body
+         from run
+         join document on document.organization_id = run.organization_id
+            and document.hash = run.hash
+         where run_id = $1",
         run,
     )
     .fetch_optional(&mut **tx)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let records = match row.records {
-        Some(Value::Array(rows)) => run::fold(rows)?,
-        _ => Vec::new(),
-    };
-    let document = document::read(row.body)?;
-    let ended = ended_at(&records, &document).pop();
+    let Some(body) = body else { return Ok(None) };
+    let rows = sqlx::query_scalar!(
+        r#"select records from (
+               select seq, records, sum(octet_length(records)) over (order by seq desc) as bytes
+               from run_record where run_id = $1
+               order by seq desc limit $2
+           ) as newest
+           where bytes <= $3 order by seq"#,
+        run,
+        NEWEST,
+        NEWEST_BYTES,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let named = name_of_end(body, &rows);
+    Ok(named.unwrap_or_else(|error| {
+        tracing::warn!(%run, %error, "an alert does not say where its run ended");
+        None
+    }))
+}
+
+fn name_of_end(body: Value, rows: &[String]) -> Result<Option<String>, serde_json::Error> {
+    let document: Document = serde_json::from_value(body)?;
+    let mut folded = Folded::default();
+    for row in rows {
+        let row: Vec<StepRecord> = serde_json::from_str(row)?;
+        row.into_iter().for_each(|record| folded.add(record));
+    }
+    // A step that has others within began before them, but perhaps so long ago that only its end is
+    // among these.
+    folded.records.sort_by_key(|record| record.started_at);
+    let ended = ended_at(&folded.records, &document).pop();
     let step = ended.and_then(|record| document.steps.get(&record.path.step));
     Ok(step.map(|step| step.name.clone()))
 }

@@ -163,6 +163,11 @@ pub enum Refusal {
     /// The run is a test, is not over, or succeeded.
     #[error("This run cannot be resumed: only a live run that is over and did not succeed can be.")]
     CannotResume,
+    /// The run cannot be resumed, as nobody knows what it did.
+    #[error(
+        "What is stored of this run cannot be read, so it cannot be resumed. Look into the server's log."
+    )]
+    Unreadable,
     /// More comes in than is written; the sender is to try again.
     #[error("More events come in than can be kept just now. Send this one again in a moment.")]
     Overloaded,
@@ -231,6 +236,7 @@ impl Refusal {
             Refusal::NoteTooLong => "version/note-too-long",
             Refusal::RunOver(_) => "run/over",
             Refusal::CannotResume => "run/cannot-resume",
+            Refusal::Unreadable => "run/unreadable",
             Refusal::Overloaded => "intake/overloaded",
         }
     }
@@ -260,7 +266,8 @@ impl Refusal {
             | Refusal::Disabled
             | Refusal::LiveAlready(_)
             | Refusal::RunOver(_)
-            | Refusal::CannotResume => 409,
+            | Refusal::CannotResume
+            | Refusal::Unreadable => 409,
             Refusal::InvitationGone => 410,
             Refusal::PayloadTooLarge { .. } => 413,
             Refusal::Account(_)
@@ -293,6 +300,41 @@ fn of_review(refusal: &review::Refusal) -> u16 {
         | review::Refusal::Unmet(_) => 409,
         _ => 422,
     }
+}
+
+/// Classes of SQLSTATE that refuse what is written, however often it is: what a value may be, what a
+/// constraint allows, and what Postgres can hold at all.
+const CONTENT: [&str; 3] = ["22", "23", "54"];
+/// Codes that say that what is stored of it is damaged.
+const DAMAGED: [&str; 2] = ["XX001", "XX002"];
+/// Classes and codes beyond these that are about one statement, on a connection that is good for
+/// the next: it was in the way of another, took too much, was locked out, or took too long.
+const OF_STATEMENT: [&str; 4] = ["40", "53", "55", "57014"];
+
+/// Returns whether the database refuses what is written, so that trying again is of no use. All else
+/// passes, or is mended by whoever runs the database: a server that takes no writes, a login that
+/// is refused, a table of another version.
+pub(crate) fn is_content(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| {
+        CONTENT.iter().any(|class| code.starts_with(class)) || DAMAGED.contains(&code.as_ref())
+    })
+}
+
+/// Returns whether Postgres failed in itself: it has a code of its own for whatever else there is.
+pub(crate) fn is_internal(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| code.starts_with("XX"))
+}
+
+/// Returns whether a statement was in the way of others, and ended for them.
+pub(crate) fn is_in_the_way(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| code.starts_with("40"))
+}
+
+/// Returns whether an error says nothing of the connection.
+pub(crate) fn is_of_statement(error: &sqlx::Error) -> bool {
+    is_content(error)
+        || sqlstate(error)
+            .is_some_and(|code| OF_STATEMENT.iter().any(|class| code.starts_with(class)))
 }
 
 /// Returns the code with which the database refused, by class and cause as SQL names them; `None`

@@ -107,8 +107,22 @@ async fn ask<Q: Question>(
     questions: &[Q],
     connection: &mut OwnConnection,
 ) -> Result<Vec<(i64, Q::Answer)>, sqlx::Error> {
-    match Q::ask(questions, connection.get().await?).await {
-        Err(error) if connection.failed(&error) => Q::ask(questions, connection.get().await?).await,
+    let answered = match ask_once(questions, connection).await {
+        Err((_, true)) => ask_once(questions, connection).await,
         answered => answered,
-    }
+    };
+    answered.map_err(|(error, _)| error)
+}
+
+/// Asks; says of an error whether the connection was lost with it.
+async fn ask_once<Q: Question>(
+    questions: &[Q],
+    connection: &mut OwnConnection,
+) -> Result<Vec<(i64, Q::Answer)>, (sqlx::Error, bool)> {
+    let (open, bound) = connection.get().await.map_err(|error| (error, false))?;
+    let answered = bound.of(Q::ask(questions, open)).await;
+    answered.map_err(|error| {
+        let is_lost = connection.failed(&error);
+        (error, is_lost)
+    })
 }

@@ -48,7 +48,7 @@ use domain::Timestamp;
 use domain::account::{Me, Role};
 use domain::policy::{self, Act};
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 pub use alert::ClaimedAlert;
 pub use connector::read_connector;
@@ -106,7 +106,7 @@ struct Inner {
 
 impl Store {
     /// Connects with a `postgres://` address and starts the tasks that write for the process.
-    /// At most `max_connections` (but up to 22 at least) are open at a time. Must be called within a
+    /// At most `max_connections` (but up to 23 at least) are open at a time. Must be called within a
     /// Tokio runtime.
     ///
     /// The role must not be a superuser: row-level security does not bind those.
@@ -122,6 +122,19 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn connect_with(options: PgConnectOptions, max_connections: u32) -> Result<Self> {
+        Self::connect_patiently(options, max_connections, PATIENCE).await
+    }
+
+    /// Connects like [`Store::connect_with`], waiting otherwise long for the database: `patience`
+    /// for a connection, and twice that for the answer to what is written by the process.
+    ///
+    /// # Errors
+    /// When the database does not answer, or takes no writes.
+    pub async fn connect_patiently(
+        options: PgConnectOptions,
+        max_connections: u32,
+        patience: Duration,
+    ) -> Result<Self> {
         // A transaction that idles holds back the clean-up of dead rows for everyone.
         let options = options
             .application_name("sluice")
@@ -139,8 +152,18 @@ impl Store {
             // A person does not wait longer; the machinery, and migrations, may.
             ("lock_timeout", "10s"),
         ]);
-        let members = pool(half).connect_with(options).await?;
-        let system = pool(half).connect_with(machinery).await?;
+        let members = pool(half, patience).connect_with(options).await?;
+        // While nothing can be written there is no machinery. Pages can be read then, on connections
+        // that are looked at anew each time, too: those that begin so stay so.
+        let writing = pool(half, patience).after_connect(|connection, _| {
+            Box::pin(async move {
+                match takes_writes(connection).await? {
+                    true => Ok(()),
+                    false => Err(own_connection::takes_no_writes()),
+                }
+            })
+        });
+        let system = writing.connect_with(machinery).await?;
         let live = live::Live::start(system.clone()).await?;
         let counters = Arc::new(measure::Counters::default());
         let intake =
@@ -198,7 +221,7 @@ impl Store {
     /// Asks the database for an answer, for health checks.
     ///
     /// # Errors
-    /// When it does not give one.
+    /// When it does not give one, or takes no writes.
     pub async fn ping(&self) -> Result<()> {
         sqlx::query!("select 1 as one")
             .fetch_one(&self.inner.system)
@@ -228,6 +251,7 @@ impl Store {
         self.inner.members.close().await;
         self.inner.system.close().await;
         self.inner.lines.close().await;
+        self.inner.live.close().await;
     }
 
     /// Begins the transaction of a verb: in `me`'s organization, and only when its role there
@@ -265,14 +289,32 @@ impl Store {
 }
 
 /// Most connections outside the pools: those that write events and records, two that read what is
-/// gathered, and one each for the claims, the bell, the clearing of the queue, and the lock by which
-/// a worker is known to live.
-const OWN: u32 = 2 * writers::AT_ONCE + 6;
+/// gathered, and one each for the claims, the bell, what other processes tell, the clearing of the
+/// queue, and the lock by which a worker is known to live.
+const OWN: u32 = 2 * writers::AT_ONCE + 7;
 
-fn pool(connections: u32) -> PgPoolOptions {
+/// How long to wait for a connection to the database. One that went away without a word would be
+/// waited for a quarter of an hour.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn pool(connections: u32, patience: Duration) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(patience)
+        // Asking this says as well that the connection is alive.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(takes_writes(connection)))
+}
+
+/// Returns whether a server takes writes: not one that became the copy of another, or that was told
+/// to take none. What a connection began with it stays with, though the server may be another by
+/// then.
+async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select not current_setting('transaction_read_only')::boolean as "takes_writes!""#
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// Reads a count, which is stored as `integer` and never negative.

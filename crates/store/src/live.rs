@@ -9,20 +9,20 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) use domain::live::Changed as What;
 use domain::{OrganizationId, RunId};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Acquire, Connection, PgPool};
 use tokio::sync::{Notify, broadcast};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::own_connection::OwnConnection;
+use crate::own_connection::{OwnConnection, silent};
 use crate::{Result, Store, Tx};
 
 /// Something that the members of an organization may have on their screens changed.
@@ -42,6 +42,11 @@ const RUN_QUEUED: &str = "run_queued";
 const AT_ONCE: usize = 25;
 /// Changes waiting to be told to other processes; more are dropped, screens read again anyway.
 const WAITING: usize = 2_000;
+
+/// After so long without a word the database is asked whether it is still there.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long it may take to say so.
+const ALIVE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Notice {
@@ -89,6 +94,8 @@ struct Shared {
     /// Grows when what is remembered of webhooks' routes must be forgotten.
     routes_epoch: AtomicU64,
     is_listening: AtomicBool,
+    /// By which it listens.
+    listening: Mutex<Option<PgPool>>,
 }
 
 /// What other processes are to be told of, in the order in which it happened.
@@ -124,6 +131,7 @@ impl Live {
             bell: Notify::new(),
             routes_epoch: AtomicU64::new(0),
             is_listening: AtomicBool::new(false),
+            listening: Mutex::default(),
         });
         let listener = subscribe(&system, &shared).await?;
         let tasks = [
@@ -135,6 +143,15 @@ impl Live {
             teller: Teller { shared },
             tasks,
         })
+    }
+
+    /// Stops to listen, once the pool is closed.
+    pub(crate) async fn close(&self) {
+        let listening = self.teller.shared.lock_listening().take();
+        if let Some(listening) = listening {
+            // One that went silent does not say that it ends.
+            let _ = timeout(ALIVE, listening.close()).await;
+        }
     }
 
     pub(crate) fn teller(&self) -> &Teller {
@@ -281,6 +298,12 @@ impl Shared {
         }
     }
 
+    fn lock_listening(&self) -> MutexGuard<'_, Option<PgPool>> {
+        self.listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn forget_routes(&self) {
         self.routes_epoch.fetch_add(1, Ordering::SeqCst);
     }
@@ -300,8 +323,21 @@ fn routes_changed(changes: &[Changed]) -> bool {
 }
 
 async fn subscribe(system: &PgPool, shared: &Shared) -> Result<PgListener, sqlx::Error> {
-    let mut listener = PgListener::connect_with(system).await?;
-    listener.listen_all([CHANGED, RUN_QUEUED]).await?;
+    // A pool of its own: of a connection that went silent, none that others wait for is occupied
+    // until it is known to be lost.
+    let options = PgConnectOptions::clone(&system.connect_options());
+    let alone = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(system.options().get_acquire_timeout())
+        .connect_lazy_with(options);
+    let mut listener = PgListener::connect_with(&alone).await?;
+    // It is we who begin anew: meanwhile nothing that is remembered is good.
+    listener.eager_reconnect(false);
+    let listening = timeout(ALIVE, listener.listen_all([CHANGED, RUN_QUEUED]));
+    listening
+        .await
+        .unwrap_or_else(|_| Err(silent("the database does not listen")))?;
+    *shared.lock_listening() = Some(alone);
     shared.catch_up();
     shared.is_listening.store(true, Ordering::SeqCst);
     Ok(listener)
@@ -315,26 +351,36 @@ async fn listen(mut listener: PgListener, system: PgPool, shared: Arc<Shared>) {
             Err(error) => error,
         };
         shared.is_listening.store(false, Ordering::SeqCst);
-        if matches!(error, sqlx::Error::PoolClosed) {
+        if system.is_closed() {
             return;
         }
         tracing::warn!(%error, "what other processes tell is not heard just now");
         listener = loop {
             match subscribe(&system, &shared).await {
+                _ if system.is_closed() => return,
                 Ok(listener) => break listener,
-                Err(sqlx::Error::PoolClosed) => return,
                 Err(_) => sleep(Duration::from_secs(1)).await,
             }
         };
     }
 }
 
+/// Hears until the connection is lost. One that only listens would never find out that the other end
+/// vanished without a word, and what is remembered of routes would be good for ever: where nothing
+/// comes, it is asked.
 async fn hear(listener: &mut PgListener, shared: &Shared) -> Result<Infallible, sqlx::Error> {
     loop {
-        match listener.try_recv().await? {
+        let Ok(heard) = timeout(QUIET, listener.try_recv()).await else {
+            let alive = timeout(ALIVE, async { listener.acquire().await?.ping().await });
+            alive
+                .await
+                .unwrap_or_else(|_| Err(silent("the database says nothing")))?;
+            continue;
+        };
+        match heard? {
             Some(notification) if notification.channel() == RUN_QUEUED => shared.work.notify_one(),
             Some(notification) => shared.hear(notification.payload()),
-            None => shared.catch_up(),
+            None => return Err(silent("the connection was lost")),
         }
     }
 }
@@ -350,13 +396,13 @@ async fn ring(system: PgPool, shared: Arc<Shared>) {
             () = system.close_event() => return,
         }
         let rung = match connection.get().await {
-            Ok(open) => sqlx::query!(
-                "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')",
-                RUN_QUEUED,
-            )
-            .fetch_one(open)
-            .await
-            .map(drop),
+            Ok((open, bound)) => {
+                let rung = sqlx::query!(
+                    "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')",
+                    RUN_QUEUED,
+                );
+                bound.of(rung.fetch_one(open)).await.map(drop)
+            }
             Err(error) => Err(error),
         };
         match rung {
@@ -396,9 +442,17 @@ async fn pass_on(system: PgPool, shared: Arc<Shared>) {
              from unnest($2::text[]) as notice",
             CHANGED,
             &notices,
-        )
-        .fetch_all(&system);
-        match sent.await {
+        );
+        let told = async {
+            let mut connection = system.acquire().await?;
+            let patience = system.options().get_acquire_timeout();
+            let told = timeout(patience, sent.fetch_all(&mut *connection)).await;
+            told.unwrap_or_else(|_| {
+                connection.close_on_drop();
+                Err(silent("the database passes nothing on"))
+            })
+        };
+        match told.await {
             Err(sqlx::Error::PoolClosed) => return,
             Err(error) => tracing::warn!(%error, "other processes were not told of some changes"),
             Ok(_) => {}

@@ -20,10 +20,12 @@ use serde_json::Value;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use time::OffsetDateTime;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::live::{Changed, What};
 use crate::network::read_network;
+use crate::own_connection::silent;
 use crate::{Result, Store, number, run, timestamp};
 
 pub use alive::Suspects;
@@ -134,6 +136,24 @@ impl Store {
     ) -> Result<Vec<ClaimedRun>> {
         let rows = self.claim_in_turn(worker, limit, takes).await?;
         self.inner.counters.claimed(rows.len());
+        let claimed = rows.iter().map(|row| Lease {
+            run: RunId(row.run_id),
+            fence: row.fence,
+        });
+        let claimed = claimed.collect();
+        match self.read_claimed(rows).await {
+            Ok(runs) => {
+                self.live().tell_all(runs.iter().map(ClaimedRun::changed));
+                Ok(runs)
+            }
+            Err(error) => {
+                self.leave(claimed).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_claimed(&self, rows: Vec<ClaimedRow>) -> Result<Vec<ClaimedRun>> {
         let resumed = rows
             .iter()
             .filter(|row| row.fence > 1)
@@ -161,7 +181,6 @@ impl Store {
             }
         }
         self.read_returned(&mut runs).await?;
-        self.live().tell_all(runs.iter().map(ClaimedRun::changed));
         Ok(runs)
     }
 
@@ -250,6 +269,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
         let (runs, fences) = columns(leases);
+        let mut connection = self.inner.system.acquire().await?;
         // A row that is locked is being written by the journal, or taken over, at this moment. It is
         // left alone, so that neither waits for the other; the fence guards what is still written.
         let rows = sqlx::query!(
@@ -270,9 +290,15 @@ impl Store {
             &runs,
             &fences,
             LEASE.as_secs_f64(),
-        )
-        .fetch_all(&self.inner.system)
-        .await?;
+        );
+        // A connection that went away without a word must not be waited for until they ended.
+        let patience = self.inner.system.options().get_acquire_timeout();
+        let renewed = timeout(patience, rows.fetch_all(&mut *connection)).await;
+        let Ok(rows) = renewed else {
+            connection.close_on_drop();
+            return Err(silent("the database does not renew the leases").into());
+        };
+        let rows = rows?;
         let held = rows.into_iter().map(|row| Lease {
             run: RunId(row.run_id),
             fence: row.fence,

@@ -217,24 +217,34 @@ async fn detail(tx: &mut Tx, me: &Me, id: RunId, shown: bool) -> Result<RunDetai
     })
 }
 
-/// Reads rows of records, oldest first: one record for each path, the last one written, in the
-/// order in which the paths first appeared.
+/// Reads rows of records, oldest first: see [`Folded`].
 pub(crate) fn fold(rows: Vec<Value>) -> Result<Vec<StepRecord>> {
-    let mut records: Vec<StepRecord> = Vec::new();
-    let mut places: HashMap<StepPath, usize> = HashMap::new();
+    let mut folded = Folded::default();
     for row in rows {
         let row: Vec<StepRecord> = serde_json::from_value(row).map_err(sqlx::Error::decode)?;
-        for record in row {
-            match places.get(&record.path) {
-                Some(place) => records[*place] = record,
-                None => {
-                    places.insert(record.path.clone(), records.len());
-                    records.push(record);
-                }
+        row.into_iter().for_each(|record| folded.add(record));
+    }
+    Ok(folded.records)
+}
+
+/// One record for each path, the last one written, in the order in which the paths first appeared.
+#[derive(Default)]
+pub(crate) struct Folded {
+    pub(crate) records: Vec<StepRecord>,
+    places: HashMap<StepPath, usize>,
+}
+
+impl Folded {
+    /// Adds what was written after all that is in it.
+    pub(crate) fn add(&mut self, record: StepRecord) {
+        match self.places.get(&record.path) {
+            Some(place) => self.records[*place] = record,
+            None => {
+                self.places.insert(record.path.clone(), self.records.len());
+                self.records.push(record);
             }
         }
     }
-    Ok(records)
 }
 
 /// Reads the state of a run as it is stored.

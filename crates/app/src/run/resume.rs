@@ -97,12 +97,13 @@ pub(super) fn of_list(filter: Memo<Filter>) -> AnyView {
         confirm(question, move || {
             spawn_local(async move {
                 progress.set(Some(0));
-                let mut after = None;
+                let (mut after, mut unreadable) = (None, 0);
                 let said = loop {
                     let (integration, state) = (filter.integration, filter.state);
                     match api::resume_runs(integration, state, after, ResumeOn::Ran).await {
                         Ok(resumed) => {
                             progress.update(|all| *all = all.map(|all| all + resumed.resumed));
+                            unreadable += resumed.unreadable;
                             after = resumed.next;
                             if after.is_none() {
                                 break Ok(());
@@ -114,6 +115,9 @@ pub(super) fn of_list(filter: Memo<Filter>) -> AnyView {
                 let count = progress.get_untracked().unwrap_or_default();
                 progress.set(None);
                 match said {
+                    Ok(()) if unreadable > 0 => toast::say(format!(
+                        "{count} of the runs go on. {unreadable} cannot be read and stay as they are."
+                    )),
                     Ok(()) if count == 1 => toast::say("1 run goes on."),
                     Ok(()) => toast::say(format!("{count} runs go on.")),
                     Err(fault) => toast::say_fault(&fault),

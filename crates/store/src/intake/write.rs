@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 
 use super::{Computed, Event, Kept};
+use crate::error::{is_content, is_in_the_way};
 use crate::live::{Changed, Teller, What};
 use crate::measure::{Counters, Ended};
 use crate::own_connection::OwnConnection;
@@ -74,7 +75,7 @@ async fn persist(
     counters: &Counters,
 ) {
     let written = match connection.get().await {
-        Ok(open) => once(&events, open).await,
+        Ok((open, bound)) => bound.of(once(&events, open)).await,
         Err(error) => Err(error),
     };
     match written {
@@ -101,13 +102,16 @@ async fn persist(
             }
         }
         // One event that the database refuses must not take the others with it, nor what was
-        // computed of it the event.
-        Err(error) if may_do_better(&events) && error.as_database_error().is_some() => {
+        // computed of it the event. Where it refuses all of them, each alone would only wait for the
+        // one before.
+        Err(error) if may_do_better(&events) && (is_content(&error) || is_in_the_way(&error)) => {
             for mut event in events {
                 event.computed = None;
                 Box::pin(persist(vec![event], connection, live, counters)).await;
             }
         }
+        // Their senders are told that it is not known: what was not answered in time may be kept, as
+        // where an answer was lost. It is not tried again here, as nobody would wait for it.
         Err(error) => {
             connection.failed(&error);
             let error = error.to_string();

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::calling::Calls;
 use super::statement::{Columns, Held};
 use super::{Then, Write};
-use crate::error::sqlstate;
+use crate::error::{is_content, is_internal};
 use crate::live::Teller;
 use crate::measure::Counters;
 use crate::own_connection::OwnConnection;
@@ -27,6 +27,11 @@ const AT_ONCE: usize = 512;
 /// Bytes after which no more is written by the same statement: Postgres takes none of more than a
 /// GiB, however often it is sent.
 const BYTES_AT_ONCE: usize = 64 * 1024 * 1024;
+
+/// How often Postgres may fail in itself, each time on a new connection, until that is taken for the
+/// fault of what is written. A pooler says the same of a server that is away, but then lets nobody
+/// in.
+const INTERNAL: u32 = 10;
 
 /// Writes until nobody can send any more, and what was sent is written. A run waits for its write
 /// before it makes the next, so it is in one batch at a time.
@@ -140,26 +145,33 @@ async fn persist_and_tell(
     }
 }
 
-/// Writes until it succeeds; returns the leases that were ours. A statement whose answer was lost
-/// may be written twice: the same record of the same step, which says the same.
+/// Writes until it succeeds; returns the leases that were ours. A statement whose answer was lost, or
+/// did not come in time, may be written twice: the same record of the same step, which says the
+/// same. Nothing that a run did later is written between: its own next write waits for this one,
+/// and a connection is made anew only when its last statement is over.
 async fn persist(writes: &[Write], connection: &mut OwnConnection) -> Held {
     let mut pause = Duration::from_millis(50);
+    let mut internal = 0;
     loop {
-        let written = match connection.get().await {
-            Ok(open) => once(writes, open).await,
-            Err(error) => Err(error),
-        };
-        match written {
-            Ok(held) => return held,
+        let error = match connection.get().await {
+            Ok((open, bound)) => match bound.of(once(writes, open)).await {
+                Ok(held) => return held,
+                Err(error) => {
+                    internal += u32::from(is_internal(&error));
+                    if is_content(&error) || internal > INTERNAL {
+                        return singly(writes, connection, &error).await;
+                    }
+                    connection.failed(&error);
+                    error
+                }
+            },
             Err(sqlx::Error::PoolClosed) => return Held::default(),
-            Err(error) if is_content(&error) => return singly(writes, connection, &error).await,
-            Err(error) => {
-                connection.failed(&error);
-                tracing::warn!(%error, "the journal is not written just now; trying again");
-                sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(2));
-            }
-        }
+            // Whoever does not let us in has seen nothing of what is written.
+            Err(error) => error,
+        };
+        tracing::warn!(%error, "the journal is not written just now; trying again");
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
     }
 }
 
@@ -174,16 +186,6 @@ async fn singly(writes: &[Write], connection: &mut OwnConnection, error: &sqlx::
         held.extend(Box::pin(persist(std::slice::from_ref(write), connection)).await);
     }
     held
-}
-
-/// Whether the database refuses what is written, so that trying again is of no use. All but the
-/// classes of SQLSTATE that pass: connection, rollback, resources, locks, shutdown, system.
-fn is_content(error: &sqlx::Error) -> bool {
-    sqlstate(error).is_some_and(|code| {
-        !["08", "40", "53", "55", "57", "58"]
-            .iter()
-            .any(|class| code.starts_with(class))
-    })
 }
 
 /// All writes of one lease, of one kind, as one row: what it did, and the last that was said on how it goes on.

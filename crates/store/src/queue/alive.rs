@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::WorkerId;
+use crate::own_connection::silent;
 use crate::{Result, Store};
 
 /// How often a worker looks whether it still holds its lock.
@@ -47,7 +48,10 @@ impl Store {
 
     async fn hold_lock(&self, worker: WorkerId) -> Result<Infallible, sqlx::Error> {
         let options = PgConnectOptions::clone(&self.inner.system.connect_options());
-        let mut connection = PgConnection::connect_with(&options).await?;
+        let patience = self.inner.system.options().get_acquire_timeout();
+        let mut connection = timeout(patience, PgConnection::connect_with(&options))
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)??;
         let key = lock_key(worker.0);
         sqlx::query!("select pg_advisory_lock($1)", key)
             .execute(&mut connection)
@@ -65,7 +69,8 @@ impl Store {
             if self.inner.system.is_closed() {
                 return Err(sqlx::Error::PoolClosed);
             }
-            connection.ping().await?;
+            let alive = timeout(patience, connection.ping()).await;
+            alive.unwrap_or_else(|_| Err(silent("the database says nothing")))?;
         }
     }
 

@@ -6,12 +6,13 @@
 //! no other waiting longer than one round. What a claim costs depends on the lines that it looks
 //! at, never on how much waits in them.
 
+use engine::port::Lease;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{ClaimedRow, LEASE, Takes, WorkerId};
+use super::{ClaimedRow, LEASE, Takes, WorkerId, columns};
 use crate::own_connection::OwnConnection;
 use crate::{Result, Store};
 
@@ -34,6 +35,8 @@ struct Turn {
     last: Uuid,
     /// The statements are long: to plan one takes longer than what it does.
     connection: OwnConnection,
+    /// What was claimed and is executed by nobody.
+    left: Vec<Lease>,
 }
 
 impl Lines {
@@ -42,6 +45,7 @@ impl Lines {
             turn: Mutex::new(Turn {
                 last: Uuid::nil(),
                 connection: OwnConnection::new(system),
+                left: Vec::new(),
             }),
         }
     }
@@ -53,6 +57,16 @@ impl Lines {
 }
 
 impl Store {
+    /// Gives back what was claimed and could not be read: at once, or before the next claim. None
+    /// of them silenced its worker; left to their leases, they would seem to have.
+    pub(super) async fn leave(&self, leases: Vec<Lease>) {
+        let mut turn = self.inner.lines.turn.lock().await;
+        turn.left.extend(leases);
+        if let Err((error, _)) = turn.give_back().await {
+            tracing::warn!(%error, "what was claimed is given back before the next claim");
+        }
+    }
+
     /// Claims up to `limit` runs, 100 at most, from the lines whose turn it is.
     pub(super) async fn claim_in_turn(
         &self,
@@ -63,17 +77,72 @@ impl Store {
         let mut turn = self.inner.lines.turn.lock().await;
         let turn = &mut *turn;
         let limit = limit.min(AT_ONCE);
-        let connection = turn.connection.get().await?;
-        let claimed = claim(connection, &mut turn.last, worker, (limit, takes)).await;
-        match claimed {
-            // Postgres may have been started anew since the last claim.
-            Err(error) if turn.connection.failed(&error) => {
-                let connection = turn.connection.get().await?;
-                Ok(claim(connection, &mut turn.last, worker, (limit, takes)).await?)
-            }
-            claimed => Ok(claimed?),
+        match turn.claim(worker, (limit, takes)).await {
+            // Postgres may have been started anew since the last claim. What the statement may have
+            // claimed nevertheless is executed when its leases end.
+            Err((_, true)) => turn.claim(worker, (limit, takes)).await,
+            claimed => claimed,
         }
+        .map_err(|(error, _)| error.into())
     }
+}
+
+impl Turn {
+    /// Claims once; says of an error whether the connection was lost with it.
+    async fn claim(
+        &mut self,
+        worker: WorkerId,
+        most: (u32, Takes),
+    ) -> Result<Vec<ClaimedRow>, (sqlx::Error, bool)> {
+        self.give_back().await?;
+        let open = self.connection.get().await;
+        let (open, bound) = open.map_err(|error| (error, false))?;
+        let claimed = bound.of(claim(open, &mut self.last, worker, most)).await;
+        claimed.map_err(|error| {
+            let is_lost = self.connection.failed(&error);
+            (error, is_lost)
+        })
+    }
+
+    async fn give_back(&mut self) -> Result<(), (sqlx::Error, bool)> {
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        let open = self.connection.get().await;
+        let (open, bound) = open.map_err(|error| (error, false))?;
+        let given_back = bound.of(give_back(open, &self.left)).await;
+        given_back.map_err(|error| {
+            let is_lost = self.connection.failed(&error);
+            (error, is_lost)
+        })?;
+        self.left.clear();
+        Ok(())
+    }
+}
+
+/// Frees runs of which their worker did nothing, as if they had not been claimed. An earlier worker
+/// that one of them silenced stays counted.
+async fn give_back(connection: &mut PgConnection, leases: &[Lease]) -> Result<(), sqlx::Error> {
+    let (runs, fences) = columns(leases);
+    sqlx::query!(
+        "with held as (
+             select run_queue.run_id
+             from unnest($1::uuid[], $2::bigint[]) as lease (run_id, fence)
+             join run_queue using (run_id, fence)
+             order by run_queue.run_id
+             for update of run_queue
+         ), freed as (
+             update run_queue set worker = null, lease_until = null
+             from held where run_queue.run_id = held.run_id
+             returning run_queue.run_id
+         )
+         update run set state = 'queued' from freed where run.run_id = freed.run_id",
+        &runs,
+        &fences,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn claim(

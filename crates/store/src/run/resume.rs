@@ -5,17 +5,20 @@ use std::collections::{HashMap, HashSet};
 use domain::account::Me;
 use domain::call;
 use domain::policy::Act;
-use domain::run::{ResumeOn, Resumed, RunState, StepPath, StepRecord, ended_at};
-use domain::{IntegrationId, RunId, Timestamp};
+use domain::run::{ResumeOn, Resumed, RunState, StepPath, StepRecord, StepState, ended_at};
+use domain::{Document, IntegrationId, RunId, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{fold, state, unless_in_a_circle};
+use super::{Folded, state, unless_in_a_circle};
 use crate::live::{Changed, What};
-use crate::{Error, Refusal, Result, RunFilter, Store, Tx, audit, document, timestamp};
+use crate::{Error, Refusal, Result, RunFilter, Store, Tx, audit, timestamp};
 
 /// Runs that are resumed in one transaction.
 const AT_ONCE: usize = 100;
+
+/// Writes of a run that are read at once, each of a few records, or of a large one.
+const ROWS_AT_ONCE: i64 = 50;
 
 /// Bytes of records after which no more are written by the same statement.
 const BYTES_AT_ONCE: usize = 16 * 1024 * 1024;
@@ -33,7 +36,7 @@ impl Store {
     ///
     /// # Errors
     /// When the role does not allow it, there is no such run, it is a test, it is not over or
-    /// succeeded, or nothing is live that it could go on with.
+    /// succeeded, nothing is live that it could go on with, or it cannot be read.
     pub async fn resume_run(&self, me: &Me, id: RunId, on: ResumeOn) -> Result<()> {
         unless_in_a_circle(|| self.resume_one(me, id, on)).await
     }
@@ -66,7 +69,10 @@ impl Store {
             integration,
             target,
         };
-        let resumed = resume(&mut tx, me, on, vec![run]).await?;
+        let resumed = resume(&mut tx, me, on, vec![run]).await?.runs;
+        if resumed.is_empty() {
+            return Err(Refusal::Unreadable.into());
+        }
         let detail = json!({ "was": before.key(), "on": on });
         audit::note(&mut tx, me, "run.resume", id.0, detail).await?;
         self.commit_resume(tx, me, resumed).await
@@ -77,7 +83,7 @@ impl Store {
     ///
     /// # Errors
     /// When the role does not allow it. With [`ResumeOn::Live`], runs of integrations of which
-    /// nothing is live are left out.
+    /// nothing is live are left out, and so is always what cannot be read.
     pub async fn resume_runs(
         &self,
         me: &Me,
@@ -141,16 +147,17 @@ impl Store {
         });
         let runs: Vec<Resuming> = runs.collect();
         let next = runs.last().filter(|_| is_more).map(|run| run.id);
-        let resumed = resume(&mut tx, me, on, runs).await?;
-        let count = u32::try_from(resumed.len()).unwrap_or(u32::MAX);
+        let gone_on = resume(&mut tx, me, on, runs).await?;
+        let count = u32::try_from(gone_on.runs.len()).unwrap_or(u32::MAX);
         if count > 0 {
             let detail = json!({ "runs": count, "on": on, "state": filter.state });
             let of = filter.integration.map_or(me.organization.0, |id| id.0);
             audit::note(&mut tx, me, "run.resume_many", of, detail).await?;
         }
-        self.commit_resume(tx, me, resumed).await?;
+        self.commit_resume(tx, me, gone_on.runs).await?;
         Ok(Resumed {
             resumed: count,
+            unreadable: gone_on.unreadable,
             next,
         })
     }
@@ -202,20 +209,37 @@ struct Resuming {
     target: Option<Target>,
 }
 
+/// What was resumed.
+#[derive(Default)]
+struct GoneOn {
+    runs: Vec<(RunId, IntegrationId)>,
+    /// Runs that were left out.
+    unreadable: u32,
+}
+
 /// Queues runs, and with them those that they called and waited for, level by level; returns all of
-/// them, each once, with their integrations.
-async fn resume(
-    tx: &mut Tx,
-    me: &Me,
-    on: ResumeOn,
-    runs: Vec<Resuming>,
-) -> Result<Vec<(RunId, IntegrationId)>> {
+/// them, each once, with their integrations. What cannot be read is left as it is: whoever called
+/// such a run finds that it failed, as before.
+async fn resume(tx: &mut Tx, me: &Me, on: ResumeOn, runs: Vec<Resuming>) -> Result<GoneOn> {
     let mut known: HashSet<RunId> = runs.iter().map(|run| run.id).collect();
-    let mut resumed = Vec::with_capacity(runs.len());
+    let mut gone_on = GoneOn::default();
     let mut level = runs;
     while !level.is_empty() {
-        resumed.extend(level.iter().map(|run| (run.id, run.integration)));
-        let mut called = resume_level(tx, me, &level).await?;
+        let mut reopening = Vec::with_capacity(level.len());
+        let mut readable = Vec::with_capacity(level.len());
+        for run in level {
+            // One by one: what runs recorded may be much.
+            match reopen(tx, me, run.id).await? {
+                Some(opened) => {
+                    reopening.push(opened);
+                    readable.push(run);
+                }
+                None => gone_on.unreadable += 1,
+            }
+        }
+        let ids = readable.iter().map(|run| (run.id, run.integration));
+        gone_on.runs.extend(ids);
+        let mut called = resume_level(tx, me, &readable, reopening).await?;
         called.retain(|called| known.insert(called.run));
         let mut live = HashMap::new();
         if on == ResumeOn::Live {
@@ -230,7 +254,7 @@ async fn resume(
         });
         level = next.collect();
     }
-    Ok(resumed)
+    Ok(gone_on)
 }
 
 /// The steps with which a run goes on.
@@ -246,12 +270,12 @@ struct Reopening {
 
 /// Queues runs: each wants a worker with a fence above all that it had. Returns those that they
 /// called and waited for, and that did not succeed.
-async fn resume_level(tx: &mut Tx, me: &Me, level: &[Resuming]) -> Result<Vec<Unsuccessful>> {
-    let mut reopening = Vec::with_capacity(level.len());
-    for run in level {
-        // One by one: what runs recorded may be much.
-        reopening.push(reopen(tx, me, run.id).await?);
-    }
+async fn resume_level(
+    tx: &mut Tx,
+    me: &Me,
+    level: &[Resuming],
+    reopening: Vec<Reopening>,
+) -> Result<Vec<Unsuccessful>> {
     let called = called(tx, me, &reopening).await?;
     let mut again = Again::default();
     for of_run in reopening {
@@ -309,12 +333,10 @@ impl Again {
     }
 }
 
-/// Reads what a run does again.
-async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Reopening> {
+/// Reads what a run does again; `None` when what is stored of it cannot be read.
+async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Option<Reopening>> {
     let row = sqlx::query!(
-        r#"select body, now() as "now!",
-                (select json_agg(records::json order by seq) from run_record
-                 where run_record.run_id = run.run_id) as records
+        r#"select body, now() as "now!"
            from run
            join document on document.organization_id = $1 and document.hash = run.hash
            where run_id = $2"#,
@@ -323,11 +345,45 @@ async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Reopening> {
     )
     .fetch_one(&mut **tx)
     .await?;
-    let records = match row.records {
-        Some(Value::Array(rows)) => fold(rows)?,
-        _ => Vec::new(),
+    let unreadable = |error: serde_json::Error| {
+        tracing::error!(%run, %error, "a run is not resumed, as it cannot be read");
     };
-    let document = document::read(row.body)?;
+    let document: Document = match serde_json::from_value(row.body) {
+        Ok(document) => document,
+        Err(error) => {
+            unreadable(error);
+            return Ok(None);
+        }
+    };
+    let mut folded = Folded::default();
+    let mut last = i64::MIN;
+    loop {
+        let rows = sqlx::query!(
+            "select seq, records from run_record
+             where organization_id = $1 and run_id = $2 and seq > $3
+             order by seq limit $4",
+            me.organization.0,
+            run.0,
+            last,
+            ROWS_AT_ONCE,
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        let Some(newest) = rows.last() else { break };
+        last = newest.seq;
+        for row in &rows {
+            match serde_json::from_str::<Vec<StepRecord>>(&row.records) {
+                Ok(records) => records
+                    .into_iter()
+                    .for_each(|record| folded.add(without_much(record))),
+                Err(error) => {
+                    unreadable(error);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+    let records = folded.records;
     let path = |record: &StepRecord| record.path.clone();
     let ended: HashSet<StepPath> = ended_at(&records, &document)
         .into_iter()
@@ -343,12 +399,25 @@ async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Reopening> {
         output: Value::Null,
         ..record
     });
-    Ok(Reopening {
+    Ok(Some(Reopening {
         run,
         ended: without.collect(),
         awaited,
         now: timestamp::read(row.now),
-    })
+    }))
+}
+
+/// Leaves out what may be much in a record and is not done again: of all that a run did there may be
+/// more than fits into memory.
+fn without_much(record: StepRecord) -> StepRecord {
+    if record.state != StepState::Succeeded {
+        return record;
+    }
+    StepRecord {
+        input: Value::Null,
+        output: Value::Null,
+        ..record
+    }
 }
 
 async fn queue(tx: &mut Tx, level: &[Resuming]) -> Result<()> {

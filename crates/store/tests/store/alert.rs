@@ -5,10 +5,11 @@ use std::sync::Arc;
 use domain::account::{Me, Role};
 use domain::alert::{Cause, Kind, Letter};
 use domain::integration::Failing;
+use domain::review::Policy;
 use domain::run::{RunState, StepState, TestScope};
 use domain::{IntegrationId, RunId, StepId};
 use engine::Outcome;
-use engine::port::Lease;
+use engine::port::{Journal, Lease};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use store::{ClaimedAlert, ClaimedRun, HookRoute, Incoming, Store, WorkerId};
@@ -372,5 +373,112 @@ async fn an_alert_that_nobody_sends_is_given_up_and_one_that_went_silent_is_take
         .await;
     assert_eq!(world.store.give_up_letters().await.expect("it answers"), 1);
     assert!(next(&world.store).await.is_none());
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_run_that_cannot_be_read_holds_up_no_letter(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    for (records, place) in [("[", 0), ("[{}]", 1), ("", 2)] {
+        let (_, route) = world.hook().await;
+        let claimed = begun(&world.store, &route).await;
+        let journal = world.store.journal();
+        let appended = journal.append(claimed.lease, vec![record(1, "one")]).await;
+        appended.expect("it is ours");
+        sqlx::query("update run_record set records = $1 where run_id = $2")
+            .bind(records)
+            .bind(claimed.lease.run.0)
+            .execute(&world.sql)
+            .await
+            .expect("it answers");
+        end(&world.store, claimed.lease, RunState::Failed).await;
+        let waiting = "select count(*) from mail where state = 'waiting'";
+        assert_eq!(world.count(waiting).await, place + 1);
+    }
+    let outsider = world.outsider().await;
+    let free = Policy {
+        approvals: 0,
+        ..Policy::default()
+    };
+    let set = world.store.set_policy(&outsider, None, Some(free)).await;
+    set.expect("an Admin sets it");
+    let draft = world
+        .store
+        .create_integration(&outsider, "Theirs", "First", clean("webhook"));
+    let draft = draft.await.expect("an Admin creates");
+    let published = world
+        .store
+        .publish(&outsider, draft, 1, "Ours alone.".to_owned(), None);
+    published.await.expect("it is clean");
+    let theirs = world
+        .store
+        .integrations(&outsider)
+        .await
+        .expect("a member sees them");
+    let detail = world.store.integration(&outsider, theirs[0].id).await;
+    let path = detail
+        .expect("it is there")
+        .webhook_path
+        .expect("a webhook is live");
+    let token = path.strip_prefix("/hooks/").expect("the path of webhooks");
+    let route = world.store.hook_route(token).await.expect("it answers");
+    run(&world, &route.expect("it is live"), RunState::Failed).await;
+    let letters = sent(&world.store).await;
+    let to: Vec<&str> = letters.iter().map(|(email, _)| email.as_str()).collect();
+    assert_eq!(
+        to,
+        ["admin@example.com"; 3]
+            .into_iter()
+            .chain(["outsider@example.com"])
+            .collect::<Vec<_>>()
+    );
+    for (_, letter) in &letters {
+        assert!(matches!(letter.cause, Cause::Runs { step: None, .. }));
+    }
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_letter_names_the_step_that_ended_a_run_of_many_records(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let document = clean("webhook");
+    let step = document.flow[0];
+    let id = world.publish(document).await;
+    let route = world.route(id).await;
+    let claimed = begun(&world.store, &route).await;
+    let journal = world.store.journal();
+    for number in 1..=40 {
+        let appended = journal
+            .append(claimed.lease, vec![record(number, "much")])
+            .await;
+        appended.expect("it is ours");
+    }
+    let mut failed = record(1, "no");
+    failed.path.step = StepId(step.0);
+    failed.state = StepState::Failed;
+    let outcome = Outcome::Finished {
+        state: RunState::Failed,
+        error: Some(WHY.to_owned()),
+        records: vec![failed],
+    };
+    let ended = journal.finish(claimed.lease, outcome).await;
+    ended.expect("it is ours");
+    let letters = sent(&world.store).await;
+    let [
+        (
+            _,
+            Letter {
+                cause: Cause::Runs { step, .. },
+                ..
+            },
+        ),
+    ] = letters.as_slice()
+    else {
+        panic!("one letter: {letters:?}");
+    };
+    assert_eq!(step.as_deref(), Some("Note it"));
     world.end().await;
 }

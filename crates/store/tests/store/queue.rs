@@ -486,3 +486,32 @@ async fn rows_that_left_the_queue_are_cleared_away(_: PgPoolOptions, options: Pg
     assert!(claimed.is_subset(&kept));
     world.end().await;
 }
+
+#[sqlx::test]
+async fn what_was_claimed_and_not_read_is_given_back_at_once_and_silenced_nobody(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let queued = queue(&world, 3).await;
+    let worker = WorkerId::random();
+    let claimed = world.store.claim(worker, 5).await.expect("it answers");
+    assert_eq!(claimed.len(), 3);
+    world.store.release(worker).await.expect("it answers");
+    world.execute("alter table run_record rename to gone").await;
+    for _ in 0..4 {
+        let failed = world.store.claim(worker, 5).await;
+        assert!(failed.is_err(), "{failed:?}");
+        // Whatever were still leased would be taken over.
+        world
+            .execute("update run_queue set lease_until = now() where lease_until is not null")
+            .await;
+    }
+    world.execute("alter table gone rename to run_record").await;
+    let claimed = world.store.claim(worker, 5).await.expect("it answers");
+    let runs: HashSet<_> = claimed.iter().map(|run| run.lease.run).collect();
+    assert_eq!(runs, queued);
+    let silenced = "select count(*) from run_queue where takeovers > 0";
+    assert_eq!(world.count(silenced).await, 0);
+    world.end().await;
+}

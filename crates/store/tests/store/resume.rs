@@ -239,3 +239,44 @@ async fn two_who_resume_one_run_at_once_resume_it_once(
     assert_eq!(world.count("select count(*) from run_queue").await, 0);
     world.end().await;
 }
+
+#[sqlx::test]
+async fn a_run_that_cannot_be_read_is_left_out_and_the_others_are_resumed(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (document, _, second) = two_steps();
+    let integration = world.publish(document).await;
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        let run = start(&world, integration).await.lease;
+        fail(&world, run, RunState::Failed, vec![failed(second)]).await;
+        runs.push(run.run);
+    }
+    for (run, records) in runs.iter().zip(["[", "[{}]"]) {
+        sqlx::query("update run_record set records = $1 where run_id = $2")
+            .bind(records)
+            .bind(run.0)
+            .execute(&world.sql)
+            .await
+            .expect("it answers");
+    }
+    let filter = RunFilter {
+        state: Some(RunState::Failed),
+        ..RunFilter::default()
+    };
+    let resumed = world
+        .store
+        .resume_runs(&world.admin, filter, None, ResumeOn::Ran)
+        .await
+        .expect("an Admin may");
+    assert_eq!((resumed.resumed, resumed.unreadable), (1, 2));
+    assert_eq!(claim_one(&world).await.lease.run, runs[2]);
+    let one = world
+        .store
+        .resume_run(&world.admin, runs[0], ResumeOn::Ran)
+        .await;
+    assert_eq!(refusal(one), Refusal::Unreadable);
+    world.end().await;
+}
