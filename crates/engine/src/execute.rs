@@ -7,6 +7,7 @@ mod coding;
 mod component;
 mod effect;
 mod frame;
+mod interrupt;
 mod lanes;
 mod part;
 mod record;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::run::{RunState, StepRecord, TestScope};
 use serde_json::{Value, json};
-use tokio::sync::{oneshot, watch as signal};
+use tokio::sync::{oneshot, watch as channel};
 
 use crate::Program;
 use crate::port::{
@@ -37,6 +38,8 @@ use part::Part;
 use record::Records;
 use run::{Given, Run, Whole};
 use watch::Watch;
+
+pub use watch::Signal;
 
 /// A claimed run and all that is needed to execute it.
 #[derive(Clone, Debug)]
@@ -122,6 +125,15 @@ impl Outcome {
             records,
         }
     }
+
+    /// Returns how an execution ends that was asked to: the run goes on at once, wherever there is a
+    /// worker.
+    fn handed_back(now: Timestamp, records: Vec<StepRecord>) -> Self {
+        Self::Waiting {
+            until: now,
+            records,
+        }
+    }
 }
 
 /// Why interpretation ended.
@@ -138,6 +150,8 @@ enum End {
     Halted,
     /// What a step needs is not there now: the run waits a moment, and is executed again.
     Unavailable,
+    /// The process is to end: the run goes on in another one.
+    HandedBack,
     Lost,
 }
 
@@ -212,15 +226,18 @@ impl<C: Clock, O: Outside> Engine<C, O> {
 
     /// Executes a task until it ends, waits, or loses its lease.
     ///
-    /// A Respond step sends to `on_answer`; a run without one drops it. The run is canceled as
-    /// soon as `cancel` holds `true`. Dropping the future is safe at any point: the run can be
-    /// resumed from what the journal holds, and a panic in a step ends only this future.
+    /// A Respond step sends to `on_answer`; a run without one drops it. What `signal` asks for is
+    /// done as soon as may be. Asked to hand the run back, it begins no step, no request and no
+    /// further attempt: what is under way gets its answer and its record, and then it is
+    /// [`Outcome::Waiting`] for nothing. Dropping the future is safe at any point: the run can be
+    /// resumed from what the journal holds, and a panic in a step ends only this future. But a write
+    /// that was under way then is in doubt.
     pub async fn execute<J: Journal>(
         &self,
         task: Task,
         journal: &J,
         on_answer: Option<oneshot::Sender<Answer>>,
-        cancel: signal::Receiver<bool>,
+        signal: channel::Receiver<Signal>,
     ) -> Outcome {
         let program = Arc::clone(&task.program);
         let started = rfc3339(task.created_at);
@@ -295,7 +312,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
         };
         let run = Run {
             whole: &whole,
-            watch: Watch::new(cancel, time_limit),
+            watch: Watch::new(signal, time_limit),
             frames: vec![Frame::new(list, scope)],
             part: Part::of(&task.scope, task.is_test),
             rounds: Vec::new(),

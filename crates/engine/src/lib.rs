@@ -15,6 +15,6 @@ pub mod schedule;
 mod step;
 pub mod trace;
 
-pub use execute::{Engine, Outcome, Task};
+pub use execute::{Engine, Outcome, Signal, Task};
 pub use program::{CompileError, Program};
 pub use step::respond::answer;

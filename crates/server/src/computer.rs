@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use domain::run::{RunState, StepRecord};
 use engine::port::{Answer, Clients, Journal, Lease, Lost, SystemClock};
-use engine::{Engine, Task};
+use engine::{Engine, Signal, Task};
 use futures::FutureExt;
 use store::{ClaimedRun, Computed, HookRoute, Store};
 use tokio::sync::{oneshot, watch};
@@ -100,7 +100,7 @@ impl Computer {
         };
         let (sender, answer) = oneshot::channel();
         let on_answer = loaded.responds.then_some(sender);
-        let (_cancel, canceled) = watch::channel(false);
+        let (_cancel, canceled) = watch::channel(Signal::GoOn);
         let execution = self.engine.execute(task, &Nowhere, on_answer, canceled);
         let mut execution = pin!(AssertUnwindSafe(execution).catch_unwind());
         let turns = (0..TURNS).map(|_| execution.as_mut().now_or_never());

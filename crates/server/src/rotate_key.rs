@@ -13,6 +13,7 @@ use crate::config::{Config, KeySource};
 use crate::master_key;
 use crate::postgres::{self, Postgres};
 use crate::serve::{Database, Failure, because, say};
+use crate::signal::Stop;
 
 /// How often it is told how far it is.
 const TELL: Duration = Duration::from_secs(1);
@@ -40,7 +41,7 @@ pub async fn run(mut config: Config) -> Result<(), Failure> {
             }
         })
         .await;
-    database.close().await;
+    database.close(&Stop::new()).await;
     let done = rotated.map_err(|error| because("Not all secrets were sealed anew", &error))?;
     if done.left > 0 {
         return Err(format!(

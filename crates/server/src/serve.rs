@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use futures::future::join_all;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
 use crate::answer_desk::AnswerDesk;
 use crate::code::Processes;
@@ -34,17 +36,22 @@ const DATABASE: Duration = Duration::from_secs(20);
 const READY: Duration = Duration::from_secs(20);
 /// How long the demo's first runs may take together.
 const FIRST_RUNS: Duration = Duration::from_secs(15);
-/// How long a letter that is being sent at the end may take.
-const LAST_LETTER: Duration = Duration::from_secs(5);
+/// When all must have come to an end that is under way when the process is asked to end: requests,
+/// runs, a letter. All of these times count from then, so that none comes on top of another.
+const WORKED: Duration = Duration::from_millis(7_500);
+/// When the last spans of traces must be sent.
+const TOLD: Duration = Duration::from_secs(8);
+/// When the connections to the database must be closed.
+const CLOSED: Duration = Duration::from_millis(8_800);
+/// When the private Postgres must have stopped. Later, it goes on stopping without us.
+const STOPPED: Duration = Duration::from_millis(9_700);
 /// How long a token that a provider is just giving may take at the end: a little longer than we wait
 /// for any. All else ends within 10 seconds, and so does this when nothing is being given. But the
 /// provider may take the old token no more once it has sent the new one: a process that leaves
 /// before it is kept leaves a connection that someone has to connect again.
 const LAST_TOKEN: Duration = Duration::from_secs(25);
-/// How long the last spans of traces may take.
-const LAST_SPANS: Duration = Duration::from_secs(1);
-/// How long closing the connections may take.
-const CLOSING: Duration = Duration::from_secs(2);
+/// How long closing the connections may take in any case, and stopping the private Postgres.
+const LEAST: Duration = Duration::from_millis(500);
 
 /// Serves until asked to end.
 ///
@@ -62,8 +69,10 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         None => None,
     };
     let database = Database::open(&config).await?;
-    let served = serve(&config, listener, measuring, database.store.clone(), end).await;
-    database.close().await;
+    let stop = Stop::new();
+    let store = database.store.clone();
+    let served = serve(&config, listener, measuring, store, (end, &stop)).await;
+    database.close(&stop).await;
     served
 }
 
@@ -72,7 +81,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
 /// # Errors
 /// When it cannot be reached or a migration fails.
 pub async fn migrate(config: Config) -> Result<(), Failure> {
-    Database::open(&config).await?.close().await;
+    Database::open(&config).await?.close(&Stop::new()).await;
     Ok(())
 }
 
@@ -133,7 +142,9 @@ impl Database {
         Ok(Self { store, private })
     }
 
-    pub(crate) async fn close(self) {
+    /// Closes the connections and stops the private Postgres, in what is left of the time since
+    /// `stop` was given.
+    pub(crate) async fn close(self, stop: &Stop) {
         let mut settled = std::pin::pin!(self.store.settled());
         let is_settled = tokio::select! {
             biased;
@@ -146,14 +157,16 @@ impl Database {
                 tracing::warn!("a token that a provider was asked for is not kept");
             }
         }
-        if tokio::time::timeout(CLOSING, self.store.close())
-            .await
-            .is_err()
-        {
+        let by = |time| stop.after(time).max(Instant::now() + LEAST);
+        let closed = timeout_at(by(CLOSED), self.store.close()).await;
+        if closed.is_err() {
             tracing::warn!("some connections to the database were still in use at the end");
         }
         if let Some(postgres) = self.private {
-            let _ = tokio::task::spawn_blocking(move || postgres.stop()).await;
+            let stopping = tokio::task::spawn_blocking(move || postgres.stop());
+            if timeout_at(by(STOPPED), stopping).await.is_err() {
+                tracing::warn!("the private Postgres is still stopping");
+            }
         }
     }
 }
@@ -174,9 +187,8 @@ async fn serve(
     listener: Option<TcpListener>,
     measuring: Option<TcpListener>,
     store: Store,
-    end: impl Future<Output = ()> + Send + 'static,
+    (end, stop): (impl Future<Output = ()> + Send + 'static, &Stop),
 ) -> Result<(), Failure> {
-    let stop = Stop::new();
     let answers = Arc::new(AnswerDesk::default());
     let tracing = Tracer::from_environment(|name| std::env::var(name).ok())?;
     let (tracer, sending) = tracing.unzip();
@@ -227,7 +239,7 @@ async fn serve(
     };
     let mut end = std::pin::pin!(end);
     let started = tokio::select! {
-        started = start(config, &store, page, &stop) => Some(started),
+        started = start(config, &store, page, stop) => Some(started),
         () = end.as_mut() => None,
     };
     let result = match started {
@@ -239,19 +251,16 @@ async fn serve(
         None => Ok(()),
     };
     stop.give();
-    // Both keep their own time.
-    if let Some(serving) = serving {
-        let _ = serving.await;
-    }
-    if let Some(working) = working {
-        let _ = working.await;
-    }
-    if let Some(mailing) = mailing {
-        let _ = tokio::time::timeout(LAST_LETTER, mailing).await;
+    let under_way = [serving, working, mailing].into_iter().flatten();
+    if timeout_at(stop.after(WORKED), join_all(under_way))
+        .await
+        .is_err()
+    {
+        tracing::warn!("some things were still under way at the end");
     }
     if let Some(sending) = sending {
         let _ = over.send(());
-        let _ = tokio::time::timeout(LAST_SPANS, sending).await;
+        let _ = timeout_at(stop.after(TOLD), sending).await;
     }
     result
 }

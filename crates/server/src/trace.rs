@@ -24,6 +24,7 @@ use opentelemetry_sdk::trace::SpanData;
 use store::{ClaimedRun, PgJournal};
 use tokio::sync::mpsc;
 
+use crate::worker::Suspect;
 use sampler::Sampler;
 pub use send::Sending;
 
@@ -176,6 +177,8 @@ pub(crate) struct TracedJournal {
     pub(crate) journal: PgJournal,
     /// How the run is traced; `None` when it is not.
     pub(crate) traced: Option<Traced>,
+    /// That it may be what ended its processes, until something of it is durable.
+    pub(crate) suspect: Option<Suspect>,
 }
 
 impl TracedJournal {
@@ -194,6 +197,9 @@ impl Journal for TracedJournal {
     async fn append(&self, lease: Lease, records: Vec<StepRecord>) -> Result<(), Lost> {
         let untold = self.traced.as_ref().map(|traced| traced.steps(&records));
         self.journal.append(lease, records).await?;
+        if let Some(suspect) = &self.suspect {
+            suspect.got_further();
+        }
         if let Some(untold) = untold {
             untold.tell();
         }

@@ -2,27 +2,30 @@
 //!
 //! Runs come from two sides: events that this process accepted are handed over directly, all
 //! others are claimed from the queue in batches. A lease that is not ours any more stops its
-//! run at once; what it did is in the journal, and whoever has it now goes on from there.
+//! run at once; what it did is in the journal, and whoever has it now goes on from there. When the
+//! process is to end, runs are asked to begin nothing more, and go on in another one.
 
+mod contact;
 mod host;
 mod poll;
 mod retention;
+mod running;
 mod schedule;
+mod suspect;
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use domain::Timestamp;
 use domain::run::RunState;
-use domain::{RunId, Timestamp};
 use engine::port::{Clients, Clock, Components, Lease, Sandbox, SystemClock};
-use engine::{Engine, Outcome};
+use engine::{Engine, Outcome, Signal};
 use futures::FutureExt;
-use store::{ClaimedRun, PgJournal, Store, Suspects, WorkerId};
+use store::{ClaimedRun, PgJournal, Store, Takes, WorkerId};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -31,6 +34,10 @@ use crate::computer::Computer;
 use crate::program::{Loaded, Programs, failed};
 use crate::signal::Stop;
 use crate::trace::{TracedJournal, Tracer};
+use contact::Contact;
+use running::{Of, Running};
+pub(crate) use suspect::Suspect;
+use suspect::Suspects;
 
 /// Most runs that are claimed at once.
 const BATCH: usize = 32;
@@ -42,8 +49,16 @@ const RENEW: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(400);
 /// How often is looked whether the queue is to be cleared.
 const CLEAR: Duration = Duration::from_secs(1);
-/// How long runs may go on once we are asked to end.
-const GRACE: Duration = Duration::from_secs(6);
+/// How long runs for whose answer somebody waits may go on once we are asked to end.
+const ANSWERING: Duration = Duration::from_millis(2_500);
+/// How long what is under way may take then. With the former, a request has five seconds at least.
+const SENDING: Duration = Duration::from_millis(2_500);
+/// How long it may take to write what runs did until they were cut.
+const WRITING: Duration = Duration::from_secs(1);
+/// How long runs may take to be dropped of which nothing more is written.
+const STOPPING: Duration = Duration::from_millis(200);
+/// How long it may take to give back what is left.
+const RELEASE: Duration = Duration::from_secs(1);
 
 /// A place for one run.
 #[derive(Debug)]
@@ -70,17 +85,11 @@ pub struct Worker {
     stop: Stop,
     slots: Arc<Semaphore>,
     places: usize,
-    running: Mutex<HashMap<RunId, Running>>,
+    running: Running,
+    suspects: Suspects,
+    contact: Contact,
     /// When the earliest run that this worker left waiting is due.
     next_due: Mutex<Option<Timestamp>>,
-}
-
-/// How to reach a run that is being executed.
-#[derive(Debug)]
-struct Running {
-    lease: Lease,
-    cancel: watch::Sender<bool>,
-    lost: Arc<Notify>,
 }
 
 impl Worker {
@@ -111,7 +120,9 @@ impl Worker {
             stop,
             slots: Arc::new(Semaphore::new(concurrency)),
             places: concurrency,
-            running: Mutex::default(),
+            running: Running::default(),
+            suspects: Suspects::default(),
+            contact: Contact::new(Instant::now()),
             next_due: Mutex::default(),
         })
     }
@@ -132,10 +143,11 @@ impl Worker {
     /// Executes a run that was claimed for this worker, in the background.
     pub fn run(self: &Arc<Self>, claimed: ClaimedRun, slot: Slot) {
         let worker = self.clone();
+        let suspect = claimed.is_suspect().then(|| self.suspects.add());
         let span = tracing::info_span!("run", id = %claimed.lease.run);
         tokio::spawn(
             async move {
-                worker.take(claimed).await;
+                worker.take(claimed, suspect).await;
                 drop(slot);
             }
             .instrument(span),
@@ -154,27 +166,47 @@ impl Worker {
             tokio::spawn(self.clone().stay_alive()),
             tokio::spawn(self.clone().free_runs_of_dead()),
             tokio::spawn(self.clone().clear_queue()),
+            // It has slots while it claims, so its end is waited for with that of the runs.
+            tokio::spawn(self.clone().claim_until_stopped()),
         ];
-        self.claim_until_stopped().await;
-        let all = u32::try_from(self.places).expect("the configuration bounds it");
-        if tokio::time::timeout(GRACE, self.slots.acquire_many(all))
-            .await
-            .is_err()
-        {
-            self.each_running(|running| running.lost.notify_one());
-            // They stop at the next point where they wait; the lease covers a straggler.
-            let _ =
-                tokio::time::timeout(Duration::from_secs(1), self.slots.acquire_many(all)).await;
-        }
+        self.stop.given().await;
+        self.hand_back().await;
         for task in beside {
             task.abort();
         }
-        if let Err(error) = self.store.release(self.id).await {
-            tracing::warn!(%error, "runs could not be handed back; others take them when their leases end");
-        }
+        let released = tokio::time::timeout(RELEASE, self.store.release(self.id)).await;
+        let why = match released {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the database does not answer".to_owned(),
+        };
+        tracing::warn!(
+            error = why,
+            "runs could not be handed back; others take them when their leases end"
+        );
     }
 
-    async fn claim_until_stopped(self: &Arc<Self>) {
+    /// Asks the runs to come to an end, and waits for that: first those for whose answer nobody
+    /// waits, then all, and at last whatever they have under way.
+    async fn hand_back(&self) {
+        let all = u32::try_from(self.places).expect("the configuration bounds it");
+        let mut over = pin!(self.slots.acquire_many(all));
+        for (of, signal, within) in [
+            (Of::Silent, Signal::HandBack, ANSWERING),
+            (Of::All, Signal::HandBack, SENDING),
+            (Of::All, Signal::HandBackNow, WRITING),
+        ] {
+            self.running.ask(of, signal);
+            if tokio::time::timeout(within, over.as_mut()).await.is_ok() {
+                return;
+            }
+        }
+        // They stop at the next point where they wait; the lease covers a straggler.
+        self.running.lose_all();
+        let _ = tokio::time::timeout(STOPPING, over).await;
+    }
+
+    async fn claim_until_stopped(self: Arc<Self>) {
         loop {
             let first = tokio::select! {
                 first = self.slots.clone().acquire_owned() => first.expect("it is never closed"),
@@ -190,7 +222,12 @@ impl Worker {
                 return;
             }
             let limit = u32::try_from(slots.len()).expect("a batch is small");
-            let pause = match self.store.claim(self.id, limit).await {
+            let claimed = self.claim(limit).await;
+            if self.stop.is_given() {
+                // What was claimed is given back with all that this worker has.
+                return;
+            }
+            let pause = match claimed {
                 Ok(claimed) if claimed.is_empty() => self.until_due(),
                 Ok(claimed) => {
                     for (claimed, slot) in claimed.into_iter().zip(slots) {
@@ -210,9 +247,29 @@ impl Worker {
             drop(slots);
             tokio::select! {
                 () = self.store.wait_for_work(pause) => {}
+                () = self.suspects.one_over() => {}
                 () = self.stop.given() => return,
             }
         }
+    }
+
+    /// Claims up to `limit` runs. After the database was away, the leases of those that are executed
+    /// are renewed first, or they would be taken from ourselves.
+    async fn claim(&self, limit: u32) -> Result<Vec<ClaimedRun>, store::Error> {
+        let begun = Instant::now();
+        if self.contact.must_renew(begun) {
+            self.renew().await?;
+        }
+        let takes = Takes {
+            silent: self.contact.is_witness(begun),
+            suspect: self.suspects.are_none(),
+        };
+        let claimed = self.store.claim_with(self.id, limit, takes).await;
+        match &claimed {
+            Ok(_) => self.contact.answered(begun, Instant::now()),
+            Err(_) => self.contact.failed(),
+        }
+        claimed
     }
 
     /// Returns how long to sleep: until the next run that was left waiting is due, but not long.
@@ -227,7 +284,7 @@ impl Worker {
     }
 
     /// Executes a run and writes how it ended.
-    async fn take(&self, claimed: ClaimedRun) {
+    async fn take(&self, claimed: ClaimedRun, suspect: Option<Suspect>) {
         let lease = claimed.lease;
         let loaded = match self
             .programs
@@ -239,6 +296,7 @@ impl Worker {
                 let untraced = TracedJournal {
                     journal: self.journal.clone(),
                     traced: None,
+                    suspect,
                 };
                 return self.finish(&untraced, lease, outcome, true).await;
             }
@@ -247,20 +305,21 @@ impl Worker {
         let journal = TracedJournal {
             journal: self.journal.clone(),
             traced: tracer.and_then(|tracer| tracer.begin(&claimed, &loaded.program)),
+            suspect,
         };
         let responds = loaded.responds && !claimed.is_test;
-        let (cancel, canceled) = watch::channel(false);
-        let lost = Arc::new(Notify::new());
-        let _place = self.enter(Running {
-            lease,
-            cancel,
-            lost: lost.clone(),
-        });
+        let (place, signal) = self.running.enter(lease, responds);
+        let execution = async {
+            let outcome = self
+                .execute(&journal, claimed, &loaded, responds, signal)
+                .await;
+            self.finish(&journal, lease, outcome, responds).await;
+        };
         tokio::select! {
-            outcome = self.execute(&journal, claimed, &loaded, responds, canceled) => {
-                self.finish(&journal, lease, outcome, responds).await;
-            }
-            () = lost.notified() => tracing::info!("the run is not ours any more"),
+            // What has ended has ended, whoever has the run by now.
+            biased;
+            () = execution => {}
+            () = place.lost.notified() => tracing::info!("the run is not ours any more"),
         }
     }
 
@@ -270,14 +329,14 @@ impl Worker {
         claimed: ClaimedRun,
         loaded: &Loaded,
         responds: bool,
-        canceled: watch::Receiver<bool>,
+        signal: watch::Receiver<Signal>,
     ) -> Outcome {
         let run = claimed.lease.run;
         let task = loaded.task(claimed, journal.traced.as_ref());
         let (sender, mut given) = oneshot::channel();
         let on_answer = responds.then_some(sender);
         let mut awaited = responds;
-        let execution = self.engine.execute(task, journal, on_answer, canceled);
+        let execution = self.engine.execute(task, journal, on_answer, signal);
         let mut execution = pin!(AssertUnwindSafe(execution).catch_unwind());
         let ended = loop {
             tokio::select! {
@@ -327,44 +386,46 @@ impl Worker {
         if journal.finish(lease, outcome).await.is_err() {
             return tracing::info!("the run was taken over or canceled before its end was written");
         }
+        if self.stop.is_given() && state == RunState::Waiting {
+            // It may have been handed back.
+            self.store.call_workers();
+        }
         // A run that waits may still answer; its caller waits on.
         if responds && state.is_finished() {
             self.answers.give(lease.run, Reply::Ended(state));
         }
     }
 
-    fn enter(&self, running: Running) -> Place<'_> {
-        let run = running.lease.run;
-        self.locked().insert(run, running);
-        Place { worker: self, run }
-    }
-
-    fn each_running(&self, mut what: impl FnMut(&Running)) {
-        self.locked().values().for_each(&mut what);
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Renews the leases of all runs that are executed, and stops those that are not ours any more.
     async fn keep_leases(self: Arc<Self>) {
-        let mut renew = tokio::time::interval(RENEW);
-        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            renew.tick().await;
-            let mut leases = Vec::new();
-            self.each_running(|running| leases.push(running.lease));
-            if leases.is_empty() {
-                continue;
+            let pause = match self.renew().await {
+                Ok(()) => RENEW,
+                Err(error) => {
+                    tracing::warn!(%error, "leases could not be renewed");
+                    POLL
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn renew(&self) -> Result<(), store::Error> {
+        let leases = self.running.leases();
+        if leases.is_empty() {
+            self.contact.has_no_leases();
+            return Ok(());
+        }
+        let begun = Instant::now();
+        match self.store.renew(&leases).await {
+            Ok(held) => {
+                self.running.keep(&leases, &held);
+                self.contact.renewed(begun, Instant::now());
+                Ok(())
             }
-            match self.store.renew(&leases).await {
-                Ok(held) => self.each_running(|running| {
-                    if leases.contains(&running.lease) && !held.contains(&running.lease) {
-                        running.lost.notify_one();
-                    }
-                }),
-                Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+            Err(error) => {
+                self.contact.failed();
+                Err(error)
             }
         }
     }
@@ -375,7 +436,7 @@ impl Worker {
 
     /// Takes the runs of processes that ended without a word.
     async fn free_runs_of_dead(self: Arc<Self>) {
-        let mut suspects = Suspects::default();
+        let mut suspects = store::Suspects::default();
         loop {
             tokio::time::sleep(LOOK).await;
             if let Err(error) = self.store.free_runs_of_dead(&mut suspects).await {
@@ -402,27 +463,11 @@ impl Worker {
         let mut cancellations = self.store.cancellations();
         loop {
             match cancellations.recv().await {
-                Ok(run) => {
-                    if let Some(running) = self.locked().get(&run) {
-                        running.cancel.send_replace(true);
-                    }
-                }
+                Ok(run) => self.running.cancel(run),
                 // Whatever was missed shows when the leases are renewed.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             }
         }
-    }
-}
-
-/// Takes a run out of the list when it is over, however it ends.
-struct Place<'w> {
-    worker: &'w Worker,
-    run: RunId,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.worker.locked().remove(&self.run);
     }
 }

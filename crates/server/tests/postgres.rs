@@ -114,6 +114,55 @@ async fn data_is_kept_after_a_stop_and_after_a_kill() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_start_again_is_started_until_it_does() {
+    let folder = Folder::new("again");
+    let running = start(&folder.0);
+    assert_eq!(numbers(&running.url, Some(1)).await, [1]);
+    let cluster = folder.0.join("postgres");
+    let needed = cluster.join("global/pg_control");
+    let aside = cluster.join("global/pg_control.aside");
+    std::fs::rename(&needed, &aside).expect("the folder is ours");
+    let file = cluster.join("postmaster.pid");
+    let process = std::fs::read_to_string(&file).expect("it runs");
+    let process = process.lines().next().expect("its number stands first");
+    let killed = Command::new("kill").args(["-s", "KILL", process]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+
+    let log = folder.0.join("postgres.log");
+    let failures = || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        text.matches("could not find the database system").count()
+    };
+    until("it failed twice", || failures() >= 2).await;
+    std::fs::rename(&aside, &needed).expect("the folder is ours");
+    let mut connection = None;
+    while connection.is_none() {
+        connection = PgConnection::connect(&running.url).await.ok();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(numbers(&running.url, Some(2)).await, [1, 2]);
+
+    // While it waits before it tries again, it can be stopped at once.
+    std::fs::rename(&needed, &aside).expect("the folder is ours");
+    let process = std::fs::read_to_string(&file).expect("it runs");
+    let process = process.lines().next().expect("its number stands first");
+    let killed = Command::new("kill").args(["-s", "KILL", process]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    let before = failures();
+    until("it failed twice more", || failures() >= before + 2).await;
+    end(running, "TERM");
+}
+
+/// Waits for something that happens by itself.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 60, "waited until {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
 async fn our_role_is_no_superuser_but_may_create_databases() {
     let folder = Folder::new("role");
     let running = start(&folder.0);

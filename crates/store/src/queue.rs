@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::live::{Changed, What};
 use crate::network::read_network;
 use crate::own_connection::silent;
-use crate::{Result, Store, run, timestamp};
+use crate::{Result, Store, number, run, timestamp};
 
 pub use alive::Suspects;
 pub(crate) use line::Lines;
@@ -46,6 +46,25 @@ const FEW_LEFT: i32 = 1_000;
 const CLEARING: i64 = 0x7175_6575_6500;
 /// Largest result of a called run that is read with the claim of the calling one, in bytes.
 const SMALL: i32 = 8 * 1024;
+
+/// What a claim takes beside the runs that nobody had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// Runs whose leases ended, as their workers were silent; without it, only those of workers of
+    /// which it is known that they ended.
+    pub silent: bool,
+    /// One run that silenced its worker more than once ([`ClaimedRun::is_suspect`]). A claim takes
+    /// no second one.
+    pub suspect: bool,
+}
+
+impl Takes {
+    /// All that can be had.
+    pub const ALL: Self = Self {
+        silent: true,
+        suspect: true,
+    };
+}
 
 /// What is said of a run that silenced its workers.
 const SET_ASIDE: &str = "The process that executed this run ended 3 times in a row while it did. It was set aside. Look into the server's log, then resume it.";
@@ -90,6 +109,8 @@ pub struct ClaimedRun {
     pub returned: Vec<Returned>,
     /// What it may reach.
     pub network: Network,
+    /// How many workers in a row ended, or went silent, while they had it and it recorded nothing.
+    pub silenced: u32,
 }
 
 impl Store {
@@ -100,7 +121,20 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn claim(&self, worker: WorkerId, limit: u32) -> Result<Vec<ClaimedRun>> {
-        let rows = self.claim_in_turn(worker, limit).await?;
+        self.claim_with(worker, limit, Takes::ALL).await
+    }
+
+    /// Claims like [`Store::claim`], but only what `takes` says of runs that others had.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_with(
+        &self,
+        worker: WorkerId,
+        limit: u32,
+        takes: Takes,
+    ) -> Result<Vec<ClaimedRun>> {
+        let rows = self.claim_in_turn(worker, limit, takes).await?;
         self.inner.counters.claimed(rows.len());
         let claimed = rows.iter().map(|row| Lease {
             run: RunId(row.run_id),
@@ -310,6 +344,11 @@ impl Store {
         Ok(())
     }
 
+    /// Wakes the workers of all processes soon: a run may wait for one that waited for nothing else.
+    pub fn call_workers(&self) {
+        self.live().ring();
+    }
+
     /// Gives all runs of a worker back at once, when it shuts down: others need not wait for the
     /// leases to end.
     ///
@@ -376,11 +415,18 @@ impl ClaimedRow {
             history: run::fold(history.map_err(sqlx::Error::decode)?)?,
             returned: Vec::new(),
             network: read_network(OrganizationId(self.organization_id), self.network)?,
+            silenced: number(self.takeovers)?,
         })
     }
 }
 
 impl ClaimedRun {
+    /// Returns whether it may be what ended its workers: others that were executed beside it would
+    /// be taken for that with it. A run that was in one process that ended says nothing yet.
+    pub fn is_suspect(&self) -> bool {
+        self.silenced > 1
+    }
+
     pub(crate) fn changed(&self) -> Changed {
         Changed {
             organization: self.organization,

@@ -119,9 +119,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     fn interrupt_code(&mut self, effect: &Effect<'_>, interrupt: Interrupt) -> End {
-        let why = match interrupt {
-            Interrupt::Canceled => "The run was canceled",
-            Interrupt::OutOfTime => "The run's time was over",
+        let Some(why) = interrupt.why() else {
+            return End::HandedBack;
         };
         self.records.effect(effect.record(
             StepState::Failed,

@@ -158,6 +158,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 Some(begun) => begun.at,
                 None => self.clock.now(),
             };
+            self.may_begin()?;
             let asks = self.asks(work, now, console).await?;
             let (asked, fields) = match (asks, begun) {
                 (Ok((asked, _)), Some(begun)) if asked.digest() != begun.digest => {
@@ -393,9 +394,8 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     fn interrupt_component(&mut self, work: &Work<'_>, interrupt: Interrupt) -> End {
-        let why = match interrupt {
-            Interrupt::Canceled => "The run was canceled",
-            Interrupt::OutOfTime => "The run's time was over",
+        let Some(why) = interrupt.why() else {
+            return End::HandedBack;
         };
         let error = format!("{why} before the component was done.");
         if work.begun.is_none() {

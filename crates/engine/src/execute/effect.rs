@@ -31,8 +31,10 @@ use crate::step::request::Request;
 
 /// What is said of a write when the server stopped in its middle.
 const STOPPED: &str = "The request was sent, but whether it arrived is not known: the server stopped before the answer was recorded";
+/// What is said of a write that was not sent, as the process was to end.
+const NOT_SENT: &str = "The server was about to end before it was sent.";
 /// What is said of a write that got no answer.
-const NO_ANSWER: &str = "Whether the request was carried out is not known";
+pub(super) const NO_ANSWER: &str = "Whether the request was carried out is not known";
 
 /// One effect on its way.
 pub(super) struct Effect<'n> {
@@ -363,19 +365,28 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         sent.map_err(|interrupt| self.interrupt_effect(effect, request, interrupt))
     }
 
-    /// Makes durable what must be before a request leaves.
+    /// Makes durable what must be before a request leaves. None leaves once the run is to be handed
+    /// back: where its beginning was just recorded, so is that it was not sent.
     async fn begin_attempt(&mut self, effect: &Effect<'_>, request: &Request) -> Result<(), End> {
-        if effect.is_begun(request) {
+        self.may_begin()?;
+        let is_begun = effect.is_begun(request);
+        if is_begun {
             let output = effect.asked.as_ref().map_or(Value::Null, begun);
             let mut intent = effect.record(StepState::Started, effect.started_at, output, None);
             intent.finished_at = None;
             self.records.effect(intent);
-            self.append().await
+            self.append().await?;
         } else if !request.is_safe() && self.records.has_result() {
-            self.append().await
-        } else {
-            Ok(())
+            self.append().await?;
         }
+        let may_begin = self.may_begin();
+        if may_begin.is_err() && is_begun {
+            let mut waiting = effect.waiting(self.clock.now(), NOT_SENT.to_owned());
+            // What comes next is this attempt.
+            waiting.attempts = effect.attempts - 1;
+            self.records.effect(waiting);
+        }
+        may_begin
     }
 
     /// Waits for the next attempt: a moment here, longer without a worker.
@@ -408,10 +419,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let until = Timestamp(self.clock.now().0.saturating_add(ms));
         let is_long = wait > delay::SHORT;
+        let waiting = || effect.waiting(until, failure.replace('\0', "\u{fffd}"));
         if is_long || !is_idempotent {
             // This attempt has its answer: after a crash nothing is in doubt.
-            let waiting = effect.waiting(until, failure.replace('\0', "\u{fffd}"));
-            self.records.effect(waiting);
+            self.records.effect(waiting());
         }
         if is_long {
             return Err(End::Waiting(until));
@@ -419,65 +430,16 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if self.records.has_result() {
             self.append().await?;
         }
-        Ok(self.watch.unless(self.clock.sleep(wait)).await)
-    }
-
-    /// Records a request of which no attempt was under way when the run had to stop.
-    fn interrupt_between(
-        &mut self,
-        effect: &Effect<'_>,
-        error: String,
-        interrupt: Interrupt,
-    ) -> End {
-        let now = self.clock.now();
-        if !effect.may_be_another() {
-            let output = StepRecord::interrupted();
-            self.records
-                .effect(effect.record(StepState::Failed, now, output, Some(error)));
-            return self.interrupted(interrupt);
-        }
-        let error = format!("{error} {NO_ANSWER}. Check in the other system.");
-        let record = effect.record(StepState::InDoubt, now, Value::Null, Some(error.clone()));
-        self.records.effect(record);
-        match self.interrupted(interrupt) {
-            End::Failed(_) => effect.doubted(&error),
-            end => end,
-        }
-    }
-
-    /// Records a request that was under way when the run had to stop.
-    fn interrupt_effect(
-        &mut self,
-        effect: &Effect<'_>,
-        request: &Request,
-        interrupt: Interrupt,
-    ) -> End {
-        let why = match interrupt {
-            Interrupt::Canceled => "The run was canceled",
-            Interrupt::OutOfTime => "The run's time was over",
-        };
-        let (state, output, error) = if request.is_safe() {
-            (
-                StepState::Failed,
-                StepRecord::interrupted(),
-                format!("{why} before the answer came."),
-            )
-        } else {
-            (
-                StepState::InDoubt,
-                Value::Null,
-                format!(
-                    "{why} before the answer came. The request was sent, but whether it arrived is not known. Check in the other system."
-                ),
-            )
-        };
-        self.records
-            .effect(effect.record(state, self.clock.now(), output, Some(error.clone())));
-        match self.interrupted(interrupt) {
-            End::Failed(_) if !request.is_idempotent() || effect.asked.is_some() => {
-                effect.doubted(&error)
+        match self.watch.rest(self.clock.sleep(wait)).await {
+            Ok(true) => Ok(Ok(())),
+            Ok(false) => {
+                // Whoever goes on counts the attempts on.
+                if is_idempotent {
+                    self.records.effect(waiting());
+                }
+                Err(End::HandedBack)
             }
-            end => end,
+            Err(interrupt) => Ok(Err(interrupt)),
         }
     }
 }
@@ -510,11 +472,11 @@ impl<'n> Effect<'n> {
 
     /// Returns whether an attempt may have arrived that is not made again as it was, should the step
     /// begin anew.
-    fn may_be_another(&self) -> bool {
+    pub(super) fn may_be_another(&self) -> bool {
         self.asked.is_some() && self.is_open
     }
 
-    fn doubted(&self, error: &str) -> End {
+    pub(super) fn doubted(&self, error: &str) -> End {
         End::InDoubt(format!("Step `{}` is in doubt. {error}", self.node.name))
     }
 

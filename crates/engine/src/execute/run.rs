@@ -148,6 +148,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Err(End::Canceled) => (RunState::Canceled, None),
             Err(End::Waiting(until)) => return Outcome::Waiting { until, records },
             Err(End::Unavailable) => return Outcome::again(self.clock.now(), records),
+            Err(End::HandedBack) => return Outcome::handed_back(self.clock.now(), records),
             // Calls are dealt with above. Only strands are halted, and by the one that they come
             // from.
             Err(End::Lost | End::Calling(_) | End::Halted) => return Outcome::Lost,
@@ -161,7 +162,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
 
     pub(super) async fn interpret(&mut self) -> Result<(), End> {
         loop {
-            self.pause().await?;
+            let is_handed_back = self.pause().await?;
             if self.part.is_over(self.frames.len()) {
                 return Ok(());
             }
@@ -169,6 +170,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 return Ok(());
             };
             let done = match frame.list.get(frame.next) {
+                Some(_) if is_handed_back => return Err(End::HandedBack),
                 Some(index) => {
                     frame.next += 1;
                     let node = &self.program.nodes[*index];
@@ -182,11 +184,11 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         }
     }
 
-    /// Stops when asked to, appends what must not wait, and lets other runs have their turn.
-    async fn pause(&mut self) -> Result<(), End> {
-        if let Some(interrupt) = self.watch.check(Instant::now()) {
-            return Err(self.interrupted(interrupt));
-        }
+    /// Stops when asked to, appends what must not wait, and lets other runs have their turn. Returns
+    /// whether no further step may begin, as the run is to be handed back.
+    async fn pause(&mut self) -> Result<bool, End> {
+        let checked = self.watch.check(Instant::now());
+        let is_handed_back = checked.map_err(|interrupt| self.interrupted(interrupt))?;
         if self.strand.as_ref().is_some_and(Strand::is_halted) {
             return Err(End::Halted);
         }
@@ -197,12 +199,24 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if self.steps_taken.is_multiple_of(TURN) {
             tokio::task::yield_now().await;
         }
+        Ok(is_handed_back)
+    }
+
+    /// Checks that something may begin.
+    ///
+    /// # Errors
+    /// [`End::HandedBack`] when the run is to be handed back before.
+    pub(super) fn may_begin(&self) -> Result<(), End> {
+        if self.watch.is_handed_back() {
+            return Err(End::HandedBack);
+        }
         Ok(())
     }
 
     pub(super) fn interrupted(&self, interrupt: Interrupt) -> End {
         match interrupt {
             Interrupt::Canceled => End::Canceled,
+            Interrupt::HandedBack => End::HandedBack,
             Interrupt::OutOfTime => End::Failed(format!(
                 "The run worked longer than {} s. Raise the time limit in the integration's settings, or do less in one run.",
                 self.program.time_limit.as_secs()

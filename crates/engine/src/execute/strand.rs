@@ -210,8 +210,8 @@ struct Ended {
 #[derive(Default)]
 struct Ends {
     /// What ends the execution, whatever else happened; a doubt before anything else, and anything
-    /// else before [`End::Unavailable`]: what another end interrupted is recorded, and the next
-    /// execution would take that for a failure like others.
+    /// else before [`End::Unavailable`] and [`End::HandedBack`]: what another end interrupted is
+    /// recorded, and the next execution would take that for a failure like others.
     of_run: Option<End>,
     /// The first failure that a try may catch.
     thrown: Option<Thrown>,
@@ -245,7 +245,7 @@ impl Ends {
             End::Halted => self.is_halted = true,
             end @ End::InDoubt(_) => self.of_run = Some(end),
             end => {
-                if matches!(self.of_run, None | Some(End::Unavailable)) {
+                if matches!(self.of_run, None | Some(End::Unavailable | End::HandedBack)) {
                     self.of_run = Some(end);
                 }
             }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::calling::responded;
 use super::effect::effect_record;
 use super::run::{Run, shown};
+use super::watch::Interrupt;
 use super::{End, rfc3339};
 use crate::port::{Clock, Journal, Outside};
 use crate::program::Node;
@@ -81,6 +82,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                     self.append().await?;
                 }
                 if let Err(interrupt) = self.watch.unless(self.clock.sleep(duration)).await {
+                    if interrupt == Interrupt::HandedBack {
+                        return Err(End::HandedBack);
+                    }
                     self.record_wait(node, started_at, config, started_at, StepState::Waiting);
                     return Err(self.interrupted(interrupt));
                 }

@@ -1,5 +1,5 @@
-//! What can interrupt a run from outside: a cancel, and its time limit. And how long to wait
-//! before another attempt.
+//! What a run hears from outside: a cancel, its time limit, and that its process is to end. And how
+//! long to wait before another attempt.
 
 use std::future::{Future, pending};
 use std::time::Duration;
@@ -14,37 +14,74 @@ const LONGEST: Duration = Duration::from_secs(100);
 /// Longest wait that the other side may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What is asked of a run while it is executed. Each asks for more than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signal {
+    /// Nothing: it goes on.
+    #[default]
+    GoOn,
+    /// To end before it begins anything more, once what is under way is over: another process goes
+    /// on with it.
+    HandBack,
+    /// To end now, whatever is under way, and to write what it knows.
+    HandBackNow,
+    /// To be canceled.
+    Cancel,
+}
+
 /// Why a run must stop now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Interrupt {
     Canceled,
     OutOfTime,
+    /// Nothing is recorded of what it interrupts, as of a crash.
+    HandedBack,
+}
+
+impl Interrupt {
+    /// Says why, in what is recorded; `None` when nothing is.
+    pub(super) fn why(self) -> Option<&'static str> {
+        match self {
+            Interrupt::Canceled => Some("The run was canceled"),
+            Interrupt::OutOfTime => Some("The run's time was over"),
+            Interrupt::HandedBack => None,
+        }
+    }
 }
 
 /// Watches for interrupts.
 #[derive(Clone)]
 pub(super) struct Watch {
-    cancel: watch::Receiver<bool>,
+    signal: watch::Receiver<Signal>,
     deadline: Instant,
 }
 
 impl Watch {
-    pub(super) fn new(cancel: watch::Receiver<bool>, time_limit: Duration) -> Self {
+    pub(super) fn new(signal: watch::Receiver<Signal>, time_limit: Duration) -> Self {
         Self {
-            cancel,
+            signal,
             deadline: Instant::now() + time_limit,
         }
     }
 
-    /// Returns whether the run must stop.
-    pub(super) fn check(&self, now: Instant) -> Option<Interrupt> {
-        if *self.cancel.borrow() {
-            Some(Interrupt::Canceled)
+    /// Returns whether the run is to be handed back before it begins anything more.
+    ///
+    /// # Errors
+    /// When it must stop.
+    pub(super) fn check(&self, now: Instant) -> Result<bool, Interrupt> {
+        let signal = *self.signal.borrow();
+        if signal == Signal::Cancel {
+            Err(Interrupt::Canceled)
         } else if now >= self.deadline {
-            Some(Interrupt::OutOfTime)
+            Err(Interrupt::OutOfTime)
         } else {
-            None
+            Ok(signal >= Signal::HandBack)
         }
+    }
+
+    /// Returns whether nothing more may be begun.
+    pub(super) fn is_handed_back(&self) -> bool {
+        *self.signal.borrow() >= Signal::HandBack
     }
 
     /// Counts work that an earlier execution of the run did.
@@ -67,18 +104,38 @@ impl Watch {
 
     /// Does something, unless an interrupt comes first.
     pub(super) async fn unless<T>(&self, work: impl Future<Output = T>) -> Result<T, Interrupt> {
-        let mut cancel = self.cancel.clone();
-        let canceled = async {
-            // Without a sender nobody can cancel any more.
-            if cancel.wait_for(|is_canceled| *is_canceled).await.is_err() {
-                pending::<()>().await;
-            }
-        };
         tokio::select! {
             biased;
-            () = canceled => Err(Interrupt::Canceled),
+            signal = self.asked(Signal::HandBackNow) => Err(match signal {
+                Signal::Cancel => Interrupt::Canceled,
+                _ => Interrupt::HandedBack,
+            }),
             done = work => Ok(done),
             () = tokio::time::sleep_until(self.deadline) => Err(Interrupt::OutOfTime),
+        }
+    }
+
+    /// Waits where nothing is under way, unless an interrupt comes first. Returns whether the time
+    /// is over: if not, the run is to be handed back.
+    pub(super) async fn rest(&self, time: impl Future<Output = ()>) -> Result<bool, Interrupt> {
+        let rest = async {
+            tokio::select! {
+                biased;
+                _ = self.asked(Signal::HandBack) => false,
+                () = time => true,
+            }
+        };
+        self.unless(rest).await
+    }
+
+    /// Waits until so much is asked of the run, or more.
+    async fn asked(&self, least: Signal) -> Signal {
+        let mut signal = self.signal.clone();
+        let asked = signal.wait_for(|signal| *signal >= least).await;
+        match asked.map(|signal| *signal) {
+            Ok(signal) => signal,
+            // Without a sender nobody can ask any more.
+            Err(_) => pending().await,
         }
     }
 }

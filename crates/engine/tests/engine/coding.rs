@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use domain::code::{ConsoleLine, Level};
 use domain::run::{RunState, StepState};
 use engine::port::{Broke, Ran, Running, Sandbox, Script};
-use engine::{Engine, Outcome};
+use engine::{Engine, Outcome, Signal};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -217,13 +217,13 @@ async fn code_ends_with_the_run_that_is_canceled() {
     stage.engine =
         Engine::new(stage.clock.clone()).with_sandbox(Arc::new(Endless(Arc::clone(&ended))));
     let journal = MemoryJournal::default();
-    let (cancel, canceled) = watch::channel(false);
+    let (cancel, canceled) = watch::channel(Signal::GoOn);
     let executing = stage
         .engine
         .execute(stage.task(Vec::new()), &journal, None, canceled);
     let canceling = async {
         tokio::task::yield_now().await;
-        cancel.send_replace(true);
+        cancel.send_replace(Signal::Cancel);
     };
     let (outcome, ()) = tokio::join!(executing, canceling);
     let Outcome::Finished { state, records, .. } = outcome else {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use domain::Timestamp;
 use domain::run::{RunState, StepState};
 use engine::port::Clock;
-use engine::{Engine, Outcome};
+use engine::{Engine, Outcome, Signal};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -487,11 +487,11 @@ async fn a_cancel_ends_a_request_and_a_wait_at_once() {
         let stage = Stage::new(
             json!([{"slug": "call", "kind": "http.request", "method": method, "url": server.url("/")}]),
         );
-        let (cancel, canceled) = watch::channel(false);
+        let (cancel, canceled) = watch::channel(Signal::GoOn);
         let waiting = Arc::clone(&server);
         tokio::spawn(async move {
             waiting.until(1).await;
-            cancel.send_replace(true);
+            cancel.send_replace(Signal::Cancel);
         });
         let outcome = stage
             .engine
@@ -539,13 +539,13 @@ async fn a_cancel_ends_the_wait_before_another_attempt() {
     let stage = Stage::new(json!([
         {"slug": "call", "kind": "http.request", "url": server.url("/"), "on_error": {"retries": 3}},
     ]));
-    let (cancel, canceled) = watch::channel(false);
+    let (cancel, canceled) = watch::channel(Signal::GoOn);
     let begun = Instant::now();
     let (engine, journal) = (Engine::new(Standing), MemoryJournal::default());
     let execution = engine.execute(stage.task(Vec::new()), &journal, None, canceled);
     let (outcome, ()) = tokio::join!(execution, async {
         server.until(1).await;
-        cancel.send_replace(true);
+        cancel.send_replace(Signal::Cancel);
     });
     assert!(
         matches!(

@@ -12,6 +12,7 @@ mod connector;
 mod csv;
 mod email;
 mod guard;
+mod handing_back;
 mod http;
 mod large;
 mod mail_server;

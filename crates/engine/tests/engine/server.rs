@@ -23,6 +23,8 @@ pub(crate) enum Reply {
     Send(u16, Vec<(String, String)>, Vec<u8>),
     /// Sends an answer whose body never ends.
     Endless,
+    /// Answers well once this holds `true`.
+    When(watch::Receiver<bool>),
     /// Never answers.
     Silent,
     /// Closes the connection without an answer.
@@ -112,6 +114,11 @@ async fn serve(
         match reply {
             Reply::Close => return None,
             Reply::Silent => std::future::pending().await,
+            Reply::When(mut may) => {
+                may.wait_for(|may| *may).await.ok()?;
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(answer).await.ok()?;
+            }
             Reply::Endless => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.ok()?;
                 loop {

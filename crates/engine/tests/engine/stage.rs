@@ -9,7 +9,7 @@ use domain::document::{Document, ErrorPolicy, Lane, Step};
 use domain::run::{RunState, StepRecord, StepState, TestScope};
 use domain::{LaneId, RunId, StepId, Timestamp};
 use engine::port::{Answer, Calling, Clock, Journal, Lease, Lost, Network, Returned};
-use engine::{Engine, Outcome, Program, Task};
+use engine::{Engine, Outcome, Program, Signal, Task};
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
@@ -323,7 +323,7 @@ impl Stage {
     pub(crate) async fn execute(&self, journal: &MemoryJournal) -> (Outcome, Option<Answer>) {
         let history = journal.records.lock().expect("no panic holds it").clone();
         let (sender, mut receiver) = oneshot::channel();
-        let (_keep, cancel) = watch::channel(false);
+        let (_keep, cancel) = watch::channel(Signal::GoOn);
         let outcome = self
             .engine
             .execute(self.task(history), journal, Some(sender), cancel)

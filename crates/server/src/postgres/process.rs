@@ -3,8 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,14 +15,17 @@ use super::{Doing, Error};
 const START: Duration = Duration::from_secs(120);
 /// How often the state of a starting or running server is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-/// The pause before a server that died is started again.
+/// The pause before a server that died is started again. Each time that it does not start, the next
+/// is twice as long.
 const AGAIN: Duration = Duration::from_secs(1);
+/// The longest such pause.
+const AGAIN_AT_MOST: Duration = Duration::from_secs(30);
 
 /// A server and the thread that watches it.
 #[derive(Debug)]
 pub(super) struct Postmaster {
     cluster: Cluster,
-    stopping: Arc<AtomicBool>,
+    stopping: Arc<Stopping>,
     // Taken by whoever starts, stops or restarts the server.
     turn: Arc<Mutex<()>>,
     watcher: Option<JoinHandle<()>>,
@@ -33,8 +35,8 @@ impl Postmaster {
     /// Stops what an earlier, killed Sluice left running, and starts the server.
     pub(super) fn start(cluster: &Cluster) -> Result<Self, Error> {
         clear(cluster)?;
-        let child = spawn(cluster)?;
-        let stopping = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::new(Stopping::default());
+        let child = spawn(cluster, &stopping)?;
         let turn = Arc::new(Mutex::new(()));
         let watcher = std::thread::Builder::new()
             .name("postgres".to_owned())
@@ -56,10 +58,15 @@ impl Postmaster {
         let Some(watcher) = self.watcher.take() else {
             return;
         };
+        // A start that is under way ends by it.
+        self.stopping.give();
         {
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            self.stopping.store(true, Ordering::SeqCst);
-            if let Err(error) = run(&mut self.cluster.stopper(), "Stopping the private Postgres") {
+            // One that ended by itself left nothing to stop.
+            if self.cluster.pid_file().exists()
+                && let Err(error) =
+                    run(&mut self.cluster.stopper(), "Stopping the private Postgres")
+            {
                 tracing::warn!(%error, "the private Postgres did not stop");
             }
         }
@@ -73,31 +80,61 @@ impl Drop for Postmaster {
     }
 }
 
-/// Waits for the server's end, and starts it again while nobody wants it to stop.
-fn watch(cluster: &Cluster, mut child: Child, stopping: &AtomicBool, turn: &Mutex<()>) {
+/// Says that the server is to stop.
+#[derive(Debug, Default)]
+struct Stopping {
+    is_given: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Stopping {
+    fn give(&self) {
+        *self.is_given.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.told.notify_all();
+    }
+
+    /// Waits for it, so long at most; returns whether it is given.
+    fn wait(&self, at_most: Duration) -> bool {
+        let is_given = self.is_given.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .told
+            .wait_timeout_while(is_given, at_most, |is_given| !*is_given);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Waits for the server's end, and starts it again while nobody wants it to stop: again and again,
+/// as what keeps it from starting may pass, such as a full disk.
+fn watch(cluster: &Cluster, mut child: Child, stopping: &Stopping, turn: &Mutex<()>) {
     loop {
         let status = child.wait();
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if stopping.load(Ordering::SeqCst) {
-            return;
-        }
-        tracing::error!(
-            ?status,
-            "the private Postgres ended by itself; starting it again"
-        );
-        std::thread::sleep(AGAIN);
-        child = match clear(cluster).and_then(|()| spawn(cluster)) {
-            Ok(child) => child,
-            Err(error) => {
-                tracing::error!(%error, "the private Postgres did not start again");
+        let mut pause = AGAIN;
+        child = loop {
+            if stopping.wait(Duration::ZERO) {
                 return;
+            }
+            tracing::error!(
+                ?status,
+                "the private Postgres ended by itself; starting it again in {} s",
+                pause.as_secs()
+            );
+            if stopping.wait(pause) {
+                return;
+            }
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            match clear(cluster).and_then(|()| spawn(cluster, stopping)) {
+                Ok(child) => break child,
+                Err(error) => {
+                    tracing::error!(%error, "the private Postgres did not start again");
+                    pause = (pause * 2).min(AGAIN_AT_MOST);
+                }
             }
         };
     }
 }
 
 /// Starts the server and waits until it accepts connections.
-fn spawn(cluster: &Cluster) -> Result<Child, Error> {
+fn spawn(cluster: &Cluster, stopping: &Stopping) -> Result<Child, Error> {
     let mut child = cluster
         .server()
         // A group of its own: Ctrl-C at a terminal reaches us, and we stop it after our own work.
@@ -128,17 +165,20 @@ fn spawn(cluster: &Cluster) -> Result<Child, Error> {
                 last.text()
             )));
         }
-        if begun.elapsed() > START {
+        let is_late = begun.elapsed() > START;
+        if is_late || stopping.wait(LOOK) {
             let _ = run(&mut cluster.stopper(), "Stopping the private Postgres");
             let _ = child.kill();
             let _ = child.wait();
-            return Err(failed(format!(
-                "it was not ready after {} s. It said:\n{}",
-                START.as_secs(),
-                last.text()
-            )));
+            return Err(failed(match is_late {
+                true => format!(
+                    "it was not ready after {} s. It said:\n{}",
+                    START.as_secs(),
+                    last.text()
+                ),
+                false => "it was stopped meanwhile.".to_owned(),
+            }));
         }
-        std::thread::sleep(LOOK);
     }
     Ok(child)
 }

@@ -3,8 +3,18 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
+
+use crate::app::{TestApp, eventually};
+use crate::client::Client;
+use crate::document::webhook;
+use crate::sink::Sink;
+
+/// How long something may take that happens by itself.
+const SOON: Duration = Duration::from_secs(40);
 
 /// A process of `sluice serve` that is ready.
 pub(crate) struct Process {
@@ -142,6 +152,45 @@ async fn one_command_gives_a_demo_that_has_really_run() {
         assert!(well && took < Duration::from_secs(10), "{took:?}");
     }
     let _ = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_takes_less_than_ten_seconds_whatever_is_under_way() {
+    let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
+    app.allow_loopback().await;
+    let values = json!({ "values": { "total": "{{ trigger.body.total }}" } });
+    let (_, fails) = app.publish(&webhook(&[("set", "Total", values)])).await;
+    let ask = json!({ "method": "GET", "url": sink.url("/wait"), "timeout_seconds": 120 });
+    let answer = json!({ "body_type": "none" });
+    let steps = [("http.request", "Ask", ask), ("respond", "Answer", answer)];
+    let (_, waits) = app.publish(&webhook(&steps)).await;
+    // It takes connections and never says anything.
+    let smtp = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = smtp.local_addr().expect("it is bound");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("DATABASE_URL", &app.database.url)
+        .env("SLUICE_SMTP_URL", format!("smtp://{address}"))
+        .env("SLUICE_MAIL_FROM", "Sluice <sluice@ours.example>")
+        .env("SLUICE_PUBLIC_URL", "https://sluice.ours.example");
+    let process = Process::start(command).await;
+    let caller = Client::new(process.base(), "");
+    let waiting = tokio::spawn(async move {
+        let begun = caller.post_json(&fails, &json!({})).await;
+        assert_eq!(begun.status, 202, "{}", begun.text);
+        let request = caller.request("POST", &waits);
+        let request = request.header("content-type", "application/json");
+        let _ = request.body("{}").send().await;
+    });
+    let called = async || (sink.calls("/wait") == 1).then_some(());
+    eventually("somebody waits for an answer", SOON, called).await;
+    let letter = tokio::time::timeout(SOON, smtp.accept()).await;
+    let _letter = letter.expect("a letter is due").expect("it is bound");
+    let (took, well) = process.end("TERM").await;
+    assert!(well && took < Duration::from_secs(10), "it took {took:?}");
+    waiting.await.expect("it was sent");
+    app.end().await;
 }
 
 #[tokio::test]

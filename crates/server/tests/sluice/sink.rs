@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -10,13 +12,17 @@ use http::Response;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// A service that answers `{"ok": true}`; under `/wait` only once it is let go.
+/// A service that answers `{"ok": true}`; under `/wait` only once it is let go, and under `/slow`
+/// after [`SLOW`].
 #[derive(Clone)]
 pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
     calls: Arc<Mutex<Vec<Call>>>,
     go: watch::Sender<bool>,
 }
+
+/// How long an answer takes that is slow.
+const SLOW: Duration = Duration::from_millis(200);
 
 /// The path that was called, and the trace that the call named.
 type Call = (String, Option<String>);
@@ -51,6 +57,11 @@ impl Sink {
         calls.iter().filter(|(called, _)| called == path).count()
     }
 
+    /// Returns how often anything was called.
+    pub(crate) fn all_calls(&self) -> usize {
+        self.calls.lock().expect("nobody panicked").len()
+    }
+
     /// Returns the traces that calls of a path named.
     pub(crate) fn traceparents(&self, path: &str) -> Vec<String> {
         let calls = self.calls.lock().expect("nobody panicked");
@@ -69,6 +80,9 @@ async fn answer(State(sink): State<Sink>, request: Request) -> Response<Body> {
         .push((path.clone(), trace));
     if path.starts_with("/wait") {
         let _ = sink.go.subscribe().wait_for(|go| *go).await;
+    }
+    if path.starts_with("/slow") {
+        tokio::time::sleep(SLOW).await;
     }
     Response::builder()
         .header("content-type", "application/json")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, eventually};
-use crate::document::webhook;
+use crate::document::{document, put_into, webhook, wire};
 use crate::process::Process;
 use crate::sink::Sink;
 
@@ -110,6 +110,90 @@ async fn a_worker_that_was_stopped_past_its_lease_and_goes_on_completes_nothing(
     assert_eq!((sink.calls("/first"), sink.calls("/last")), (1, 1));
     assert_eq!(app.ended(&id, AFTER_LEASE).await, run);
     second.end("TERM").await;
+    app.end().await;
+}
+
+/// Writes to what is slow, again and again, `at_once` beside each other.
+fn looping(sink: &Sink, rounds: usize, at_once: usize) -> Value {
+    let items = format!("{{{{ range({rounds}) }}}}");
+    let each = json!({ "items": items, "at_once": at_once });
+    let mut looping = document("webhook", &[("loop", "Each", each)]);
+    let url = sink.url("/slow/{{ item }}");
+    let post = json!({ "method": "POST", "url": url, "no_answer": "doubt" });
+    put_into(&mut looping, 0, &("http.request", "Write", post));
+    wire(&looping)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_asked_to_end_in_the_middle_of_writes_leaves_none_in_doubt() {
+    let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
+    app.allow_loopback().await;
+    let (rounds, at_once) = (60, 3);
+    let (_, alone) = app.publish(&looping(&sink, rounds, 1)).await;
+    let (_, beside) = app.publish(&looping(&sink, rounds, at_once)).await;
+    let mut worker = Process::worker(&app.database.url).await;
+    let mut runs = Vec::new();
+    for path in [&alone, &beside] {
+        let answer = app.anonymous.post_json(path, &json!({})).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        runs.push(answer.json()["run"].clone());
+    }
+    // Each process goes on with what the one before left.
+    for calls in [8, 24] {
+        let are_going = async || (sink.all_calls() >= calls).then_some(());
+        eventually("both are in their middle", AFTER_LEASE, are_going).await;
+        let next = Process::worker(&app.database.url).await;
+        let (took, well) = worker.end("TERM").await;
+        assert!(well && took < Duration::from_secs(5), "it took {took:?}");
+        worker = next;
+    }
+    for run in &runs {
+        let run = app.ended(run, AFTER_LEASE).await;
+        assert_eq!(run["summary"]["state"], "succeeded", "{run}");
+    }
+    for round in 0..rounds {
+        let calls = sink.calls(&format!("/slow/{round}"));
+        assert_eq!(calls, 2, "once by each run, also in round {round}");
+    }
+    worker.end("TERM").await;
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_that_ended_while_the_database_was_away_are_renewed_and_not_taken_over() {
+    let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
+    app.allow_loopback().await;
+    let post = json!({ "method": "POST", "url": sink.url("/wait"), "timeout_seconds": 120 });
+    let (_, path) = app
+        .publish(&webhook(&[("http.request", "Write", post)]))
+        .await;
+    let workers = [
+        Process::worker(&app.database.url).await,
+        Process::worker(&app.database.url).await,
+    ];
+    let answer = app.anonymous.post_json(&path, &json!({})).await;
+    let called = async || (sink.calls("/wait") == 1).then_some(());
+    eventually("it is sent", AFTER_LEASE, called).await;
+    // As after a time in which nobody could renew it.
+    let sql = app.sql();
+    sqlx::query("update run_queue set lease_until = now() - interval '1 second'")
+        .execute(&sql)
+        .await
+        .expect("it is there");
+    let is_held = "select fence from run_queue where lease_until > now()";
+    let renewed = async || {
+        let fence = sqlx::query_scalar::<_, i64>(is_held).fetch_optional(&sql);
+        fence.await.expect("it answers")
+    };
+    let fence = eventually("it is leased again", AFTER_LEASE, renewed).await;
+    assert_eq!(fence, 1, "to whoever has it");
+    sink.let_go();
+    let run = app.ended(&answer.json()["run"], AFTER_LEASE).await;
+    assert_eq!(run["summary"]["state"], "succeeded", "{run}");
+    assert_eq!(sink.calls("/wait"), 1);
+    for worker in workers {
+        worker.end("TERM").await;
+    }
     app.end().await;
 }
 

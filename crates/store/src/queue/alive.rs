@@ -21,12 +21,17 @@ const PULSE: Duration = Duration::from_millis(250);
 /// How long a lock must have been free: a connection that was cut is made anew in less.
 const CERTAIN: Duration = Duration::from_millis(900);
 /// How long after its start Postgres is no witness of workers that have not locked anew since: it
-/// freed all locks when it ended.
+/// freed all locks when it ended. As long after it could not be reached, as it may have read its log
+/// through between its start and its first answer.
 const STARTING: Duration = Duration::from_secs(3);
 
 /// Workers whose locks are free, and since when that was seen.
 #[derive(Debug, Default)]
-pub struct Suspects(HashMap<Uuid, Instant>);
+pub struct Suspects {
+    since: HashMap<Uuid, Instant>,
+    /// When the database did not answer the last time.
+    away: Option<Instant>,
+}
 
 impl Store {
     /// Keeps a worker among those that live, until the future is dropped or the store closed.
@@ -83,14 +88,22 @@ impl Store {
             STARTING.as_secs_f64(),
         )
         .fetch_all(&self.inner.system)
-        .await?;
+        .await;
         let now = Instant::now();
-        suspects.0.retain(|worker, _| free.contains(worker));
+        let free = free.inspect_err(|_| suspects.away = Some(now))?;
+        // Others may have to find it again, too.
+        if suspects
+            .away
+            .is_some_and(|away| now.duration_since(away) < STARTING)
+        {
+            return Ok(());
+        }
+        suspects.since.retain(|worker, _| free.contains(worker));
         for worker in free {
-            let since = *suspects.0.entry(worker).or_insert(now);
+            let since = *suspects.since.entry(worker).or_insert(now);
             if now.duration_since(since) >= CERTAIN {
                 self.bury(worker).await?;
-                suspects.0.remove(&worker);
+                suspects.since.remove(&worker);
             }
         }
         Ok(())
@@ -112,10 +125,10 @@ impl Store {
                  delete from worker where worker_id = $1 returning worker_id
              ), held as (
                  select run_id from run_queue join gone on worker = gone.worker_id
-                 where lease_until > now()
                  order by run_id for update of run_queue
              )
-             update run_queue set lease_until = now()
+             -- Long before any lease: these are free, whatever else is taken for silent.
+             update run_queue set lease_until = 'epoch'
              from held where run_queue.run_id = held.run_id",
             worker,
         )

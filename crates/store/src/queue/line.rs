@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{ClaimedRow, LEASE, WorkerId, columns};
+use super::{ClaimedRow, LEASE, Takes, WorkerId, columns};
 use crate::own_connection::OwnConnection;
 use crate::{Result, Store};
 
@@ -72,14 +72,15 @@ impl Store {
         &self,
         worker: WorkerId,
         limit: u32,
+        takes: Takes,
     ) -> Result<Vec<ClaimedRow>> {
         let mut turn = self.inner.lines.turn.lock().await;
         let turn = &mut *turn;
         let limit = limit.min(AT_ONCE);
-        match turn.claim(worker, limit).await {
+        match turn.claim(worker, (limit, takes)).await {
             // Postgres may have been started anew since the last claim. What the statement may have
             // claimed nevertheless is executed when its leases end.
-            Err((_, true)) => turn.claim(worker, limit).await,
+            Err((_, true)) => turn.claim(worker, (limit, takes)).await,
             claimed => claimed,
         }
         .map_err(|(error, _)| error.into())
@@ -91,12 +92,12 @@ impl Turn {
     async fn claim(
         &mut self,
         worker: WorkerId,
-        limit: u32,
+        most: (u32, Takes),
     ) -> Result<Vec<ClaimedRow>, (sqlx::Error, bool)> {
         self.give_back().await?;
         let open = self.connection.get().await;
         let (open, bound) = open.map_err(|error| (error, false))?;
-        let claimed = bound.of(claim(open, &mut self.last, worker, limit)).await;
+        let claimed = bound.of(claim(open, &mut self.last, worker, most)).await;
         claimed.map_err(|error| {
             let is_lost = self.connection.failed(&error);
             (error, is_lost)
@@ -148,11 +149,11 @@ async fn claim(
     connection: &mut PgConnection,
     last: &mut Uuid,
     worker: WorkerId,
-    limit: u32,
+    (limit, takes): (u32, Takes),
 ) -> Result<Vec<ClaimedRow>, sqlx::Error> {
     let mut first = None;
     for _ in 0..LOOKS {
-        let seen = lines_after(connection, *last).await?;
+        let seen = lines_after(connection, *last, takes).await?;
         let Some(end) = seen.last() else { break };
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let due: Vec<Uuid> = seen
@@ -167,7 +168,7 @@ async fn claim(
             _ => end.0,
         };
         if !due.is_empty() {
-            let claimed = claim_from(connection, &due, worker, limit).await?;
+            let claimed = claim_from(connection, &due, worker, (limit, takes)).await?;
             if !claimed.is_empty() {
                 return Ok(claimed);
             }
@@ -188,6 +189,7 @@ async fn claim(
 async fn lines_after(
     connection: &mut PgConnection,
     line: Uuid,
+    takes: Takes,
 ) -> Result<Vec<(Uuid, bool)>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"with recursive start as materialized (
@@ -220,12 +222,17 @@ async fn lines_after(
                 due_at <= now() and coalesce((
                     select true from run_queue
                     where run_queue.line_id = seen.line_id and run_queue.due_at <= now()
-                        and (lease_until is null or lease_until <= now())
+                        and (lease_until is null or (
+                            lease_until <= case when $3 then now() else 'epoch' end
+                            and (takeovers = 0 or $4)
+                        ))
                     limit 1
                 ), false) as "is_due!"
            from seen order by place"#,
         line,
         LOOK,
+        takes.silent,
+        takes.suspect,
     )
     .fetch_all(connection)
     .await?;
@@ -235,12 +242,13 @@ async fn lines_after(
 
 /// Claims from these lines. Each run that may begin is counted for its line before the next
 /// run of that line, and between the lines of organizations, organizations take turns. In a
-/// throttled line, what has begun comes first, and as much begins as there is room for.
+/// throttled line, what has begun comes first, and as much begins as there is room for. Of runs that
+/// silenced their workers more than once, one is taken: the others wait for a claim of their own.
 async fn claim_from(
     connection: &mut PgConnection,
     lines: &[Uuid],
     worker: WorkerId,
-    limit: u32,
+    (limit, takes): (u32, Takes),
 ) -> Result<Vec<ClaimedRow>, sqlx::Error> {
     sqlx::query_as!(
         ClaimedRow,
@@ -257,12 +265,14 @@ async fn claim_from(
                from unnest($4::uuid[]) as line (line_id)
                left join throttled using (line_id)
            ), begun_before as (
-               select run_queue.run_id, lease_until is not null as is_takeover
+               select run_queue.run_id, lease_until is not null as is_takeover, takeovers
                from line
                join throttle_place on throttle_place.integration_id = line.line_id
                join run_queue on run_queue.run_id = throttle_place.run_id
-               where room is not null and due_at <= now()
-                    and (lease_until is null or lease_until <= now())
+               where room is not null and due_at <= now() and (lease_until is null or (
+                        lease_until <= case when $5 then now() else 'epoch' end
+                        and (takeovers = 0 or $6)
+                    ))
                order by due_at limit $2::bigint
                for update of run_queue skip locked
            ), turn as (
@@ -273,7 +283,10 @@ async fn claim_from(
                from line cross join lateral (
                    select due_at from run_queue
                    where run_queue.line_id = line.line_id and due_at <= now()
-                        and (lease_until is null or lease_until <= now())
+                        and (lease_until is null or (
+                            lease_until <= case when $5 then now() else 'epoch' end
+                            and (takeovers = 0 or $6)
+                        ))
                         and (room is null or not exists (
                             select from throttle_place
                             where throttle_place.run_id = run_queue.run_id
@@ -290,13 +303,18 @@ async fn claim_from(
            ), share as (
                select line_id, count(*) as runs from ranked group by line_id
            ), picked as (
-               select run_id, is_takeover from begun_before
+               select run_id, is_takeover, is_takeover and takeovers > 0 as is_suspect
+               from begun_before
                union all
-               select waiting.run_id, waiting.is_takeover
+               select waiting.run_id, is_takeover, is_takeover and takeovers > 0
                from share join line using (line_id) cross join lateral (
-                   select run_id, lease_until is not null as is_takeover from run_queue
+                   select run_id, lease_until is not null as is_takeover, takeovers
+                   from run_queue
                    where run_queue.line_id = line.line_id and due_at <= now()
-                        and (lease_until is null or lease_until <= now())
+                        and (lease_until is null or (
+                            lease_until <= case when $5 then now() else 'epoch' end
+                            and (takeovers = 0 or $6)
+                        ))
                         and (room is null or not exists (
                             select from throttle_place
                             where throttle_place.run_id = run_queue.run_id
@@ -305,8 +323,12 @@ async fn claim_from(
                    for update skip locked
                ) as waiting
            ), claiming as (
-               -- It cuts nothing off, but says that they are few.
-               select run_id, is_takeover from picked limit 100
+               -- The limit cuts nothing off, but says that they are few.
+               select run_id, is_takeover from picked
+               where not is_suspect or run_id = (
+                   select run_id from picked where is_suspect order by run_id limit 1
+               )
+               limit 100
            ), claimed as (
                update run_queue set worker = $1,
                     lease_until = now() + make_interval(secs => $3),
@@ -334,6 +356,8 @@ async fn claim_from(
         i64::from(limit),
         LEASE.as_secs_f64(),
         lines,
+        takes.silent,
+        takes.suspect,
     )
     .fetch_all(connection)
     .await

@@ -179,8 +179,17 @@ impl Pair<'_> {
             .filter_map(|(id, run)| Some((run.kept.due(self.now)?, *id)))
             .collect();
         due.sort_unstable();
+        due.truncate(limit);
+        // Of those that silenced their workers before, a claim takes one.
+        let is_suspect = |id: &RunId| {
+            let place = self.runs[id].kept.place.expect("it is due");
+            place.lease_until.is_some() && place.silenced > 0
+        };
+        let suspects = due.iter().map(|(_, id)| *id).filter(is_suspect);
+        let one = suspects.clone().min();
+        let others: Vec<RunId> = suspects.filter(|id| Some(*id) != one).collect();
         let mut expected = Vec::new();
-        for (_, id) in due.into_iter().take(limit) {
+        for (_, id) in due.into_iter().filter(|(_, id)| !others.contains(id)) {
             let run = self.runs.get_mut(&id).expect("it is there");
             match run.kept.claim(self.now) {
                 Claim::Had(fence) => {

@@ -9,7 +9,7 @@ use domain::document::{ErrorPolicy, OnError, Step};
 use domain::run::{RunState, StepRecord, StepState, TestScope};
 use domain::{ConnectionId, Document, RunId};
 use engine::port::{Clients, Clock, Journal, Lease, Lost, Network, SystemClock, try_out};
-use engine::{Engine, Outcome, Program, Task};
+use engine::{Engine, Outcome, Program, Signal, Task};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -196,7 +196,7 @@ impl Desk {
             returned: Vec::new(),
             network,
         };
-        let (journal, (_keep, cancel)) = (Kept::default(), watch::channel(false));
+        let (journal, (_keep, cancel)) = (Kept::default(), watch::channel(Signal::GoOn));
         let engine = Engine::new(SystemClock).with_vault(store);
         let outcome = engine.execute(task, &journal, None, cancel).await;
         let (state, mut records) = match outcome {

@@ -10,7 +10,7 @@ use engine::port::{Journal, Lease, Lost};
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use store::{ClaimedRun, Incoming, Suspects, WorkerId};
+use store::{ClaimedRun, Incoming, Suspects, Takes, WorkerId};
 use tokio::time::timeout;
 
 use crate::journal::record;
@@ -46,7 +46,10 @@ async fn claim_one(world: &World) -> ClaimedRun {
 /// Makes all leases end, as if their workers had been silent.
 async fn silence(world: &World) {
     world
-        .execute("update run_queue set lease_until = now() - interval '1 second'")
+        .execute(
+            "update run_queue set lease_until = now() - interval '1 second'
+             where lease_until is not null",
+        )
         .await;
 }
 
@@ -281,6 +284,85 @@ async fn a_run_that_gets_further_each_time_is_not_what_silences_its_workers(
     world.end().await;
 }
 
+/// Executes what it can have as one process after the other, each of which ends when it executes
+/// `poison`, and before anything else is recorded; returns how many ended.
+async fn execute_until_it_ends(world: &World, poison: RunId) -> usize {
+    let mut ended = 0;
+    let mut held: Vec<ClaimedRun> = Vec::new();
+    while world.count("select count(*) from run_queue").await > 0 {
+        let takes = Takes {
+            silent: true,
+            suspect: !held.iter().any(ClaimedRun::is_suspect),
+        };
+        let claimed = world.store.claim_with(WorkerId::random(), 32, takes).await;
+        let claimed = claimed.expect("it answers");
+        let nothing_more = claimed.is_empty();
+        held.extend(claimed);
+        if held.iter().any(|run| run.lease.run == poison) {
+            ended += 1;
+            held.clear();
+            silence(world).await;
+        } else if nothing_more {
+            for run in held.drain(..) {
+                let outcome = Outcome::Finished {
+                    state: RunState::Succeeded,
+                    error: None,
+                    records: vec![],
+                };
+                let journal = world.store.journal();
+                journal.finish(run.lease, outcome).await.expect("ours");
+            }
+        }
+    }
+    ended
+}
+
+#[sqlx::test]
+async fn runs_beside_one_that_ends_its_processes_are_not_set_aside_with_it(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let mut runs: Vec<RunId> = queue(&world, 12).await.into_iter().collect();
+    runs.sort_unstable();
+    // It comes neither first nor last.
+    let ended = execute_until_it_ends(&world, runs[5]).await;
+    assert_eq!(ended, 3);
+    let well = "select count(*) from run where state = 'succeeded'";
+    assert_eq!(world.count(well).await, 11);
+    let detail = world.store.run(&world.admin, runs[5]).await;
+    let state = detail.expect("it is there").summary.state;
+    assert_eq!(state, RunState::Quarantined);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_claim_can_leave_runs_alone_whose_workers_may_only_have_been_unable_to_renew(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    queue(&world, 2).await;
+    let (worker, other) = (WorkerId::random(), WorkerId::random());
+    let held = world.store.claim(worker, 1).await.expect("it answers");
+    silence(&world).await;
+    let takes = Takes {
+        silent: false,
+        suspect: true,
+    };
+    let claimed = world.store.claim_with(other, 5, takes).await;
+    let claimed = claimed.expect("it answers");
+    assert_eq!(claimed.len(), 1, "the one that nobody had");
+    assert_ne!(claimed[0].lease.run, held[0].lease.run);
+    let leases = [held[0].lease];
+    let renewed = world.store.renew(&leases).await.expect("it answers");
+    assert_eq!(renewed, leases);
+    silence(&world).await;
+    let taken = world.store.claim(other, 5).await.expect("it answers");
+    assert_eq!(taken.len(), 2, "another takes both, whoever had them");
+    world.end().await;
+}
+
 #[sqlx::test]
 async fn the_runs_of_a_process_that_ended_are_free_at_once_and_those_of_others_are_not(
     _: PgPoolOptions,
@@ -308,7 +390,12 @@ async fn the_runs_of_a_process_that_ended_are_free_at_once_and_those_of_others_a
     let taken = loop {
         let looked = world.store.free_runs_of_dead(&mut suspects).await;
         looked.expect("it answers");
-        let claimed = world.store.claim(WorkerId::random(), 5).await;
+        // Whether or not leases that end say anything.
+        let takes = Takes {
+            silent: false,
+            suspect: true,
+        };
+        let claimed = world.store.claim_with(WorkerId::random(), 5, takes).await;
         let claimed = claimed.expect("it answers");
         if !claimed.is_empty() {
             break claimed;

@@ -66,6 +66,10 @@ struct State {
     begun: usize,
     /// How many levels of calls led to each run.
     depths: HashMap<RunId, usize>,
+    /// Executions that were asked to begin nothing more.
+    stopping: HashSet<usize>,
+    /// The writes that each execution sent, of those that may not be repeated.
+    sent: HashMap<usize, Vec<String>>,
     /// Executions that heard that their lease is lost.
     lost: HashSet<usize>,
     /// Writes that may not be repeated and whose attempt has no durable answer.
@@ -108,6 +112,8 @@ impl State {
             return;
         }
         assert!(!is_repeated, "{url} is recorded, and sent again");
+        let sent = self.sent.entry(self.current).or_default();
+        sent.push(key.to_owned());
         let is_first = self.unanswered.insert(key.to_owned());
         assert!(is_first, "{url} is sent while an earlier one is open");
     }
@@ -144,6 +150,20 @@ impl Ports {
         let mut state = self.state();
         let depth = caller.map_or(0, |caller| state.depths[&caller] + 1);
         state.depths.insert(run, depth);
+    }
+
+    /// Says that an execution was asked to end: it sends nothing any more.
+    pub(super) fn begin_no_more(&self, execution: usize) {
+        self.state().stopping.insert(execution);
+    }
+
+    /// Asserts that of all that an execution sent, it is durable what came of it.
+    pub(super) fn assert_nothing_in_doubt(&self, execution: usize) {
+        let state = self.state();
+        let sent = state.sent.get(&execution).into_iter().flatten();
+        let mut unknown =
+            sent.filter(|key| state.unanswered.contains(*key) && !state.results.contains(*key));
+        assert_eq!(unknown.next(), None, "it was sent and left in doubt");
     }
 
     pub(super) fn tell_lost(&self, execution: usize) {
@@ -389,6 +409,11 @@ impl engine::port::Outside for Outside {
         _: Turn,
         _: Timestamp,
     ) -> Result<Value, Failure> {
+        {
+            let state = self.0.state();
+            let is_stopping = state.stopping.contains(&state.current);
+            assert!(!is_stopping, "it begins a request, and was asked to end");
+        }
         let key = call.idempotency_key().unwrap_or_default().to_owned();
         if !key.is_empty() {
             self.0.state().send(call, &key);

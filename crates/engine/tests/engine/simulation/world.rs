@@ -1,6 +1,7 @@
 //! The world of one seed: runs, their queue and journal, workers, and what is under way.
 
 mod calls;
+mod ends;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -12,14 +13,14 @@ use domain::document::Document;
 use domain::run::{RunState, StepRecord, StepState, TestScope};
 use domain::{RunId, Timestamp};
 use engine::port::{Lease, Lost, Network};
-use engine::{Engine, Outcome, Program, Task};
+use engine::{Engine, Outcome, Program, Signal, Task};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::chance::Chance;
 use super::flow;
-use super::kept::{Claim, Kept, LEASE_MS};
+use super::kept::{Claim, Kept};
 use super::outside::{Done, Op, Outside, Ports};
 use super::seen::Seen;
 use crate::stage::latest;
@@ -55,7 +56,7 @@ struct Execution {
     future: Pin<Box<dyn Future<Output = Outcome> + Send>>,
     /// How it ended, which is to be written yet.
     outcome: Option<Outcome>,
-    cancel: watch::Sender<bool>,
+    signal: watch::Sender<Signal>,
 }
 
 pub(super) struct World {
@@ -123,6 +124,7 @@ impl World {
                 92..93 => self.cancel(),
                 93..95 => self.resume(),
                 95 => self.poison(worker),
+                96 => self.stop(worker),
                 _ => {
                     let ms = *self.chance.one_of(&[3, 700, 20_000, 90_000]);
                     self.pass(ms);
@@ -260,7 +262,7 @@ impl World {
     fn execution(&mut self, at: usize, worker: usize, lease: Lease) -> (usize, Execution) {
         self.begun += 1;
         let run = &self.runs[at];
-        let (cancel, canceled) = watch::channel(false);
+        let (signal, asked) = watch::channel(Signal::GoOn);
         let task = Task {
             trace: None,
             within: None,
@@ -276,14 +278,14 @@ impl World {
             network: Network::default(),
         };
         let (engine, journal) = (Arc::clone(&self.engine), self.ports.clone());
-        let future = Box::pin(async move { engine.execute(task, &journal, None, canceled).await });
+        let future = Box::pin(async move { engine.execute(task, &journal, None, asked).await });
         let execution = Execution {
             run: at,
             worker,
             lease,
             future,
             outcome: None,
-            cancel,
+            signal,
         };
         (self.begun, execution)
     }
@@ -318,7 +320,11 @@ impl World {
         let id = *self.chance.one_of(&able);
         if let Some(outcome) = self.executions[&id].outcome.clone() {
             let execution = self.executions.remove(&id).expect("it is there");
+            let is_held = self.place_of(execution.lease).is_some();
             self.finish(&execution, outcome);
+            if is_held && *execution.signal.borrow() == Signal::HandBack {
+                self.ports.assert_nothing_in_doubt(id);
+            }
             return;
         }
         let open = self.ports.open_ids(id);
@@ -453,55 +459,6 @@ impl World {
         of_worker.map(|(id, _)| *id).collect()
     }
 
-    /// Ends a process: what it was writing may have become durable all the same.
-    fn crash(&mut self, worker: usize) {
-        self.note(format!("worker {worker} crashes"));
-        self.awake[worker] = true;
-        for id in self.of_worker(worker) {
-            self.seen.note("crash");
-            // The end of another one may have ended it.
-            let Some(execution) = self.executions.remove(&id) else {
-                continue;
-            };
-            let writing: Vec<_> = self
-                .ports
-                .open_ids(id)
-                .into_iter()
-                .filter_map(|op| match self.ports.take(op) {
-                    Op::Append(lease, records) => Some((lease, records)),
-                    _ => None,
-                })
-                .collect();
-            let is_durable = self.chance.percent(50);
-            if !writing.is_empty() {
-                self.seen.note(if is_durable {
-                    "write durable without an answer"
-                } else {
-                    "write lost with its worker"
-                });
-            }
-            for (lease, records) in writing.into_iter().filter(|_| is_durable) {
-                let _ = self.write(lease, records);
-            }
-            if let Some(outcome) = execution.outcome.clone().filter(|_| is_durable) {
-                self.finish(&execution, outcome);
-            }
-        }
-    }
-
-    /// Lets a worker end each time that it gets a run, before that does anything.
-    fn poison(&mut self, worker: usize) {
-        for _ in 0..4 {
-            self.awake[worker] = true;
-            self.crash(worker);
-            self.claim(worker);
-            for id in self.of_worker(worker) {
-                self.drop_execution(id);
-            }
-            self.pass(LEASE_MS);
-        }
-    }
-
     /// Lets a worker that hung go on: it may look at its leases first, or not.
     fn wake(&mut self, worker: usize) {
         self.awake[worker] = true;
@@ -529,20 +486,6 @@ impl World {
             self.ports.take(op);
         }
         self.executions.remove(&id);
-    }
-
-    /// Shuts a worker down: it stops where it stands, and its runs are free at once.
-    fn hand_back(&mut self, worker: usize) {
-        self.awake[worker] = true;
-        for id in self.of_worker(worker) {
-            self.seen.note("handed back");
-            let lease = self.executions[&id].lease;
-            self.drop_execution(id);
-            if let Some(at) = self.place_of(lease) {
-                let held = self.runs[at].kept.hand_back(lease.fence, self.ports.now());
-                held.expect("it is held");
-            }
-        }
     }
 
     /// Lets time pass; who works renews its leases meanwhile.

@@ -6,6 +6,7 @@ use domain::RunId;
 use domain::Timestamp;
 use domain::call;
 use domain::run::{RunState, StepRecord, StepState, ended_at};
+use engine::Signal;
 use engine::port::{Calling, Lease, Returned, Unread};
 use serde_json::Value;
 
@@ -238,7 +239,7 @@ impl World {
         let told = self.executions.iter().filter(|(_, e)| e.run == at);
         let told: Vec<usize> = told.map(|(id, _)| *id).collect();
         for id in told {
-            self.executions[&id].cancel.send_replace(true);
+            self.executions[&id].signal.send_replace(Signal::Cancel);
             if self.awake[self.executions[&id].worker] && self.executions[&id].outcome.is_none() {
                 self.go(id);
             }
