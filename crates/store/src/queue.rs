@@ -34,6 +34,10 @@ pub(crate) use line::Lines;
 /// How long a claim holds without being renewed. Renew at a third of it.
 pub const LEASE: Duration = Duration::from_secs(15);
 
+/// How long what was claimed may take to be read. Then its leases are over anyway, and others wait
+/// for the next claim.
+const READING: Duration = Duration::from_secs(30);
+
 /// How often a run may silence its worker without having recorded anything meanwhile. Then it is
 /// taken for what silences them, and set aside instead of ending the next one.
 const SILENCED: i32 = 3;
@@ -114,9 +118,9 @@ pub struct ClaimedRun {
 }
 
 impl Store {
-    /// Claims up to `limit` runs, 100 at most, that are due and that nobody has. Goes in turn through the lines
-    /// in which runs wait, so that each of them is asked before one is asked again, and heeds what
-    /// throttles them.
+    /// Claims up to `limit` runs, 100 at most, that are due and that nobody has. Goes in turn through
+    /// the lines in which runs wait, so that each of them is asked before one is asked again, and
+    /// heeds what throttles them.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -141,7 +145,8 @@ impl Store {
             fence: row.fence,
         });
         let claimed = claimed.collect();
-        match self.read_claimed(rows).await {
+        let read = timeout(READING, self.read_claimed(rows)).await;
+        match read.unwrap_or_else(|_| Err(silent("what was claimed cannot be read").into())) {
             Ok(runs) => {
                 self.live().tell_all(runs.iter().map(ClaimedRun::changed));
                 Ok(runs)
