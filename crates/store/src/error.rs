@@ -305,8 +305,9 @@ fn of_review(refusal: &review::Refusal) -> u16 {
 /// Classes of SQLSTATE that refuse what is written, however often it is: what a value may be, what a
 /// constraint allows, and what Postgres can hold at all.
 const CONTENT: [&str; 3] = ["22", "23", "54"];
-/// Codes that say that what is stored of it is damaged.
-const DAMAGED: [&str; 2] = ["XX001", "XX002"];
+/// What is stored of it is damaged. (Of an index that is, XX002, whoever runs the database makes a new
+/// one.)
+const DAMAGED: &str = "XX001";
 /// Classes and codes beyond these that are about one statement, on a connection that is good for
 /// the next: it was in the way of another, took too much, was locked out, or took too long.
 const OF_STATEMENT: [&str; 4] = ["40", "53", "55", "57014"];
@@ -315,9 +316,8 @@ const OF_STATEMENT: [&str; 4] = ["40", "53", "55", "57014"];
 /// passes, or is mended by whoever runs the database: a server that takes no writes, a login that
 /// is refused, a table of another version.
 pub(crate) fn is_content(error: &sqlx::Error) -> bool {
-    sqlstate(error).is_some_and(|code| {
-        CONTENT.iter().any(|class| code.starts_with(class)) || DAMAGED.contains(&code.as_ref())
-    })
+    sqlstate(error)
+        .is_some_and(|code| CONTENT.iter().any(|class| code.starts_with(class)) || code == DAMAGED)
 }
 
 /// Returns whether Postgres failed in itself: it has a code of its own for whatever else there is.

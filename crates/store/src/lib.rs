@@ -136,9 +136,13 @@ impl Store {
         patience: Duration,
     ) -> Result<Self> {
         // A transaction that idles holds back the clean-up of dead rows for everyone.
-        let options = options
-            .application_name("sluice")
-            .options([("idle_in_transaction_session_timeout", "30s")]);
+        let options = options.application_name("sluice").options([
+            ("idle_in_transaction_session_timeout", "30s"),
+            // A process that went away without a word keeps its locks no longer than this.
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
+        ]);
         let machinery = options.clone().options([
             ("sluice.scope", "system"),
             // The queue's statistics are always old: whatever they say, the oldest runs of a line

@@ -7,7 +7,7 @@
 mod alive;
 mod line;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use serde_json::Value;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use time::OffsetDateTime;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::live::{Changed, What};
@@ -161,7 +161,8 @@ impl Store {
     async fn read_claimed(&self, rows: Vec<ClaimedRow>) -> Result<Vec<ClaimedRun>> {
         let resumed = rows
             .iter()
-            .filter(|row| row.fence > 1)
+            // What one did that is set aside may be what silences whoever reads it.
+            .filter(|row| row.fence > 1 && row.takeovers < SILENCED)
             .map(|row| row.run_id)
             .collect();
         let mut histories = self.histories(resumed).await?;
@@ -210,7 +211,7 @@ impl Store {
     /// ends from now on is noted with the claim. What is large is not read here, as nobody may ask
     /// for it, or all would be in memory at once that many calls gave: the run asks for one after
     /// the other.
-    async fn read_returned(&self, runs: &mut [ClaimedRun]) -> Result<()> {
+    async fn read_returned(&self, runs: &mut Vec<ClaimedRun>) -> Result<()> {
         let calls = runs.iter().enumerate().flat_map(|(at, run)| {
             let under_way = run.history.iter().filter(|record| is_under_way(record));
             under_way.map(move |record| (at, record.path.to_string()))
@@ -239,19 +240,29 @@ impl Store {
         )
         .fetch_all(&self.inner.system)
         .await?;
+        let mut unreadable = BTreeSet::new();
         for row in rows {
-            let returned = Returned {
+            let place = usize::try_from(row.place - 1).ok();
+            let Some(at) = place.and_then(|place| of.get(place)) else {
+                continue;
+            };
+            // As of a run that cannot be read itself: the others are executed.
+            let Ok(state) = run::state(&row.state) else {
+                unreadable.insert(*at);
+                continue;
+            };
+            runs[*at].returned.push(Returned {
                 path: row.path,
                 run: RunId(row.run_id),
                 name: row.name,
-                state: run::state(&row.state)?,
+                state,
                 error: row.error,
                 result: row.result,
-            };
-            let place = usize::try_from(row.place - 1).ok();
-            if let Some(at) = place.and_then(|place| of.get(place)) {
-                runs[*at].returned.push(returned);
-            }
+            });
+        }
+        for at in unreadable.into_iter().rev() {
+            let run = runs.remove(at);
+            self.give_up(run.lease, RunState::Failed, UNREADABLE).await;
         }
         Ok(())
     }
@@ -274,7 +285,10 @@ impl Store {
     /// When the database does not answer.
     pub async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
         let (runs, fences) = columns(leases);
-        let mut connection = self.inner.system.acquire().await?;
+        // Often enough until they end, also where a connection went away without a word.
+        let until = Instant::now() + self.inner.system.options().get_acquire_timeout() / 4;
+        let connection = timeout_at(until, self.inner.system.acquire()).await;
+        let mut connection = connection.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         // A row that is locked is being written by the journal, or taken over, at this moment. It is
         // left alone, so that neither waits for the other; the fence guards what is still written.
         let rows = sqlx::query!(
@@ -296,9 +310,7 @@ impl Store {
             &fences,
             LEASE.as_secs_f64(),
         );
-        // A connection that went away without a word must not be waited for until they ended.
-        let patience = self.inner.system.options().get_acquire_timeout();
-        let renewed = timeout(patience, rows.fetch_all(&mut *connection)).await;
+        let renewed = timeout_at(until, rows.fetch_all(&mut *connection)).await;
         let Ok(rows) = renewed else {
             connection.close_on_drop();
             return Err(silent("the database does not renew the leases").into());

@@ -18,6 +18,11 @@ use crate::{Result, Store};
 
 /// How often a worker looks whether it still holds its lock.
 const PULSE: Duration = Duration::from_millis(250);
+/// How long the database may take to answer. A server that took the place of another has no locks
+/// yet: the sooner ours is taken anew, the better.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long a lock may be held still by a connection that was lost: until Postgres finds out.
+const LOCKING: Duration = Duration::from_secs(15);
 /// How long a lock must have been free: a connection that was cut is made anew in less.
 const CERTAIN: Duration = Duration::from_millis(900);
 /// How long after its start Postgres is no witness of workers that have not locked anew since: it
@@ -48,28 +53,18 @@ impl Store {
 
     async fn hold_lock(&self, worker: WorkerId) -> Result<Infallible, sqlx::Error> {
         let options = PgConnectOptions::clone(&self.inner.system.connect_options());
-        let patience = self.inner.system.options().get_acquire_timeout();
-        let mut connection = timeout(patience, PgConnection::connect_with(&options))
+        let mut connection = timeout(ANSWER, PgConnection::connect_with(&options))
             .await
-            .map_err(|_| sqlx::Error::PoolTimedOut)??;
-        let key = lock_key(worker.0);
-        sqlx::query!("select pg_advisory_lock($1)", key)
-            .execute(&mut connection)
-            .await?;
-        sqlx::query!(
-            "insert into worker (worker_id, lock_key) values ($1, $2)
-             on conflict (worker_id) do update set since = now()",
-            worker.0,
-            key,
-        )
-        .execute(&mut connection)
-        .await?;
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        let taking = take_lock(&mut connection, worker);
+        let taken = timeout(LOCKING, taking).await;
+        taken.unwrap_or_else(|_| Err(silent("the worker's lock is not free")))?;
         loop {
             sleep(PULSE).await;
             if self.inner.system.is_closed() {
                 return Err(sqlx::Error::PoolClosed);
             }
-            let alive = timeout(patience, connection.ping()).await;
+            let alive = timeout(ANSWER, connection.ping()).await;
             alive.unwrap_or_else(|_| Err(silent("the database says nothing")))?;
         }
     }
@@ -143,6 +138,22 @@ impl Store {
         self.live().wake_workers();
         Ok(())
     }
+}
+
+async fn take_lock(connection: &mut PgConnection, worker: WorkerId) -> Result<(), sqlx::Error> {
+    let key = lock_key(worker.0);
+    sqlx::query!("select pg_advisory_lock($1)", key)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!(
+        "insert into worker (worker_id, lock_key) values ($1, $2)
+             on conflict (worker_id) do update set since = now()",
+        worker.0,
+        key,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// The lock of a worker: the random half of its id.
