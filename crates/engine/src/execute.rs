@@ -127,10 +127,10 @@ impl Outcome {
     }
 
     /// Returns how an execution ends that was asked to: the run goes on at once, wherever there is a
-    /// worker.
-    fn handed_back(now: Timestamp, records: Vec<StepRecord>) -> Self {
+    /// worker, and before runs that have not begun. `created_at` is over by whatever clock.
+    fn handed_back(created_at: Timestamp, records: Vec<StepRecord>) -> Self {
         Self::Waiting {
-            until: now,
+            until: created_at,
             records,
         }
     }
@@ -227,9 +227,9 @@ impl<C: Clock, O: Outside> Engine<C, O> {
     /// Executes a task until it ends, waits, or loses its lease.
     ///
     /// A Respond step sends to `on_answer`; a run without one drops it. What `signal` asks for is
-    /// done as soon as may be. Asked to hand the run back, it begins no step, no request and no
-    /// further attempt: what is under way gets its answer and its record, and then it is
-    /// [`Outcome::Waiting`] for nothing. Dropping the future is safe at any point: the run can be
+    /// done as soon as may be. Asked to hand the run back, it begins no step that reaches outside or
+    /// waits, no request and no further attempt: what is under way gets its answer and its record,
+    /// what computes or answers comes to its end, and then it is [`Outcome::Waiting`] for nothing. Dropping the future is safe at any point: the run can be
     /// resumed from what the journal holds, and a panic in a step ends only this future. But a write
     /// that was under way then is in doubt.
     pub async fn execute<J: Journal>(
@@ -290,6 +290,7 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             journal,
             program: &program,
             lease: task.lease,
+            created_at: task.created_at,
             resumed_at: task.resumed_at,
             is_test: task.is_test,
             network: &task.network,

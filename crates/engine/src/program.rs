@@ -81,7 +81,7 @@ pub(crate) enum Action {
 
 impl Action {
     /// Returns whether it neither touches nor waits for anything outside of the run.
-    fn only_computes(&self) -> bool {
+    pub(crate) fn only_computes(&self) -> bool {
         match self {
             Action::Respond
             | Action::Set

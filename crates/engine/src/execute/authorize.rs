@@ -1,5 +1,8 @@
 //! Opens the connection of a step for each attempt of its request.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use domain::ConnectionId;
 use serde_json::Value;
 
@@ -45,7 +48,19 @@ impl<C: Clock, J: Journal, O: Outside> Run<'_, C, J, O> {
         refused: Option<i64>,
     ) -> Result<Result<Credentials, Failure>, End> {
         let opened = match self.vault {
-            Some(vault) => vault.open(self.lease.run, id, self.is_test, refused).await,
+            Some(vault) => {
+                let mut opening = vault.open(self.lease.run, id, self.is_test, refused);
+                match poll_fn(|context| Poll::Ready(opening.as_mut().poll(context))).await {
+                    Poll::Ready(opened) => opened,
+                    Poll::Pending => {
+                        // What a write did must not wait for a token, which may take long.
+                        if self.records.has_write() {
+                            self.append().await?;
+                        }
+                        opening.await
+                    }
+                }
+            }
             None => Err(Closed::Gone),
         };
         let mut credentials = match opened {

@@ -17,7 +17,7 @@ use super::frame::Frame;
 use super::part::{self, Part};
 use super::record::Records;
 use super::strand::{Strand, Strands};
-use super::watch::{Interrupt, Watch};
+use super::watch::{Interrupt, Signal, Watch};
 use super::{End, Outcome};
 use crate::port::{
     Answer, Clock, Components, Directory, Journal, Lease, Network, Outside, Returned, Sandbox,
@@ -42,6 +42,7 @@ pub(super) struct Whole<'p, C, J, O> {
     pub(super) journal: &'p J,
     pub(super) program: &'p Program,
     pub(super) lease: Lease,
+    pub(super) created_at: Timestamp,
     pub(super) resumed_at: Option<Timestamp>,
     pub(super) is_test: bool,
     pub(super) network: &'p Network,
@@ -148,7 +149,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
             Err(End::Canceled) => (RunState::Canceled, None),
             Err(End::Waiting(until)) => return Outcome::Waiting { until, records },
             Err(End::Unavailable) => return Outcome::again(self.clock.now(), records),
-            Err(End::HandedBack) => return Outcome::handed_back(self.clock.now(), records),
+            Err(End::HandedBack) => return Outcome::handed_back(self.created_at, records),
             // Calls are dealt with above. Only strands are halted, and by the one that they come
             // from.
             Err(End::Lost | End::Calling(_) | End::Halted) => return Outcome::Lost,
@@ -161,8 +162,9 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     pub(super) async fn interpret(&mut self) -> Result<(), End> {
+        let program = self.program;
         loop {
-            let is_handed_back = self.pause().await?;
+            let asked = self.pause().await?;
             if self.part.is_over(self.frames.len()) {
                 return Ok(());
             }
@@ -170,10 +172,17 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 return Ok(());
             };
             let done = match frame.list.get(frame.next) {
-                Some(_) if is_handed_back => return Err(End::HandedBack),
                 Some(index) => {
+                    let node = &program.nodes[*index];
+                    // Somebody may wait for the answer to which what was done leads.
+                    let is_over = match asked {
+                        Signal::HandBack => !node.action.only_computes(),
+                        asked => asked > Signal::HandBack,
+                    };
+                    if is_over {
+                        return Err(End::HandedBack);
+                    }
                     frame.next += 1;
-                    let node = &self.program.nodes[*index];
                     self.step(node).await
                 }
                 None => self.end_list(),
@@ -185,10 +194,10 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     }
 
     /// Stops when asked to, appends what must not wait, and lets other runs have their turn. Returns
-    /// whether no further step may begin, as the run is to be handed back.
-    async fn pause(&mut self) -> Result<bool, End> {
+    /// what is asked of the run.
+    async fn pause(&mut self) -> Result<Signal, End> {
         let checked = self.watch.check(Instant::now());
-        let is_handed_back = checked.map_err(|interrupt| self.interrupted(interrupt))?;
+        let asked = checked.map_err(|interrupt| self.interrupted(interrupt))?;
         if self.strand.as_ref().is_some_and(Strand::is_halted) {
             return Err(End::Halted);
         }
@@ -199,7 +208,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
         if self.steps_taken.is_multiple_of(TURN) {
             tokio::task::yield_now().await;
         }
-        Ok(is_handed_back)
+        Ok(asked)
     }
 
     /// Checks that something may begin.

@@ -20,8 +20,8 @@ pub enum Signal {
     /// Nothing: it goes on.
     #[default]
     GoOn,
-    /// To end before it begins anything more, once what is under way is over: another process goes
-    /// on with it.
+    /// To end before it begins anything more that reaches outside or waits, once what is under way is
+    /// over: another process goes on with it.
     HandBack,
     /// To end now, whatever is under way, and to write what it knows.
     HandBackNow,
@@ -64,18 +64,18 @@ impl Watch {
         }
     }
 
-    /// Returns whether the run is to be handed back before it begins anything more.
+    /// Returns what is asked of the run.
     ///
     /// # Errors
     /// When it must stop.
-    pub(super) fn check(&self, now: Instant) -> Result<bool, Interrupt> {
+    pub(super) fn check(&self, now: Instant) -> Result<Signal, Interrupt> {
         let signal = *self.signal.borrow();
         if signal == Signal::Cancel {
             Err(Interrupt::Canceled)
         } else if now >= self.deadline {
             Err(Interrupt::OutOfTime)
         } else {
-            Ok(signal >= Signal::HandBack)
+            Ok(signal)
         }
     }
 

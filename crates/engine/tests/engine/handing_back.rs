@@ -59,7 +59,7 @@ async fn what_is_under_way_gets_its_answer_and_nothing_more_is_begun() {
         let asked_when = (&server, at_once, &may);
         let (outcome, records) = asked(&stage, asked_when, Signal::HandBack).await;
         let now = Outcome::Waiting {
-            until: stage.clock.now(),
+            until: START,
             records: Vec::new(),
         };
         assert_eq!(outcome, now, "another process goes on at once");
@@ -150,15 +150,18 @@ async fn no_further_attempt_is_made_and_those_that_were_count() {
 }
 
 #[tokio::test]
-async fn a_run_that_has_nothing_more_to_begin_ends() {
+async fn a_run_that_has_nothing_more_to_begin_outside_answers_and_ends() {
     let (may, answers) = watch::channel(false);
     let server = Server::start(move |_, _| Reply::When(answers.clone())).await;
     let stage = Stage::new(json!([
         {"slug": "call", "kind": "http.request", "method": "POST", "url": server.url("/")},
+        {"slug": "sum", "kind": "set", "values": {"status": "{{ steps.call.status }}"}},
+        {"slug": "answer", "kind": "respond", "status": "{{ steps.sum.status }}"},
     ]));
-    let (outcome, _) = asked(&stage, (&server, 1, &may), Signal::HandBack).await;
+    let (outcome, records) = asked(&stage, (&server, 1, &may), Signal::HandBack).await;
     let Outcome::Finished { state, .. } = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(state, RunState::Succeeded);
+    assert_eq!(records.len(), 4, "{records:#?}");
 }
