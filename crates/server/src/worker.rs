@@ -222,12 +222,9 @@ impl Worker {
                 return;
             }
             let limit = u32::try_from(slots.len()).expect("a batch is small");
-            let claimed = self.claim(limit).await;
-            if self.stop.is_given() {
-                // What was claimed is given back with all that this worker has.
-                return;
-            }
-            let pause = match claimed {
+            // What was claimed at the moment of the stop is executed: asked to, it hands itself back
+            // at once, and does not lie still until this worker is at its end.
+            let pause = match self.claim(limit).await {
                 Ok(claimed) if claimed.is_empty() => self.until_due(),
                 Ok(claimed) => {
                     for (claimed, slot) in claimed.into_iter().zip(slots) {
