@@ -34,9 +34,9 @@ pub(super) struct Postmaster {
 
 impl Postmaster {
     /// Stops what an earlier, killed Sluice left running, and starts the server.
-    pub(super) fn start(cluster: &Cluster) -> Result<Self, Error> {
+    /// It ends early when `stopping` is given.
+    pub(super) fn start(cluster: &Cluster, stopping: Arc<Stopping>) -> Result<Self, Error> {
         clear(cluster)?;
-        let stopping = Arc::new(Stopping::default());
         let child = spawn(cluster, &stopping, Some(START))?;
         let turn = Arc::new(Mutex::new(()));
         let watcher = std::thread::Builder::new()
@@ -83,13 +83,14 @@ impl Drop for Postmaster {
 
 /// Says that the server is to stop.
 #[derive(Debug, Default)]
-struct Stopping {
+pub(crate) struct Stopping {
     is_given: Mutex<bool>,
     told: Condvar,
 }
 
 impl Stopping {
-    fn give(&self) {
+    /// Gives the signal.
+    pub(crate) fn give(&self) {
         *self.is_given.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.told.notify_all();
     }
