@@ -50,9 +50,10 @@ const LOOK: Duration = Duration::from_millis(400);
 /// How often is looked whether the queue is to be cleared.
 const CLEAR: Duration = Duration::from_secs(1);
 /// How long runs for whose answer somebody waits may go on once we are asked to end.
-const ANSWERING: Duration = Duration::from_millis(2_500);
-/// How long what is under way may take then. With the former, a request has five seconds at least.
-const SENDING: Duration = Duration::from_millis(2_500);
+const ANSWERING: Duration = Duration::from_secs(1);
+/// How long what is under way may take then: four seconds for a request of these, and with the
+/// former five for one of all others.
+const SENDING: Duration = Duration::from_secs(4);
 /// How long it may take to write what runs did until they were cut.
 const WRITING: Duration = Duration::from_secs(1);
 /// How long runs may take to be dropped of which nothing more is written.
@@ -328,7 +329,8 @@ impl Worker {
         responds: bool,
         signal: watch::Receiver<Signal>,
     ) -> Outcome {
-        let run = claimed.lease.run;
+        let lease = claimed.lease;
+        let run = lease.run;
         let task = loaded.task(claimed, journal.traced.as_ref());
         let (sender, mut given) = oneshot::channel();
         let on_answer = responds.then_some(sender);
@@ -342,6 +344,7 @@ impl Worker {
                     awaited = false;
                     if let Ok(answer) = answer {
                         self.answers.give(run, Reply::Answer(answer));
+                        self.running.answered(lease);
                     }
                 }
                 ended = &mut execution => break ended,
