@@ -37,7 +37,7 @@ use crate::trace::{TracedJournal, Tracer};
 use contact::Contact;
 use running::{Of, Running};
 pub(crate) use suspect::Suspect;
-use suspect::Suspects;
+use suspect::{INNOCENT, Suspects};
 
 /// Most runs that are claimed at once.
 const BATCH: usize = 32;
@@ -313,11 +313,18 @@ impl Worker {
                 .await;
             self.finish(&journal, lease, outcome, responds).await;
         };
+        let proven = async {
+            match &journal.suspect {
+                Some(suspect) => suspect.live_on(INNOCENT).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             // What has ended has ended, whoever has the run by now.
             biased;
             () = execution => {}
             () = place.lost.notified() => tracing::info!("the run is not ours any more"),
+            never = proven => match never {},
         }
     }
 
