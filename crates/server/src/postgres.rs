@@ -14,6 +14,7 @@ mod user;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -21,6 +22,7 @@ use binaries::Binaries;
 use cluster::Cluster;
 use place::Place;
 use process::Postmaster;
+pub(crate) use process::Stopping;
 use user::User;
 
 /// Why the private Postgres cannot run. Each message says what to do.
@@ -107,6 +109,11 @@ impl Postgres {
     /// # Errors
     /// When there is no Postgres, another Sluice has the directory, or Postgres does not start.
     pub fn start(data_dir: &Path) -> Result<Self, Error> {
+        Self::start_until(data_dir, Arc::default())
+    }
+
+    /// Starts it as [`Postgres::start`] does, but gives up once `stopping` is given.
+    pub(crate) fn start_until(data_dir: &Path, stopping: Arc<Stopping>) -> Result<Self, Error> {
         std::fs::create_dir_all(data_dir).doing(|| format!("Making {}", data_dir.display()))?;
         let data_dir = std::fs::canonicalize(data_dir)
             .doing(|| format!("Looking up {}", data_dir.display()))?;
@@ -115,7 +122,7 @@ impl Postgres {
         let place = Place::choose(&data_dir, &user)?;
         let binaries = Binaries::find(place.version())?;
         let cluster = Cluster::prepare(&binaries, &user, place)?;
-        let postmaster = Postmaster::start(&cluster)?;
+        let postmaster = Postmaster::start(&cluster, stopping)?;
         cluster.create_database()?;
         Ok(Self {
             url: cluster.url(),

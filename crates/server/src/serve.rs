@@ -17,7 +17,7 @@ use crate::component::Machines;
 use crate::computer::Computer;
 use crate::config::{Config, KeySource};
 use crate::mail::{Mailer, Pace};
-use crate::postgres::Postgres;
+use crate::postgres::{Postgres, Stopping};
 use crate::signal::{self, Stop};
 use crate::trace::{Sending, Tracer};
 use crate::web::Web;
@@ -58,7 +58,7 @@ const LEAST: Duration = Duration::from_millis(500);
 /// # Errors
 /// When something that is needed cannot be had; the message says what to do.
 pub async fn run(config: Config) -> Result<(), Failure> {
-    let end = signal::asked_to_end()?;
+    let mut end = Box::pin(signal::asked_to_end()?);
     // First, so that a taken port is known before anything else is started.
     let listener = match config.role.is_web() {
         true => Some(bind(config.listen).await?),
@@ -68,8 +68,20 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    let database = Database::open(&config).await?;
     let stop = Stop::new();
+    let mut reaching = Box::pin(Database::reach(&config, &stop));
+    let reached = tokio::select! {
+        reached = reaching.as_mut() => reached?,
+        () = end.as_mut() => {
+            stop.give();
+            // It may have got there meanwhile.
+            if let Ok(Ok(database)) = timeout_at(stop.after(STOPPED), reaching).await {
+                database.close(&stop).await;
+            }
+            return Ok(());
+        }
+    };
+    let database = reached.prepared(&config).await?;
     let store = database.store.clone();
     let served = serve(&config, listener, measuring, store, (end, &stop)).await;
     database.close(&stop).await;
@@ -99,28 +111,46 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn open(config: &Config) -> Result<Self, Failure> {
+        let reached = Self::reach(config, &Stop::new()).await?;
+        reached.prepared(config).await
+    }
+
+    /// Reaches the database, starting the private Postgres where there is no other; gives up once
+    /// `stop` is given.
+    async fn reach(config: &Config, stop: &Stop) -> Result<Self, Failure> {
         let (url, private) = match &config.database_url {
             Some(url) => (url.clone(), None),
             None => {
-                let data_dir = config.data_dir.clone();
-                let postgres = tokio::task::spawn_blocking(move || Postgres::start(&data_dir));
-                let postgres = postgres.await??;
+                let (data_dir, stopping) = (config.data_dir.clone(), Arc::<Stopping>::default());
+                let until = stopping.clone();
+                let mut starting =
+                    tokio::task::spawn_blocking(move || Postgres::start_until(&data_dir, until));
+                let started = tokio::select! {
+                    started = &mut starting => started,
+                    () = stop.given() => {
+                        stopping.give();
+                        starting.await
+                    }
+                };
+                let postgres = started??;
                 (postgres.url().to_owned(), Some(postgres))
             }
         };
-        let begun = Instant::now();
-        let store = loop {
-            match Store::connect(&url, CONNECTIONS).await {
-                Ok(store) => break store,
-                Err(error) if begun.elapsed() > DATABASE => {
-                    return Err(because("The database cannot be reached", &error));
+        let store = tokio::select! {
+            store = connect(&url) => store?,
+            () = stop.given() => {
+                if let Some(postgres) = private {
+                    tokio::task::spawn_blocking(move || postgres.stop()).await?;
                 }
-                Err(error) => {
-                    tracing::warn!(error = %because("connecting", &error), "the database does not answer yet");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
+                return Err("Sluice was asked to end before it reached the database.".into());
             }
         };
+        Ok(Self { store, private })
+    }
+
+    /// Makes a database ready that was reached.
+    async fn prepared(self, config: &Config) -> Result<Self, Failure> {
+        let store = &self.store;
         if let Some(proxy) = &config.proxy {
             store.clients().go_through(proxy.clone());
         }
@@ -139,7 +169,7 @@ impl Database {
         }
         let migrated = store.migrate().await;
         migrated.map_err(|error| because("The database could not be migrated", &error))?;
-        Ok(Self { store, private })
+        Ok(self)
     }
 
     /// Closes the connections and stops the private Postgres, in what is left of the time since
@@ -166,6 +196,23 @@ impl Database {
             let stopping = tokio::task::spawn_blocking(move || postgres.stop());
             if timeout_at(by(STOPPED), stopping).await.is_err() {
                 tracing::warn!("the private Postgres is still stopping");
+            }
+        }
+    }
+}
+
+/// Connects to a database, which may be starting.
+async fn connect(url: &str) -> Result<Store, Failure> {
+    let begun = Instant::now();
+    loop {
+        match Store::connect(url, CONNECTIONS).await {
+            Ok(store) => return Ok(store),
+            Err(error) if begun.elapsed() > DATABASE => {
+                return Err(because("The database cannot be reached", &error));
+            }
+            Err(error) => {
+                tracing::warn!(error = %because("connecting", &error), "the database does not answer yet");
+                tokio::time::sleep(Duration::from_millis(500)).await;
             }
         }
     }

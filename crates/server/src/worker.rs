@@ -37,7 +37,7 @@ use crate::trace::{TracedJournal, Tracer};
 use contact::Contact;
 use running::{Of, Running};
 pub(crate) use suspect::Suspect;
-use suspect::Suspects;
+use suspect::{INNOCENT, Suspects};
 
 /// Most runs that are claimed at once.
 const BATCH: usize = 32;
@@ -50,9 +50,10 @@ const LOOK: Duration = Duration::from_millis(400);
 /// How often is looked whether the queue is to be cleared.
 const CLEAR: Duration = Duration::from_secs(1);
 /// How long runs for whose answer somebody waits may go on once we are asked to end.
-const ANSWERING: Duration = Duration::from_millis(2_500);
-/// How long what is under way may take then. With the former, a request has five seconds at least.
-const SENDING: Duration = Duration::from_millis(2_500);
+const ANSWERING: Duration = Duration::from_secs(1);
+/// How long what is under way may take then: four seconds for a request of these, and with the
+/// former five for one of all others.
+const SENDING: Duration = Duration::from_secs(4);
 /// How long it may take to write what runs did until they were cut.
 const WRITING: Duration = Duration::from_secs(1);
 /// How long runs may take to be dropped of which nothing more is written.
@@ -222,12 +223,9 @@ impl Worker {
                 return;
             }
             let limit = u32::try_from(slots.len()).expect("a batch is small");
-            let claimed = self.claim(limit).await;
-            if self.stop.is_given() {
-                // What was claimed is given back with all that this worker has.
-                return;
-            }
-            let pause = match claimed {
+            // What was claimed at the moment of the stop is executed: asked to, it hands itself back
+            // at once, and does not lie still until this worker is at its end.
+            let pause = match self.claim(limit).await {
                 Ok(claimed) if claimed.is_empty() => self.until_due(),
                 Ok(claimed) => {
                     for (claimed, slot) in claimed.into_iter().zip(slots) {
@@ -315,11 +313,18 @@ impl Worker {
                 .await;
             self.finish(&journal, lease, outcome, responds).await;
         };
+        let proven = async {
+            match &journal.suspect {
+                Some(suspect) => suspect.live_on(INNOCENT).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             // What has ended has ended, whoever has the run by now.
             biased;
             () = execution => {}
             () = place.lost.notified() => tracing::info!("the run is not ours any more"),
+            never = proven => match never {},
         }
     }
 
@@ -331,7 +336,8 @@ impl Worker {
         responds: bool,
         signal: watch::Receiver<Signal>,
     ) -> Outcome {
-        let run = claimed.lease.run;
+        let lease = claimed.lease;
+        let run = lease.run;
         let task = loaded.task(claimed, journal.traced.as_ref());
         let (sender, mut given) = oneshot::channel();
         let on_answer = responds.then_some(sender);
@@ -345,6 +351,7 @@ impl Worker {
                     awaited = false;
                     if let Ok(answer) = answer {
                         self.answers.give(run, Reply::Answer(answer));
+                        self.running.answered(lease);
                     }
                 }
                 ended = &mut execution => break ended,

@@ -54,11 +54,11 @@ const SMALL: i32 = 8 * 1024;
 /// What a claim takes beside the runs that nobody had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Takes {
-    /// Runs whose leases ended, as their workers were silent; without it, only those of workers of
-    /// which it is known that they ended.
+    /// Runs whose leases ended, as their workers were silent, if that is decided a few seconds
+    /// after it is said; without it, only those of workers of which it is known that they ended.
     pub silent: bool,
-    /// One run that silenced its worker more than once ([`ClaimedRun::is_suspect`]). A claim takes
-    /// no second one.
+    /// One run that silenced a worker before, and so may be suspect now
+    /// ([`ClaimedRun::is_suspect`]). A claim takes no second one.
     pub suspect: bool,
 }
 

@@ -11,7 +11,8 @@ use super::cluster::{Cluster, run};
 use super::log::{self, LastLines};
 use super::{Doing, Error};
 
-/// How long a start may take: after a crash, Postgres first reads its log through.
+/// How long the first start may take: after a crash, Postgres first reads its log through. A later
+/// one that takes longer is told, and waited for: stopped in the middle, it would begin it again.
 const START: Duration = Duration::from_secs(120);
 /// How often the state of a starting or running server is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -33,10 +34,10 @@ pub(super) struct Postmaster {
 
 impl Postmaster {
     /// Stops what an earlier, killed Sluice left running, and starts the server.
-    pub(super) fn start(cluster: &Cluster) -> Result<Self, Error> {
+    /// It ends early when `stopping` is given.
+    pub(super) fn start(cluster: &Cluster, stopping: Arc<Stopping>) -> Result<Self, Error> {
         clear(cluster)?;
-        let stopping = Arc::new(Stopping::default());
-        let child = spawn(cluster, &stopping)?;
+        let child = spawn(cluster, &stopping, Some(START))?;
         let turn = Arc::new(Mutex::new(()));
         let watcher = std::thread::Builder::new()
             .name("postgres".to_owned())
@@ -82,13 +83,14 @@ impl Drop for Postmaster {
 
 /// Says that the server is to stop.
 #[derive(Debug, Default)]
-struct Stopping {
+pub(crate) struct Stopping {
     is_given: Mutex<bool>,
     told: Condvar,
 }
 
 impl Stopping {
-    fn give(&self) {
+    /// Gives the signal.
+    pub(crate) fn give(&self) {
         *self.is_given.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.told.notify_all();
     }
@@ -108,21 +110,21 @@ impl Stopping {
 fn watch(cluster: &Cluster, mut child: Child, stopping: &Stopping, turn: &Mutex<()>) {
     loop {
         let status = child.wait();
+        if stopping.wait(Duration::ZERO) {
+            return;
+        }
+        tracing::error!(?status, "the private Postgres ended by itself");
         let mut pause = AGAIN;
         child = loop {
-            if stopping.wait(Duration::ZERO) {
-                return;
-            }
-            tracing::error!(
-                ?status,
-                "the private Postgres ended by itself; starting it again in {} s",
+            tracing::info!(
+                "starting the private Postgres again in {} s",
                 pause.as_secs()
             );
             if stopping.wait(pause) {
                 return;
             }
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            match clear(cluster).and_then(|()| spawn(cluster, stopping)) {
+            match clear(cluster).and_then(|()| spawn(cluster, stopping, None)) {
                 Ok(child) => break child,
                 Err(error) => {
                     tracing::error!(%error, "the private Postgres did not start again");
@@ -133,8 +135,12 @@ fn watch(cluster: &Cluster, mut child: Child, stopping: &Stopping, turn: &Mutex<
     }
 }
 
-/// Starts the server and waits until it accepts connections.
-fn spawn(cluster: &Cluster, stopping: &Stopping) -> Result<Child, Error> {
+/// Starts the server and waits until it accepts connections, `at_most` so long.
+fn spawn(
+    cluster: &Cluster,
+    stopping: &Stopping,
+    at_most: Option<Duration>,
+) -> Result<Child, Error> {
     let mut child = cluster
         .server()
         // A group of its own: Ctrl-C at a terminal reaches us, and we stop it after our own work.
@@ -156,6 +162,7 @@ fn spawn(cluster: &Cluster, stopping: &Stopping) -> Result<Child, Error> {
         doing: "Starting the private Postgres".to_owned(),
         said,
     };
+    let mut told_at = begun;
     while !is_ready(cluster, child.id()) {
         if let Ok(Some(status)) = child.try_wait() {
             // The thread that copies the log may be a moment behind.
@@ -165,7 +172,12 @@ fn spawn(cluster: &Cluster, stopping: &Stopping) -> Result<Child, Error> {
                 last.text()
             )));
         }
-        let is_late = begun.elapsed() > START;
+        if told_at.elapsed() > START && at_most.is_none() {
+            told_at = Instant::now();
+            let seconds = begun.elapsed().as_secs();
+            tracing::warn!(seconds, "the private Postgres is not ready yet");
+        }
+        let is_late = at_most.is_some_and(|at_most| begun.elapsed() > at_most);
         if is_late || stopping.wait(LOOK) {
             let _ = run(&mut cluster.stopper(), "Stopping the private Postgres");
             let _ = child.kill();
@@ -173,7 +185,7 @@ fn spawn(cluster: &Cluster, stopping: &Stopping) -> Result<Child, Error> {
             return Err(failed(match is_late {
                 true => format!(
                     "it was not ready after {} s. It said:\n{}",
-                    START.as_secs(),
+                    begun.elapsed().as_secs(),
                     last.text()
                 ),
                 false => "it was stopped meanwhile.".to_owned(),

@@ -78,7 +78,9 @@ impl Contact {
 
     /// Returns whether whoever has not renewed a lease by now is silent.
     pub(super) fn is_witness(&self, now: Instant) -> bool {
-        let since = self.locked().since;
+        let seen = self.locked();
+        let is_in_touch = now.duration_since(seen.last) <= GAP;
+        let since = seen.since.filter(|_| is_in_touch);
         since.is_some_and(|since| now.duration_since(since) >= LEASE)
     }
 
@@ -114,6 +116,8 @@ mod tests {
 
         // It was not asked for long, as this process stood still; or it took long to answer.
         assert!(contact.must_renew(at(60)));
+        contact.has_no_leases();
+        assert!(!contact.is_witness(at(60)), "others were not seen either");
         contact.renewed(at(60), at(60));
         assert!(!contact.is_witness(at(61)));
         answers(&contact, 61..76);

@@ -110,6 +110,17 @@ impl Running {
         }
     }
 
+    /// Notes that a run gave its answer: nobody waits for it any more.
+    pub(super) fn answered(&self, lease: Lease) {
+        let mut runs = self.locked();
+        let asked = runs.of_silent;
+        let entry = runs.by_id.get_mut(&lease.run);
+        if let Some(entry) = entry.filter(|entry| entry.lease == lease) {
+            entry.answers = false;
+            entry.ask(asked);
+        }
+    }
+
     /// Asks something of runs, and of those that come.
     pub(super) fn ask(&self, of: Of, signal: Signal) {
         let mut runs = self.locked();
@@ -213,6 +224,13 @@ mod tests {
         assert_eq!(*answering.borrow(), Signal::GoOn);
         let (_later, late) = running.enter(lease(2), false);
         assert_eq!(*late.borrow(), Signal::HandBack);
+        let another = Lease {
+            run: RunId(Uuid::from_u128(7)),
+            fence: 1,
+        };
+        let (_answered, answered) = running.enter(another, true);
+        running.answered(another);
+        assert_eq!(*answered.borrow(), Signal::HandBack, "as one of the silent");
         running.cancel(other);
         running.ask(Of::All, Signal::HandBackNow);
         assert_eq!(*late.borrow(), Signal::HandBackNow);

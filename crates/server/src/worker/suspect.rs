@@ -2,12 +2,19 @@
 //!
 //! Whoever was beside such a run when its process ended is taken over with it, each time. So that
 //! it is not set aside with it, a run that is taken over the second time in a row is executed
-//! beside no other of these, until something of it is durable.
+//! beside no other of these, until something of it is durable or it was executed for a while.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use std::time::Duration;
+
 use tokio::sync::Notify;
+
+/// How long one is executed until it is taken for innocent, though nothing of it is durable yet: what
+/// only reads, or computes, records nothing before it ends.
+pub(super) const INNOCENT: Duration = Duration::from_secs(10);
 
 /// How many of them a process has.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +55,13 @@ impl Suspects {
 }
 
 impl Suspect {
+    /// Notes after a while that the run did not end its process yet. Never returns.
+    pub(super) async fn live_on(&self, long: Duration) -> Infallible {
+        tokio::time::sleep(long).await;
+        self.got_further();
+        std::future::pending().await
+    }
+
     /// Notes that the run got further: it is not what ends its process.
     pub(crate) fn got_further(&self) {
         if !self.is_over.swap(true, Ordering::SeqCst) {
@@ -60,5 +74,27 @@ impl Suspect {
 impl Drop for Suspect {
     fn drop(&mut self) {
         self.got_further();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_suspect_that_lives_on_keeps_the_others_waiting_no_longer() {
+        let suspects = Suspects::default();
+        let suspect = suspects.add();
+        assert!(suspect.live_on(INNOCENT).now_or_never().is_none());
+        assert!(!suspects.are_none());
+        tokio::select! {
+            never = suspect.live_on(Duration::ZERO) => match never {},
+            () = suspects.one_over() => {}
+        }
+        assert!(suspects.are_none());
+        drop(suspect);
+        assert!(suspects.are_none(), "it is counted once");
     }
 }

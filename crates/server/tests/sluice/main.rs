@@ -27,6 +27,7 @@ mod permission;
 mod poll;
 mod post_office;
 mod process;
+mod relay;
 mod rotate_key;
 mod signature;
 mod sink;

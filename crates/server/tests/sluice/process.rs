@@ -194,6 +194,31 @@ async fn an_end_takes_less_than_ten_seconds_whatever_is_under_way() {
 }
 
 #[tokio::test]
+async fn a_process_that_waits_for_its_database_ends_when_it_is_asked_to() {
+    // It takes connections and never says anything.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = silent.local_addr().expect("it is bound");
+    let mut child = Process::command(&format!("postgres://it@{address}/it"))
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary is built");
+    let _asked = silent.accept().await.expect("it is bound");
+    let id = child.id().expect("it runs").to_string();
+    let begun = Instant::now();
+    let sent = Command::new("kill")
+        .args(["-s", "TERM", &id])
+        .status()
+        .await;
+    assert!(sent.is_ok_and(|status| status.success()));
+    let status = child.wait().await.expect("it is our child");
+    let took = begun.elapsed();
+    assert!(
+        status.success() && took < Duration::from_secs(5),
+        "{took:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_taken_port_is_said_before_anything_is_started() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it is bound").to_string();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::app::{TestApp, eventually};
 use crate::document::{document, put_into, webhook, wire};
 use crate::process::Process;
+use crate::relay::Relay;
 use crate::sink::Sink;
 
 /// A lease lasts 15 seconds; the rest is for a busy machine.
@@ -167,24 +168,28 @@ async fn leases_that_ended_while_the_database_was_away_are_renewed_and_not_taken
     let (_, path) = app
         .publish(&webhook(&[("http.request", "Write", post)]))
         .await;
+    let relay = Relay::to(&app.database.url).await;
     let workers = [
-        Process::worker(&app.database.url).await,
-        Process::worker(&app.database.url).await,
+        Process::worker(&relay.url).await,
+        Process::worker(&relay.url).await,
     ];
     let answer = app.anonymous.post_json(&path, &json!({})).await;
     let called = async || (sink.calls("/wait") == 1).then_some(());
     eventually("it is sent", AFTER_LEASE, called).await;
-    // As after a time in which nobody could renew it.
     let sql = app.sql();
-    sqlx::query("update run_queue set lease_until = now() - interval '1 second'")
-        .execute(&sql)
-        .await
-        .expect("it is there");
-    let is_held = "select fence from run_queue where lease_until > now()";
-    let renewed = async || {
-        let fence = sqlx::query_scalar::<_, i64>(is_held).fetch_optional(&sql);
-        fence.await.expect("it answers")
+    let fence_where = async |lease: &str| {
+        let fence = format!("select fence from run_queue join run using (run_id) where {lease}");
+        let fence = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(fence));
+        fence.fetch_optional(&sql).await.expect("it answers")
     };
+    // By then, both would take what another lets go.
+    let witnessed = async || fence_where("lease_until > started_at + interval '32 s'").await;
+    eventually("it is held over a lease", AFTER_LEASE, witnessed).await;
+    relay.let_pass(false);
+    let ended = async || fence_where("lease_until < now()").await;
+    eventually("nobody could renew it", AFTER_LEASE, ended).await;
+    relay.let_pass(true);
+    let renewed = async || fence_where("lease_until > now()").await;
     let fence = eventually("it is leased again", AFTER_LEASE, renewed).await;
     assert_eq!(fence, 1, "to whoever has it");
     sink.let_go();

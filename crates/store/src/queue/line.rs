@@ -6,15 +6,21 @@
 //! no other waiting longer than one round. What a claim costs depends on the lines that it looks
 //! at, never on how much waits in them.
 
+mod clock;
+
+use std::time::Instant;
+
 use engine::port::Lease;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
+use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{ClaimedRow, LEASE, Takes, WorkerId, columns};
 use crate::own_connection::OwnConnection;
 use crate::{Result, Store};
+use clock::Clock;
 
 /// Lines that are looked at in one statement.
 const LOOK: i64 = 64;
@@ -33,10 +39,21 @@ pub(crate) struct Lines {
 struct Turn {
     /// Behind which line the next claim begins.
     last: Uuid,
+    /// What time the database had at the last claim.
+    clock: Clock,
     /// The statements are long: to plan one takes longer than what it does.
     connection: OwnConnection,
     /// What was claimed and is executed by nobody.
     left: Vec<Lease>,
+}
+
+/// What a claim takes beside the runs that nobody had, as its statements say it.
+#[derive(Clone, Copy, Debug)]
+struct Taking {
+    /// Runs whose leases ended, while the database's time is before this.
+    silent_before: Option<OffsetDateTime>,
+    /// One run that silenced its worker more than once.
+    suspect: bool,
 }
 
 impl Lines {
@@ -44,6 +61,7 @@ impl Lines {
         Self {
             turn: Mutex::new(Turn {
                 last: Uuid::nil(),
+                clock: Clock::default(),
                 connection: OwnConnection::new(system),
                 left: Vec::new(),
             }),
@@ -74,13 +92,28 @@ impl Store {
         limit: u32,
         takes: Takes,
     ) -> Result<Vec<ClaimedRow>> {
+        // What `takes` says was true now, and not after whatever is waited for from here on.
+        let begun = Instant::now();
         let mut turn = self.inner.lines.turn.lock().await;
         let turn = &mut *turn;
         let limit = limit.min(AT_ONCE);
+        let takes = Taking {
+            silent_before: takes
+                .silent
+                .then(|| turn.clock.silent_before(begun))
+                .flatten(),
+            suspect: takes.suspect,
+        };
         match turn.claim(worker, (limit, takes)).await {
             // Postgres may have been started anew since the last claim. What the statement may have
             // claimed nevertheless is executed when its leases end.
-            Err((_, true)) => turn.claim(worker, (limit, takes)).await,
+            Err((_, true)) => {
+                let takes = Taking {
+                    silent_before: None,
+                    ..takes
+                };
+                turn.claim(worker, (limit, takes)).await
+            }
             claimed => claimed,
         }
         .map_err(|(error, _)| error.into())
@@ -92,12 +125,14 @@ impl Turn {
     async fn claim(
         &mut self,
         worker: WorkerId,
-        most: (u32, Takes),
+        most: (u32, Taking),
     ) -> Result<Vec<ClaimedRow>, (sqlx::Error, bool)> {
         self.give_back().await?;
         let open = self.connection.get().await;
         let (open, bound) = open.map_err(|error| (error, false))?;
-        let claimed = bound.of(claim(open, &mut self.last, worker, most)).await;
+        let claimed = bound
+            .of(claim(open, (&mut self.last, &mut self.clock), worker, most))
+            .await;
         claimed.map_err(|error| {
             let is_lost = self.connection.failed(&error);
             (error, is_lost)
@@ -147,13 +182,14 @@ async fn give_back(connection: &mut PgConnection, leases: &[Lease]) -> Result<()
 
 async fn claim(
     connection: &mut PgConnection,
-    last: &mut Uuid,
+    (last, clock): (&mut Uuid, &mut Clock),
     worker: WorkerId,
-    (limit, takes): (u32, Takes),
+    (limit, takes): (u32, Taking),
 ) -> Result<Vec<ClaimedRow>, sqlx::Error> {
     let mut first = None;
     for _ in 0..LOOKS {
-        let seen = lines_after(connection, *last, takes).await?;
+        let (seen, now) = lines_after(connection, *last, takes).await?;
+        clock.told(now, Instant::now());
         let Some(end) = seen.last() else { break };
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let due: Vec<Uuid> = seen
@@ -184,13 +220,13 @@ async fn claim(
 }
 
 /// Returns the next lines behind one, round the circle at most once, each with whether
-/// something in it is due that nobody has. Where the planner takes the queue for short, `exists`
+/// something in it is due that nobody has, and what time the database has. Where the planner takes the queue for short, `exists`
 /// would read all of it at once, and not from line to line.
 async fn lines_after(
     connection: &mut PgConnection,
     line: Uuid,
-    takes: Takes,
-) -> Result<Vec<(Uuid, bool)>, sqlx::Error> {
+    takes: Taking,
+) -> Result<(Vec<(Uuid, bool)>, OffsetDateTime), sqlx::Error> {
     let rows = sqlx::query!(
         r#"with recursive start as materialized (
                select line_id, due_at from run_queue
@@ -218,37 +254,40 @@ async fn lines_after(
                ) as next
                where place < $2 and next.line_id <> first_line
            )
-           select line_id as "line_id!",
-                due_at <= now() and coalesce((
+           -- The time comes also where nothing waits.
+           select now() as "now!", line_id as "line_id?",
+                coalesce(due_at <= now() and (
                     select true from run_queue
                     where run_queue.line_id = seen.line_id and run_queue.due_at <= now()
-                        and (lease_until is null or (
-                            lease_until <= case when $3 then now() else 'epoch' end
-                            and (takeovers = 0 or $4)
-                        ))
+                        and (takeovers = 0 or $4)
+                        and (lease_until is null
+                            or lease_until <= case when now() < $3 then now() else 'epoch' end)
                     limit 1
                 ), false) as "is_due!"
-           from seen order by place"#,
+           from (values (true)) as one left join seen on true order by place"#,
         line,
         LOOK,
-        takes.silent,
+        takes.silent_before,
         takes.suspect,
     )
     .fetch_all(connection)
     .await?;
-    let lines = rows.into_iter().map(|row| (row.line_id, row.is_due));
-    Ok(lines.collect())
+    let now = rows.first().ok_or(sqlx::Error::RowNotFound)?.now;
+    let lines = rows.into_iter();
+    let lines = lines.filter_map(|row| Some((row.line_id?, row.is_due)));
+    Ok((lines.collect(), now))
 }
 
 /// Claims from these lines. Each run that may begin is counted for its line before the next
 /// run of that line, and between the lines of organizations, organizations take turns. In a
 /// throttled line, what has begun comes first, and as much begins as there is room for. Of runs that
-/// silenced their workers more than once, one is taken: the others wait for a claim of their own.
+/// silenced a worker before, also if one gave them back meanwhile, one is taken: the others wait for
+/// a claim of their own.
 async fn claim_from(
     connection: &mut PgConnection,
     lines: &[Uuid],
     worker: WorkerId,
-    (limit, takes): (u32, Takes),
+    (limit, takes): (u32, Taking),
 ) -> Result<Vec<ClaimedRow>, sqlx::Error> {
     sqlx::query_as!(
         ClaimedRow,
@@ -269,10 +308,9 @@ async fn claim_from(
                from line
                join throttle_place on throttle_place.integration_id = line.line_id
                join run_queue on run_queue.run_id = throttle_place.run_id
-               where room is not null and due_at <= now() and (lease_until is null or (
-                        lease_until <= case when $5 then now() else 'epoch' end
-                        and (takeovers = 0 or $6)
-                    ))
+               where room is not null and due_at <= now() and (takeovers = 0 or $6)
+                    and (lease_until is null
+                        or lease_until <= case when now() < $5 then now() else 'epoch' end)
                order by due_at limit $2::bigint
                for update of run_queue skip locked
            ), turn as (
@@ -283,10 +321,9 @@ async fn claim_from(
                from line cross join lateral (
                    select due_at from run_queue
                    where run_queue.line_id = line.line_id and due_at <= now()
-                        and (lease_until is null or (
-                            lease_until <= case when $5 then now() else 'epoch' end
-                            and (takeovers = 0 or $6)
-                        ))
+                        and (takeovers = 0 or $6)
+                        and (lease_until is null
+                            or lease_until <= case when now() < $5 then now() else 'epoch' end)
                         and (room is null or not exists (
                             select from throttle_place
                             where throttle_place.run_id = run_queue.run_id
@@ -303,18 +340,17 @@ async fn claim_from(
            ), share as (
                select line_id, count(*) as runs from ranked group by line_id
            ), picked as (
-               select run_id, is_takeover, is_takeover and takeovers > 0 as is_suspect
+               select run_id, is_takeover, takeovers > 0 as is_suspect
                from begun_before
                union all
-               select waiting.run_id, is_takeover, is_takeover and takeovers > 0
+               select waiting.run_id, is_takeover, takeovers > 0
                from share join line using (line_id) cross join lateral (
                    select run_id, lease_until is not null as is_takeover, takeovers
                    from run_queue
                    where run_queue.line_id = line.line_id and due_at <= now()
-                        and (lease_until is null or (
-                            lease_until <= case when $5 then now() else 'epoch' end
-                            and (takeovers = 0 or $6)
-                        ))
+                        and (takeovers = 0 or $6)
+                        and (lease_until is null
+                            or lease_until <= case when now() < $5 then now() else 'epoch' end)
                         and (room is null or not exists (
                             select from throttle_place
                             where throttle_place.run_id = run_queue.run_id
@@ -356,7 +392,7 @@ async fn claim_from(
         i64::from(limit),
         LEASE.as_secs_f64(),
         lines,
-        takes.silent,
+        takes.silent_before,
         takes.suspect,
     )
     .fetch_all(connection)

@@ -337,6 +337,34 @@ async fn runs_beside_one_that_ends_its_processes_are_not_set_aside_with_it(
 }
 
 #[sqlx::test]
+async fn runs_that_silenced_a_worker_are_taken_one_at_a_time_also_once_they_were_given_back(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    queue(&world, 3).await;
+    world
+        .store
+        .claim(WorkerId::random(), 5)
+        .await
+        .expect("it answers");
+    silence(&world).await;
+    let worker = WorkerId::random();
+    let taken = world.store.claim(worker, 5).await.expect("it answers");
+    assert_eq!(taken.len(), 3, "none of them was ever taken over before");
+    world.store.release(worker).await.expect("it answers");
+    let claimed = world.store.claim(worker, 5).await.expect("it answers");
+    assert_eq!(claimed.len(), 1);
+    let beside = Takes {
+        suspect: false,
+        ..Takes::ALL
+    };
+    let claimed = world.store.claim_with(worker, 5, beside).await;
+    assert_eq!(claimed.expect("it answers"), [], "one of them is here");
+    world.end().await;
+}
+
+#[sqlx::test]
 async fn a_claim_can_leave_runs_alone_whose_workers_may_only_have_been_unable_to_renew(
     _: PgPoolOptions,
     options: PgConnectOptions,
