@@ -149,7 +149,7 @@ impl Store {
             // are read in the order of the index, not all of them sorted.
             ("enable_bitmapscan", "off"),
         ]);
-        let half = max_connections.saturating_sub(OWN).max(10).div_ceil(2);
+        let half = max_connections.saturating_sub(OWN).max(10) / 2;
         // Lists have optional filters: planned anew, each takes the index of its filter.
         let options = options.options([
             ("plan_cache_mode", "force_custom_plan"),
