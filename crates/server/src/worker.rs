@@ -260,7 +260,7 @@ impl Worker {
         }
         let takes = Takes {
             silent: self.contact.is_witness(begun),
-            suspect: self.suspects.are_none(),
+            suspect: self.suspects.are_few(),
         };
         let claimed = self.store.claim_with(self.id, limit, takes).await;
         match &claimed {
