@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use domain::Timestamp;
 use domain::connection::{Kind, Server, Tls};
@@ -16,6 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, UnixStream};
+use tokio::time::interval;
 use tokio_rustls::TlsAcceptor;
 
 struct Folder(PathBuf);
@@ -122,43 +124,40 @@ async fn a_server_that_does_not_start_again_is_started_until_it_does() {
     let needed = cluster.join("global/pg_control");
     let aside = cluster.join("global/pg_control.aside");
     std::fs::rename(&needed, &aside).expect("the folder is ours");
-    let file = cluster.join("postmaster.pid");
-    let process = std::fs::read_to_string(&file).expect("it runs");
-    let process = process.lines().next().expect("its number stands first");
-    let killed = Command::new("kill").args(["-s", "KILL", process]).status();
-    assert!(killed.is_ok_and(|status| status.success()));
+    let kill = || {
+        let process = std::fs::read_to_string(cluster.join("postmaster.pid")).expect("it runs");
+        let process = process.lines().next().expect("its number stands first");
+        let killed = Command::new("kill").args(["-s", "KILL", process]).status();
+        assert!(killed.is_ok_and(|status| status.success()));
+    };
+    kill();
 
     let log = folder.0.join("postgres.log");
     let failures = || {
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         text.matches("could not find the database system").count()
     };
-    until("it failed twice", || failures() >= 2).await;
+    until("it failed twice", async || failures() >= 2).await;
     std::fs::rename(&aside, &needed).expect("the folder is ours");
-    let mut connection = None;
-    while connection.is_none() {
-        connection = PgConnection::connect(&running.url).await.ok();
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let answers = async || PgConnection::connect(&running.url).await.is_ok();
+    until("it answers again", answers).await;
     assert_eq!(numbers(&running.url, Some(2)).await, [1, 2]);
 
     // While it waits before it tries again, it can be stopped at once.
     std::fs::rename(&needed, &aside).expect("the folder is ours");
-    let process = std::fs::read_to_string(&file).expect("it runs");
-    let process = process.lines().next().expect("its number stands first");
-    let killed = Command::new("kill").args(["-s", "KILL", process]).status();
-    assert!(killed.is_ok_and(|status| status.success()));
+    kill();
     let before = failures();
-    until("it failed twice more", || failures() >= before + 2).await;
+    until("it failed twice more", async || failures() >= before + 2).await;
     end(running, "TERM");
 }
 
 /// Waits for something that happens by itself.
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = std::time::Instant::now();
-    while !is_so() {
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    let mut looks = interval(Duration::from_millis(20));
+    while !is_so().await {
         assert!(begun.elapsed().as_secs() < 60, "waited until {what}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        looks.tick().await;
     }
 }
 

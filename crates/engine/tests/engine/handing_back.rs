@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::run::{RunState, StepRecord, StepState};
-use engine::port::Clock;
 use engine::{Engine, Outcome, Signal};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::server::{Reply, Server, text};
-use crate::stage::{MemoryJournal, START, Stage};
+use crate::stage::{MemoryJournal, START, Stage, Standing};
 
 /// Executes a run and asks something of it once the server has been asked so often, and before that
 /// answers; returns the outcome and all that was recorded.
@@ -108,19 +106,6 @@ async fn what_takes_too_long_is_cut_and_nothing_is_recorded_of_its_end() {
         let requests = server.requests();
         let first = requests.iter().filter(|request| request.target == "/first");
         assert_eq!(first.count(), 1, "its answer was known: {method}");
-    }
-}
-
-/// A clock by which nobody wakes.
-struct Standing;
-
-impl Clock for Standing {
-    fn now(&self) -> Timestamp {
-        START
-    }
-
-    async fn sleep(&self, _: Duration) {
-        std::future::pending().await
     }
 }
 

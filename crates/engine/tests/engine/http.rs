@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::Timestamp;
 use domain::run::{RunState, StepState};
-use engine::port::Clock;
 use engine::{Engine, Outcome, Signal};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::server::{Reply, Server, json as answer, text, with};
-use crate::stage::{End, MemoryJournal, START, Stage, document};
+use crate::stage::{End, MemoryJournal, Stage, Standing, document};
 
 async fn call(fields: Value) -> End {
     call_on(fields).await.0
@@ -517,19 +515,6 @@ async fn a_cancel_ends_a_request_and_a_wait_at_once() {
             StepState::InDoubt
         };
         assert_eq!(records[0].state, expected);
-    }
-}
-
-/// A clock by which nobody wakes.
-struct Standing;
-
-impl Clock for Standing {
-    fn now(&self) -> Timestamp {
-        START
-    }
-
-    async fn sleep(&self, _: Duration) {
-        std::future::pending().await
     }
 }
 

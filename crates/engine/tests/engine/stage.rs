@@ -148,6 +148,19 @@ impl Clock for TestClock {
     }
 }
 
+/// A clock by which nobody wakes.
+pub(crate) struct Standing;
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        START
+    }
+
+    async fn sleep(&self, _: Duration) {
+        std::future::pending().await
+    }
+}
+
 /// A journal in memory that loses the lease at a chosen write, before or after it is durable.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryJournal {

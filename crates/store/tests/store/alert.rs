@@ -144,6 +144,18 @@ async fn the_first_failure_is_told_once_and_so_is_the_recovery(
     world.end().await;
 }
 
+/// Returns the end of a run that failed at a step.
+fn failed_at(step: StepId) -> Outcome {
+    let mut failed = record(1, "payload of a step");
+    failed.path.step = step;
+    failed.state = StepState::Failed;
+    Outcome::Finished {
+        state: RunState::Failed,
+        error: Some(WHY.to_owned()),
+        records: vec![failed],
+    }
+}
+
 #[sqlx::test]
 async fn a_letter_names_the_step_that_ended_the_run(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
@@ -152,14 +164,7 @@ async fn a_letter_names_the_step_that_ended_the_run(_: PgPoolOptions, options: P
     let id = world.publish(document).await;
     let route = world.route(id).await;
     let claimed = begun(&world.store, &route).await;
-    let mut failed = record(1, "payload of a step");
-    failed.path.step = StepId(step.0);
-    failed.state = StepState::Failed;
-    let outcome = Outcome::Finished {
-        state: RunState::Failed,
-        error: Some(WHY.to_owned()),
-        records: vec![failed],
-    };
+    let outcome = failed_at(step);
     let journal = world.store.journal();
     let ended = journal.finish(claimed.lease, outcome).await;
     ended.expect("it is ours");
@@ -456,14 +461,7 @@ async fn a_letter_names_the_step_that_ended_a_run_of_many_records(
             .await;
         appended.expect("it is ours");
     }
-    let mut failed = record(1, "no");
-    failed.path.step = StepId(step.0);
-    failed.state = StepState::Failed;
-    let outcome = Outcome::Finished {
-        state: RunState::Failed,
-        error: Some(WHY.to_owned()),
-        records: vec![failed],
-    };
+    let outcome = failed_at(step);
     let ended = journal.finish(claimed.lease, outcome).await;
     ended.expect("it is ours");
     let letters = sent(&world.store).await;
