@@ -30,6 +30,7 @@ use crate::port::{
     Answer, Calling, Clients, Clock, Components, Directory, Journal, Lease, Network, Outside,
     Returned, Sandbox, SystemClock, Vault,
 };
+use crate::step::delay;
 use crate::trace::Trace;
 use calling::Calls;
 use catching::Thrown;
@@ -56,6 +57,9 @@ pub struct Task {
     pub resumed_at: Option<Timestamp>,
     /// A test of a draft: delays are shortened to a second.
     pub is_test: bool,
+    /// Its worker fell silent since something of it was recorded. Short waits are recorded as well
+    /// then: begun anew by each worker, they would never end while workers do.
+    pub is_taken_over: bool,
     /// What is executed: all, or one step.
     pub scope: TestScope,
     /// What earlier claims of this run recorded, oldest first.
@@ -293,6 +297,11 @@ impl<C: Clock, O: Outside> Engine<C, O> {
             created_at: task.created_at,
             resumed_at: task.resumed_at,
             is_test: task.is_test,
+            short: if task.is_taken_over {
+                Duration::ZERO
+            } else {
+                delay::SHORT
+            },
             network: &task.network,
             trace: task.trace.as_ref(),
             records: Records::new(task.history),

@@ -418,7 +418,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
     ) -> Result<Result<(), Interrupt>, End> {
         let ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let until = Timestamp(self.clock.now().0.saturating_add(ms));
-        let is_long = wait > delay::SHORT;
+        let is_long = wait > self.short;
         let waiting = || effect.waiting(until, failure.replace('\0', "\u{fffd}"));
         if is_long || !is_idempotent {
             // This attempt has its answer: after a crash nothing is in doubt.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::document::OnError;
 use domain::run::{RunState, StepPath, StepRecord, StepState};
@@ -45,6 +46,8 @@ pub(super) struct Whole<'p, C, J, O> {
     pub(super) created_at: Timestamp,
     pub(super) resumed_at: Option<Timestamp>,
     pub(super) is_test: bool,
+    /// How long it waits without giving its worker back.
+    pub(super) short: Duration,
     pub(super) network: &'p Network,
     pub(super) trace: Option<&'p Trace>,
     pub(super) records: Records,

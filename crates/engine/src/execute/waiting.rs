@@ -77,7 +77,7 @@ impl<'p, C: Clock, J: Journal, O: Outside> Run<'p, C, J, O> {
                 self.give(node, &json!({"waited_ms": waited_ms}));
                 return Ok(());
             }
-            None if duration <= delay::SHORT => {
+            None if duration <= self.short => {
                 if self.records.has_result() {
                     self.append().await?;
                 }

@@ -221,6 +221,7 @@ pub(crate) struct Stage {
     pub(crate) payload: Value,
     pub(crate) network: Network,
     pub(crate) is_test: bool,
+    pub(crate) is_taken_over: bool,
     pub(crate) scope: TestScope,
     pub(crate) run: RunId,
     /// What the run calls.
@@ -293,6 +294,7 @@ impl Stage {
                 ..Network::default()
             },
             is_test: false,
+            is_taken_over: false,
             scope: TestScope::Whole,
             run: RunId::new(Uuid::from_u128(7)),
             calls: Mutex::default(),
@@ -317,6 +319,7 @@ impl Stage {
             payload: self.payload.clone().into(),
             created_at: START,
             is_test: self.is_test,
+            is_taken_over: self.is_taken_over,
             resumed_at: None,
             scope: self.scope.clone(),
             history,

@@ -294,6 +294,26 @@ async fn a_short_delay_waits_in_process_and_a_test_never_waits_long() {
 }
 
 #[tokio::test]
+async fn of_a_run_that_was_taken_over_short_delays_are_recorded_and_end_whatever_becomes_of_workers()
+ {
+    let mut stage =
+        Stage::new(json!([{"slug": "wait", "kind": "delay", "amount": 1, "unit": "seconds"}]));
+    stage.is_taken_over = true;
+    let journal = MemoryJournal::default();
+    let (first, _) = stage.execute(&journal).await;
+    let Outcome::Waiting { until, records } = first else {
+        panic!("{first:?}")
+    };
+    assert_eq!(until.0, START.0 + 1_000);
+    journal.write(records).expect("no crash");
+    stage.clock.pass(Duration::from_secs(1));
+    stage.is_taken_over = false;
+    let end = stage.run_with(journal).await.succeeded();
+    assert_eq!(end.output("wait"), &json!({"waited_ms": 1_000}));
+    assert!(stage.clock.slept.lock().expect("no panic").is_empty());
+}
+
+#[tokio::test]
 async fn a_test_can_run_one_step_with_given_outputs() {
     let mut stage = Stage::new(json!([
         {"slug": "before", "kind": "stop", "message": "must not run"},

@@ -26,16 +26,37 @@ const LOCKING: Duration = Duration::from_secs(15);
 /// How long a lock must have been free: a connection that was cut is made anew in less.
 const CERTAIN: Duration = Duration::from_millis(900);
 /// How long after its start Postgres is no witness of workers that have not locked anew since: it
-/// freed all locks when it ended. As long after it could not be reached, as it may have read its log
-/// through between its start and its first answer.
-const STARTING: Duration = Duration::from_secs(3);
+/// freed all locks when it ended. As long after it could not be reached for a moment.
+const SETTLING: Duration = Duration::from_secs(1);
+/// How long it is none after it could not be reached for longer: an attempt to connect that hangs is
+/// given up only after [`ANSWER`].
+const RETURNING: Duration = Duration::from_secs(3);
 
 /// Workers whose locks are free, and since when that was seen.
 #[derive(Debug, Default)]
 pub struct Suspects {
     since: HashMap<Uuid, Instant>,
-    /// When the database did not answer the last time.
+    /// Since when the database does not answer.
     away: Option<Instant>,
+    /// Until when others may have to find it again.
+    returning: Option<Instant>,
+}
+
+impl Suspects {
+    /// Notes when the database was asked and whether it answered. Returns whether it can be a witness.
+    fn answered(&mut self, begun: Instant, now: Instant, answered: bool) -> bool {
+        if !answered {
+            self.away.get_or_insert(begun);
+            return false;
+        }
+        // The pool tries for a while by itself; with less, the start of Postgres is recent.
+        let late = (now.duration_since(begun) >= SETTLING).then_some(begun);
+        if let Some(since) = self.away.take().or(late) {
+            let is_short = now.duration_since(since) < ANSWER;
+            self.returning = Some(now + if is_short { SETTLING } else { RETURNING });
+        }
+        self.returning.is_none_or(|until| until <= now)
+    }
 }
 
 impl Store {
@@ -75,30 +96,27 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn free_runs_of_dead(&self, suspects: &mut Suspects) -> Result<()> {
+        let begun = Instant::now();
         // The locks that this takes end with the statement.
-        let free = sqlx::query_scalar!(
-            "select worker_id from worker
-             where pg_postmaster_start_time() < greatest(since, now() - make_interval(secs => $1))
-                and pg_try_advisory_xact_lock(lock_key)",
-            STARTING.as_secs_f64(),
+        let free = sqlx::query!(
+            r#"select worker_id, pg_postmaster_start_time()
+                    < greatest(since, now() - make_interval(secs => $1)) as "has_settled!"
+               from worker where pg_try_advisory_xact_lock(lock_key)"#,
+            SETTLING.as_secs_f64(),
         )
         .fetch_all(&self.inner.system)
         .await;
         let now = Instant::now();
-        let free = free.inspect_err(|_| suspects.away = Some(now))?;
-        // Others may have to find it again, too.
-        if suspects
-            .away
-            .is_some_and(|away| now.duration_since(away) < STARTING)
-        {
-            return Ok(());
-        }
-        suspects.since.retain(|worker, _| free.contains(worker));
-        for worker in free {
-            let since = *suspects.since.entry(worker).or_insert(now);
-            if now.duration_since(since) >= CERTAIN {
-                self.bury(worker).await?;
-                suspects.since.remove(&worker);
+        let is_witness = suspects.answered(begun, now, free.is_ok());
+        let free = free?;
+        let is_free = |worker: &Uuid| free.iter().any(|row| row.worker_id == *worker);
+        suspects.since.retain(|worker, _| is_free(worker));
+        for row in free {
+            let since = *suspects.since.entry(row.worker_id).or_insert(now);
+            let is_certain = now.duration_since(since) >= CERTAIN;
+            if is_certain && row.has_settled && is_witness {
+                self.bury(row.worker_id).await?;
+                suspects.since.remove(&row.worker_id);
             }
         }
         Ok(())
@@ -159,4 +177,51 @@ async fn take_lock(connection: &mut PgConnection, worker: WorkerId) -> Result<()
 /// The lock of a worker: the random half of its id.
 fn lock_key(worker: Uuid) -> i64 {
     i64::from_be_bytes(worker.as_u64_pair().1.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_database_that_was_away_is_a_witness_only_once_others_found_it_again() {
+        let begun = Instant::now();
+        let at = |ms: u32| begun + MS * ms;
+        // When it was asked, when it answered, whether it did.
+        let cases: [(&str, &[(u32, u32, bool)], u32); 5] = [
+            ("always there", &[(0, 900, true)], 900),
+            (
+                "a cut connection",
+                &[(0, 1, false), (400, 401, true)],
+                1_401,
+            ),
+            (
+                "a start that the pool waited for",
+                &[(0, 1_100, true)],
+                2_100,
+            ),
+            (
+                "refused for long",
+                &[(0, 1, false), (400, 401, false), (2_000, 2_001, true)],
+                5_001,
+            ),
+            ("hung", &[(0, 2_100, true)], 5_100),
+        ];
+        for (name, looks, witness) in cases {
+            let mut suspects = Suspects::default();
+            for (asked, answered, is_there) in looks {
+                suspects.answered(at(*asked), at(*answered), *is_there);
+            }
+            if looks
+                .last()
+                .is_some_and(|(_, answered, _)| *answered < witness)
+            {
+                let before = at(witness - 1);
+                assert!(!suspects.answered(before, before, true), "{name}");
+            }
+            assert!(suspects.answered(at(witness), at(witness), true), "{name}");
+        }
+    }
 }

@@ -191,6 +191,7 @@ impl Desk {
             created_at: SystemClock.now(),
             resumed_at: None,
             is_test: false,
+            is_taken_over: false,
             scope: TestScope::Whole,
             history: Vec::new(),
             returned: Vec::new(),

@@ -272,6 +272,7 @@ impl World {
             created_at: Timestamp(0),
             resumed_at: None,
             is_test: false,
+            is_taken_over: run.kept.place.is_some_and(|place| place.silenced > 0),
             scope: TestScope::Whole,
             history: latest(run.kept.journal.clone()),
             returned: self.returned(at),
