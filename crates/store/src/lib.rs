@@ -248,10 +248,11 @@ impl Store {
         self.inner.renewals.settled().await;
     }
 
-    /// Closes all connections, after what is being written is written, and after
-    /// [`Store::settled`].
+    /// Closes all connections, after [`Store::settled`] and [`PgJournal::written`]. What is not
+    /// written by then stays so, whoever waits for it.
     pub async fn close(&self) {
         self.settled().await;
+        self.inner.journal.written().await;
         self.inner.members.close().await;
         self.inner.system.close().await;
         self.inner.lines.close().await;
