@@ -466,7 +466,7 @@ impl Worker {
         loop {
             tokio::time::sleep(rest).await;
             let begun = Instant::now();
-            if let Err(error) = self.store.clear_queue().await {
+            if let Err(error) = self.store.long_turn(self.store.clear_queue()).await {
                 tracing::warn!(%error, "the queue could not be cleared");
             }
             rest = CLEAR.max(begun.elapsed() * 10);

@@ -82,8 +82,8 @@ impl Store {
                 and pg_try_advisory_xact_lock(lock_key)",
             STARTING.as_secs_f64(),
         )
-        .fetch_all(&self.inner.system)
-        .await;
+        .fetch_all(&self.inner.system);
+        let free = self.turn(async { Ok(free.await?) }).await;
         let now = Instant::now();
         let free = free.inspect_err(|_| suspects.away = Some(now))?;
         // Others may have to find it again, too.
@@ -97,7 +97,7 @@ impl Store {
         for worker in free {
             let since = *suspects.since.entry(worker).or_insert(now);
             if now.duration_since(since) >= CERTAIN {
-                self.bury(worker).await?;
+                self.turn(self.bury(worker)).await?;
                 suspects.since.remove(&worker);
             }
         }
