@@ -69,6 +69,8 @@ pub use token::SessionToken;
 pub use vault::{MasterKey, MasterKeys, Resealed};
 
 type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+/// A part of a transaction, which goes on when this is given up.
+type Savepoint<'tx> = sqlx::Transaction<'tx, sqlx::Postgres>;
 type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The migrations of this version of Sluice.
