@@ -341,6 +341,11 @@ pub(crate) async fn unless_damaged<T>(
     }
 }
 
+/// Returns whether a verb failed as something that it read is damaged.
+pub(crate) fn is_damaged(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(error) if is_damage(error))
+}
+
 /// Returns whether something cannot be read, however often it is tried.
 fn is_damage(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Decode(_)) || is_content(error)
