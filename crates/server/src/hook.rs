@@ -21,7 +21,7 @@ use self::signature::Forged;
 use crate::answer_desk::Reply;
 use crate::computer::Beforehand;
 use crate::web::Web;
-use crate::{answer, event};
+use crate::{answer, event, listen};
 
 /// How long a caller waits for a Respond step.
 const WAIT: Duration = Duration::from_secs(30);
@@ -29,6 +29,12 @@ const WAIT: Duration = Duration::from_secs(30);
 const SMALL: usize = 64 * 1024;
 /// How often a run that another process has is asked after.
 const ASK: Duration = Duration::from_millis(250);
+/// How long callers wait on once we are asked to end: until no run of this process can answer any
+/// more, and as long before connections are closed as it takes to tell them.
+const ENDING: Duration = Duration::from_millis(6_500);
+const _: () = assert!(ENDING.as_millis() < listen::GRACE.as_millis());
+/// What callers are told then.
+const MOVED: &str = "The event was accepted, but this process of Sluice ends before its run answered. The run goes on in another process: do not send the event again.";
 
 /// Answers a call of a webhook.
 pub(crate) async fn call(
@@ -231,15 +237,29 @@ async fn respond(web: &Web, route: &HookRoute, started: Started) -> Response {
             reply = elsewhere(web, route, run, ASK) => reply,
         }
     };
-    match tokio::time::timeout(WAIT, waited).await {
+    let ending = async {
+        web.stop.given().await;
+        tokio::time::sleep_until(web.stop.after(ENDING)).await;
+    };
+    let reply = tokio::select! {
+        // What is known is told, however late it is.
+        biased;
+        reply = waited => reply,
+        () = ending => return going_on(StatusCode::SERVICE_UNAVAILABLE, "run/moved", MOVED, run),
+        () = tokio::time::sleep(WAIT) => {
+            let message = format!("The run did not answer within {} seconds. It goes on.", WAIT.as_secs());
+            return going_on(StatusCode::GATEWAY_TIMEOUT, "run/slow", &message, run);
+        }
+    };
+    match reply {
         // The event was accepted once; nothing is gained by sending it again.
-        Ok(None) => answer::json(StatusCode::OK, &json!({ "run": run })),
-        Ok(Some(Reply::Answer(given))) => pass_on(given),
-        Ok(Some(Reply::Ended(RunState::Succeeded))) => answer::json(
+        None => answer::json(StatusCode::OK, &json!({ "run": run })),
+        Some(Reply::Answer(given)) => pass_on(given),
+        Some(Reply::Ended(RunState::Succeeded)) => answer::json(
             StatusCode::OK,
             &json!({ "run": run, "state": RunState::Succeeded }),
         ),
-        Ok(Some(Reply::Ended(state))) => answer::json(
+        Some(Reply::Ended(state)) => answer::json(
             StatusCode::INTERNAL_SERVER_ERROR,
             &json!({
                 "code": "run/no-answer",
@@ -248,15 +268,14 @@ async fn respond(web: &Web, route: &HookRoute, started: Started) -> Response {
                 "state": state,
             }),
         ),
-        Err(_) => answer::json(
-            StatusCode::GATEWAY_TIMEOUT,
-            &json!({
-                "code": "run/slow",
-                "error": format!("The run did not answer within {} seconds. It goes on.", WAIT.as_secs()),
-                "run": run,
-            }),
-        ),
     }
+}
+
+/// Answers for a run that goes on without its caller. Says nothing of when to try again: without a
+/// name of its own, the same event would start another run.
+fn going_on(status: StatusCode, code: &str, message: &str, run: RunId) -> Response {
+    let body = json!({ "code": code, "error": message, "run": run });
+    answer::json(status, &body)
 }
 
 /// Asks the database after a run that another process may execute, after a while the first time.

@@ -22,7 +22,7 @@ const CONNECTIONS: usize = 10_000;
 /// How long a connection may take for a request's head, and be idle between requests.
 const HEAD: Duration = Duration::from_secs(75);
 /// How long requests may go on once we are asked to end.
-const GRACE: Duration = Duration::from_secs(7);
+pub(crate) const GRACE: Duration = Duration::from_secs(7);
 
 /// The address that a request came from, as the connection tells it.
 #[derive(Clone, Copy, Debug)]

@@ -209,7 +209,7 @@ impl Mailer {
         loop {
             if given_up.is_none_or(|at| at.elapsed() >= GIVE_UP) {
                 given_up = Some(Instant::now());
-                match self.store.give_up_letters().await {
+                match self.store.turn(self.store.give_up_letters()).await {
                     Ok(0) => {}
                     Ok(count) => {
                         tracing::warn!(count, "notifications or alerts were not sent by e-mail")
@@ -234,9 +234,10 @@ impl Mailer {
     /// Sends what is due; returns how long to wait then.
     async fn send_due(&self, mail: &Mail, transport: &Transport) -> Duration {
         while !self.stop.is_given() {
-            let sent = match self.store.claim_alert().await {
+            let store = &self.store;
+            let sent = match store.turn(store.claim_alert()).await {
                 Ok(Some(alert)) => Ok(self.send(mail, transport, &alert).await),
-                Ok(None) => match self.store.claim_letter(self.pace.gather).await {
+                Ok(None) => match store.turn(store.claim_letter(self.pace.gather)).await {
                     Ok(Some(letter)) => Ok(self.send(mail, transport, &letter).await),
                     Ok(None) => break,
                     Err(error) => Err(error),
@@ -270,22 +271,23 @@ impl Mailer {
 
     async fn note<L>(&self, claimed: &Claimed<L>, delivery: Delivery) {
         let letter = claimed.id;
+        let store = &self.store;
         let noted = match delivery {
             Delivery::Accepted => {
                 tracing::debug!(%letter, "a letter was sent");
-                self.store.letter_sent(claimed).await
+                store.turn(store.letter_sent(claimed)).await
             }
             Delivery::Refused(reason) => {
                 tracing::warn!(%letter, reason, "a letter was refused for good");
-                self.store.letter_failed(claimed, &reason).await
+                store.turn(store.letter_failed(claimed, &reason)).await
             }
             Delivery::Delayed(reason) => {
                 tracing::info!(%letter, reason, "a letter was refused for now");
-                self.store.letter_delayed(claimed, &reason).await
+                store.turn(store.letter_delayed(claimed, &reason)).await
             }
             Delivery::Unreachable(reason) => {
                 tracing::warn!(%letter, reason, "no letters can be sent just now");
-                self.store.letter_delayed(claimed, &reason).await
+                store.turn(store.letter_delayed(claimed, &reason)).await
             }
         };
         if let Err(error) = noted {

@@ -58,7 +58,7 @@ const SENDING: Duration = Duration::from_secs(4);
 const WRITING: Duration = Duration::from_secs(1);
 /// How long runs may take to be dropped of which nothing more is written.
 const STOPPING: Duration = Duration::from_millis(200);
-/// How long it may take to give back what is left.
+/// How long it may take to write what was given to the journal, and to give back what is left.
 const RELEASE: Duration = Duration::from_secs(1);
 
 /// A place for one run.
@@ -157,6 +157,7 @@ impl Worker {
 
     /// Works until the process is to end, then finishes or hands back what it has.
     pub async fn work(self: Arc<Self>) {
+        let alive = tokio::spawn(self.clone().stay_alive());
         let beside = [
             tokio::spawn(self.clone().keep_leases()),
             tokio::spawn(self.clone().hear_cancellations()),
@@ -164,7 +165,6 @@ impl Worker {
             tokio::spawn(poll::keep(self.store.clone())),
             tokio::spawn(host::keep(self.store.clone())),
             tokio::spawn(retention::keep(self.store.clone())),
-            tokio::spawn(self.clone().stay_alive()),
             tokio::spawn(self.clone().free_runs_of_dead()),
             tokio::spawn(self.clone().clear_queue()),
             // It has slots while it claims, so its end is waited for with that of the runs.
@@ -175,15 +175,22 @@ impl Worker {
         for task in beside {
             task.abort();
         }
-        let released = tokio::time::timeout(RELEASE, self.store.release(self.id)).await;
-        let why = match released {
-            Ok(Ok(())) => return,
+        let give_back = async {
+            // Of a run that another has by then, nothing more would be written: requests that were
+            // answered would be in doubt.
+            self.journal.written().await;
+            self.store.release(self.id).await
+        };
+        // We are known to live until then, or until the store is closed, which waits for the journal,
+        // too: else our runs would be taken over meanwhile.
+        let why = match tokio::time::timeout(RELEASE, give_back).await {
+            Ok(Ok(())) => return alive.abort(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the database does not answer".to_owned(),
         };
         tracing::warn!(
             error = why,
-            "runs could not be handed back; others take them when their leases end"
+            "runs could not be handed back; others take them when this process has ended"
         );
     }
 
@@ -459,7 +466,7 @@ impl Worker {
         loop {
             tokio::time::sleep(rest).await;
             let begun = Instant::now();
-            if let Err(error) = self.store.clear_queue().await {
+            if let Err(error) = self.store.long_turn(self.store.clear_queue()).await {
                 tracing::warn!(%error, "the queue could not be cleared");
             }
             rest = CLEAR.max(begun.elapsed() * 10);

@@ -9,11 +9,13 @@ use domain::policy::Act;
 use domain::run::{StepRecord, ended_at};
 use domain::{Document, IntegrationId, RunId};
 use serde_json::{Value, json};
+use sqlx::Acquire;
 use uuid::Uuid;
 
+use crate::error::unless_damaged;
 use crate::outbox::{Claim, Claimed, Row};
 use crate::run::Folded;
-use crate::{LETTER_LEASE, Result, Store, Tx, audit, timestamp};
+use crate::{LETTER_LEASE, Result, Savepoint, Store, Tx, audit, timestamp};
 
 /// Writes of a run, the last ones, among which a letter looks for the step that ended it.
 const NEWEST: i64 = 20;
@@ -72,10 +74,12 @@ impl Store {
         };
         forget_needless(&mut tx).await?;
         let claim = claim(&mut tx).await?;
+        let mut reading = tx.begin().await?;
         let read = match &claim {
-            Some(claim) => read(&mut tx, claim).await?,
-            None => None,
+            Some(claim) => read(&mut reading, claim).await,
+            None => Ok(None),
         };
+        let read = unless_damaged(reading, read).await?;
         self.commit_claim(tx, claim, read).await
     }
 }
@@ -117,7 +121,7 @@ async fn claim(tx: &mut Tx) -> Result<Option<Claim>> {
 }
 
 /// Reads what an alert says; `None` when it cannot be read.
-async fn read(tx: &mut Tx, claim: &Claim) -> Result<Option<(Uuid, String, Letter)>> {
+async fn read(tx: &mut Savepoint<'_>, claim: &Claim) -> Result<Option<(Uuid, String, Letter)>> {
     let row = sqlx::query!(
         r#"select alert.alert_id, kind, run_id, reason, since, integration_id,
                 integration.name as integration_name, organization.name as organization_name,
@@ -163,7 +167,22 @@ async fn read(tx: &mut Tx, claim: &Claim) -> Result<Option<(Uuid, String, Letter
 /// Returns the name of the step at which a run ended; `None` when it is not recorded at the end, the
 /// run goes on meanwhile, or what is stored of it cannot be read: that may be why it ended, and must
 /// not keep its letter, and all others behind it, from being sent.
-async fn step(tx: &mut Tx, run: Uuid) -> Result<Option<String>> {
+async fn step(tx: &mut Savepoint<'_>, run: Uuid) -> Result<Option<String>> {
+    let mut reading = tx.begin().await?;
+    let stored = end_of(&mut reading, run).await;
+    let named = match unless_damaged(reading, stored).await? {
+        Ok(Some((body, rows))) => name_of_end(body, &rows).map_err(sqlx::Error::decode),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    Ok(named.unwrap_or_else(|error| {
+        tracing::warn!(%run, %error, "an alert does not say where its run ended");
+        None
+    }))
+}
+
+/// Returns the document of a run and its last records, as they are stored.
+async fn end_of(tx: &mut Savepoint<'_>, run: Uuid) -> Result<Option<(Value, Vec<String>)>> {
     let body = sqlx::query_scalar!(
         "select body
          from run
@@ -188,11 +207,7 @@ async fn step(tx: &mut Tx, run: Uuid) -> Result<Option<String>> {
     )
     .fetch_all(&mut **tx)
     .await?;
-    let named = name_of_end(body, &rows);
-    Ok(named.unwrap_or_else(|error| {
-        tracing::warn!(%run, %error, "an alert does not say where its run ended");
-        None
-    }))
+    Ok(Some((body, rows)))
 }
 
 fn name_of_end(body: Value, rows: &[String]) -> Result<Option<String>, serde_json::Error> {

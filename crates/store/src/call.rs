@@ -12,7 +12,8 @@ use crate::{Error, Result, Store, Tx, integration, number, run};
 impl Directory for Store {
     fn callee(&self, run: RunId, called: IntegrationId, waits: bool) -> Finding<'_> {
         Box::pin(async move {
-            match self.find_callee(run, called, waits).await {
+            let found = self.find_callee(run, called, waits);
+            match self.turn(found).await {
                 Ok(found) => found.map_err(|refusal| Uncallable::Refused(refusal.to_string())),
                 Err(error) => {
                     tracing::warn!(?error, "what a run calls cannot be looked up");
@@ -29,9 +30,8 @@ impl Directory for Store {
                 run.0,
                 called.0,
             )
-            .fetch_optional(&self.inner.system)
-            .await;
-            match read {
+            .fetch_optional(&self.inner.system);
+            match self.turn(async { Ok(read.await?) }).await {
                 Ok(Some(result)) => Ok(result),
                 Ok(None) => Err(Unread),
                 Err(error) => {

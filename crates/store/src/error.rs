@@ -10,6 +10,8 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::{Result, Savepoint};
+
 /// Why a verb failed. Nothing was changed then.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -318,6 +320,35 @@ const OF_STATEMENT: [&str; 4] = ["40", "53", "55", "57014"];
 pub(crate) fn is_content(error: &sqlx::Error) -> bool {
     sqlstate(error)
         .is_some_and(|code| CONTENT.iter().any(|class| code.starts_with(class)) || code == DAMAGED)
+}
+
+/// Ends a savepoint in which something was read of which others, that are read after it, are
+/// independent: damaged, it is an error of its own, and the transaction goes on without it.
+pub(crate) async fn unless_damaged<T>(
+    savepoint: Savepoint<'_>,
+    read: Result<T>,
+) -> Result<Result<T, sqlx::Error>> {
+    match read {
+        Err(Error::Unavailable(error)) if is_damage(&error) => {
+            savepoint.rollback().await?;
+            Ok(Err(error))
+        }
+        read => {
+            let read = read?;
+            savepoint.commit().await?;
+            Ok(Ok(read))
+        }
+    }
+}
+
+/// Returns whether a verb failed as something that it read is damaged.
+pub(crate) fn is_damaged(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(error) if is_damage(error))
+}
+
+/// Returns whether something cannot be read, however often it is tried.
+fn is_damage(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Decode(_)) || is_content(error)
 }
 
 /// Returns whether Postgres failed in itself: it has a code of its own for whatever else there is.

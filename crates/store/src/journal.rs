@@ -17,7 +17,7 @@ use engine::Outcome;
 use engine::port::{Calling, Journal, Lease, Lost};
 use serde_json::Value;
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Store;
 use crate::live::Teller;
@@ -33,6 +33,8 @@ const ROOM: usize = 512;
 #[derive(Clone, Debug)]
 pub struct PgJournal {
     writes: mpsc::Sender<Write>,
+    /// How many writes were given that are neither written nor refused.
+    under_way: watch::Sender<u64>,
     counters: Arc<Counters>,
 }
 
@@ -44,6 +46,24 @@ struct Write {
     records: String,
     then: Then,
     done: oneshot::Sender<Result<(), Lost>>,
+    _under_way: UnderWay,
+}
+
+/// Counts a write until it is dropped: with it, whoever made it may have been given up long ago.
+#[derive(Debug)]
+struct UnderWay(watch::Sender<u64>);
+
+impl UnderWay {
+    fn new(count: &watch::Sender<u64>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 impl Write {
@@ -93,8 +113,20 @@ impl PgJournal {
         tokio::spawn(write::all(receiver, system, live, Arc::clone(&counters)));
         Self {
             writes: sender,
+            under_way: watch::Sender::new(0),
             counters,
         }
+    }
+
+    /// Waits until all is written, or refused, that runs gave so far, also those that were given up
+    /// since. Waits for what others give meanwhile, too; and as long as the database is away.
+    pub async fn written(&self) {
+        // The sender is ours, so waiting cannot fail.
+        let _ = self
+            .under_way
+            .subscribe()
+            .wait_for(|count| *count == 0)
+            .await;
     }
 
     /// Writes how an execution ended, with its last records; returns once that is durable. The
@@ -163,6 +195,7 @@ impl PgJournal {
             records,
             then,
             done,
+            _under_way: UnderWay::new(&self.under_way),
         };
         // The task ends only with the process's database: then nothing can be written any more.
         self.writes.send(write).await.map_err(|_| Lost)?;

@@ -47,8 +47,9 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::account::{Me, Role};
 use domain::policy::{self, Act};
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{PgPool, Row};
+use tokio::time::timeout;
 
 pub use alert::ClaimedAlert;
 pub use connector::read_connector;
@@ -59,7 +60,7 @@ pub use live::Changed;
 pub use measure::{Backlog, COUNTED_INTEGRATIONS, Done, Histogram};
 pub use organization::NewOrganization;
 pub use outbox::{Claimed, LETTER_LEASE};
-pub use poll::{ClaimedPoll, Taken};
+pub use poll::{ClaimedPoll, POLL_LEASE, Taken};
 pub use queue::{ClaimedRun, LEASE, Suspects, Takes, WorkerId};
 pub use retention::{Deleted, Place};
 pub use review::letter::ClaimedLetter;
@@ -68,6 +69,8 @@ pub use token::SessionToken;
 pub use vault::{MasterKey, MasterKeys, Resealed};
 
 type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+/// A part of a transaction, which goes on when this is given up.
+type Savepoint<'tx> = sqlx::Transaction<'tx, sqlx::Postgres>;
 type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The migrations of this version of Sluice.
@@ -159,14 +162,16 @@ impl Store {
         let members = pool(half, patience).connect_with(options).await?;
         // While nothing can be written there is no machinery. Pages can be read then, on connections
         // that are looked at anew each time, too: those that begin so stay so.
-        let writing = pool(half, patience).after_connect(|connection, _| {
-            Box::pin(async move {
-                match takes_writes(connection).await? {
-                    true => Ok(()),
-                    false => Err(own_connection::takes_no_writes()),
-                }
+        let writing = pool(half, patience)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    match takes_writes(connection).await? {
+                        true => Ok(()),
+                        false => Err(own_connection::takes_no_writes()),
+                    }
+                })
             })
-        });
+            .after_release(move |connection, _| Box::pin(is_free(connection, patience)));
         let system = writing.connect_with(machinery).await?;
         let live = live::Live::start(system.clone()).await?;
         let counters = Arc::new(measure::Counters::default());
@@ -233,6 +238,30 @@ impl Store {
         Ok(())
     }
 
+    /// Waits for one turn of a task that does the same again and again, as long as for three
+    /// connections: a server that vanished without a word would hold the task for good. What is
+    /// under way then is rolled back, unless it was just being committed.
+    ///
+    /// # Errors
+    /// Those of the turn, and when it takes longer.
+    pub async fn turn<T>(&self, turn: impl Future<Output = Result<T>>) -> Result<T> {
+        self.bounded(3, turn).await
+    }
+
+    /// Waits for a turn that may have much to do, twenty times as long as [`Store::turn`].
+    ///
+    /// # Errors
+    /// Those of the turn, and when it takes longer.
+    pub async fn long_turn<T>(&self, turn: impl Future<Output = Result<T>>) -> Result<T> {
+        self.bounded(60, turn).await
+    }
+
+    async fn bounded<T>(&self, times: u32, turn: impl Future<Output = Result<T>>) -> Result<T> {
+        let patience = self.inner.system.options().get_acquire_timeout();
+        let done = timeout(patience * times, turn).await;
+        done.unwrap_or_else(|_| Err(own_connection::silent("the database does not answer").into()))
+    }
+
     /// Returns what time the database has.
     ///
     /// # Errors
@@ -248,10 +277,11 @@ impl Store {
         self.inner.renewals.settled().await;
     }
 
-    /// Closes all connections, after what is being written is written, and after
-    /// [`Store::settled`].
+    /// Closes all connections, after [`Store::settled`] and [`PgJournal::written`]. What is not
+    /// written by then stays so, whoever waits for it.
     pub async fn close(&self) {
         self.settled().await;
+        self.inner.journal.written().await;
         self.inner.members.close().await;
         self.inner.system.close().await;
         self.inner.lines.close().await;
@@ -319,6 +349,18 @@ async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error
     )
     .fetch_one(connection)
     .await
+}
+
+/// Returns whether a connection that is given back can be another's. Whoever gave up a turn gave it
+/// back with a statement under way: that is waited for no longer than for a connection, and the pool
+/// opens another. Nor is one taken again on which a transaction was given up while it began, as sqlx
+/// does not end that: a statement of whoever is next would never be committed.
+async fn is_free(connection: &mut PgConnection, patience: Duration) -> Result<bool, sqlx::Error> {
+    // As one message, a statement begins with its transaction, or later within one.
+    let asked = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection);
+    let answered = timeout(patience, asked).await;
+    let silent = || own_connection::silent("a connection that was given back does not answer");
+    answered.unwrap_or_else(|_| Err(silent()))?.try_get(0)
 }
 
 /// Reads a count, which is stored as `integer` and never negative.

@@ -88,12 +88,13 @@ impl Store {
         &self,
         tx: Tx,
         claim: Option<Claim>,
-        read: Option<(Uuid, String, L)>,
+        read: Result<Option<(Uuid, String, L)>, sqlx::Error>,
     ) -> Result<Option<Claimed<L>>> {
         tx.commit().await?;
         let Some(claim) = claim else { return Ok(None) };
-        let Some((id, email, letter)) = read else {
-            tracing::error!(mails = ?claim.mails, "a letter cannot be read");
+        let why = read.as_ref().err().map(ToString::to_string);
+        let Ok(Some((id, email, letter))) = read else {
+            tracing::error!(mails = ?claim.mails, why, "a letter cannot be read");
             self.end_letter(&claim, "failed", Some(UNREADABLE)).await?;
             return Ok(None);
         };

@@ -7,6 +7,8 @@
 mod begin;
 mod take;
 
+use std::time::Duration;
+
 use domain::account::Me;
 use domain::policy::{self, Act};
 use domain::poll::{Item, Poll, Polling};
@@ -26,10 +28,10 @@ use crate::{Error, Refusal, Result, Store, Tx, document, number, timestamp};
 pub(crate) use begin::set;
 pub use take::Taken;
 
-/// How long a claim holds, in seconds: longer than all that a poll may take. That is two requests
+/// How long a claim of a poll holds: longer than all that a poll may take. That is two requests
 /// of 30 seconds, as a token that was refused is renewed and the request sent once more, two
 /// exchanges of 20 seconds for tokens, and taking the answer.
-const LEASE_SECONDS: f64 = 150.0;
+pub const POLL_LEASE: Duration = Duration::from_secs(150);
 /// When what cannot be read is looked at again, in milliseconds.
 const UNREADABLE_MS: i64 = 3_600_000;
 /// Items of a poll in the builder that are offered as test events.
@@ -105,7 +107,7 @@ impl Store {
              from due where poll.integration_id = due.integration_id
              returning poll.integration_id",
             i64::try_from(most).unwrap_or(i64::MAX),
-            LEASE_SECONDS,
+            POLL_LEASE.as_secs_f64(),
         )
         .fetch_all(&mut *tx)
         .await?;

@@ -5,6 +5,7 @@
 //! refused by the fence.
 
 mod alive;
+mod damage;
 mod line;
 
 use std::collections::{BTreeSet, HashMap};
@@ -23,6 +24,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
+use crate::error::is_damaged;
 use crate::live::{Changed, What};
 use crate::network::read_network;
 use crate::own_connection::silent;
@@ -138,7 +140,17 @@ impl Store {
         limit: u32,
         takes: Takes,
     ) -> Result<Vec<ClaimedRun>> {
-        let rows = self.claim_in_turn(worker, limit, takes).await?;
+        let rows = match self.claim_in_turn(worker, limit, takes).await {
+            Err(error) if is_damaged(&error) => {
+                tracing::error!(
+                    ?error,
+                    "what waits cannot be claimed; looking for what is damaged"
+                );
+                self.long_turn(self.fail_damaged(worker)).await?;
+                self.claim_in_turn(worker, limit, takes).await?
+            }
+            claimed => claimed?,
+        };
         self.inner.counters.claimed(rows.len());
         let claimed = rows.iter().map(|row| Lease {
             run: RunId(row.run_id),
@@ -165,20 +177,20 @@ impl Store {
             .filter(|row| row.fence > 1 && row.takeovers < SILENCED)
             .map(|row| row.run_id)
             .collect();
-        let mut histories = self.histories(resumed).await?;
+        let mut histories = self.readable_histories(resumed).await?;
         let mut runs = Vec::with_capacity(rows.len());
         for row in rows {
             let lease = Lease {
                 run: RunId(row.run_id),
                 fence: row.fence,
             };
-            let history = histories.remove(&row.run_id).unwrap_or_default();
+            let history = histories.remove(&row.run_id).unwrap_or(Ok(Vec::new()));
             if row.takeovers >= SILENCED {
                 self.give_up(lease, RunState::Quarantined, SET_ASIDE).await;
                 continue;
             }
             // One run that cannot be read must not keep the others from being executed.
-            match row.read(lease, history) {
+            match history.and_then(|history| row.read(lease, history)) {
                 Ok(run) => runs.push(run),
                 Err(error) => {
                     tracing::error!(run = %lease.run, ?error, "a run cannot be read");
@@ -186,7 +198,7 @@ impl Store {
                 }
             }
         }
-        self.read_returned(&mut runs).await?;
+        self.read_readable_returned(&mut runs).await?;
         Ok(runs)
     }
 

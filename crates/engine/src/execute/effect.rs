@@ -25,7 +25,6 @@ use super::watch::{Interrupt, backoff};
 use super::{End, rfc3339};
 use crate::port::{Clock, Journal, NotNow, Outside, Turn};
 use crate::program::Node;
-use crate::step::delay;
 use crate::step::http::{Failure, Retry};
 use crate::step::request::Request;
 

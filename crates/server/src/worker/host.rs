@@ -14,8 +14,8 @@ pub(super) async fn keep(store: Store) {
     hear.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let done = tokio::select! {
-            changes = store.clients().host_changes() => store.keep_hosts(changes).await,
-            _ = hear.tick() => store.hear_of_hosts().await,
+            changes = store.clients().host_changes() => store.turn(store.keep_hosts(changes)).await,
+            _ = hear.tick() => store.turn(store.hear_of_hosts()).await,
         };
         // What could not be kept is only not shown, and found out by each process for itself.
         if let Err(error) = done {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use domain::poll::Found;
 use engine::poll::{Unanswered, ask};
 use engine::port::{Clock, SystemClock};
-use store::{ClaimedPoll, Store, Taken};
+use store::{ClaimedPoll, POLL_LEASE, Store, Taken};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// Most polls of this process at once.
 const AT_ONCE: usize = 16;
@@ -22,7 +23,10 @@ pub(super) async fn keep(store: Store) {
     let mut polls = JoinSet::new();
     loop {
         while polls.try_join_next().is_some() {}
-        match store.claim_polls(places.available_permits()).await {
+        match store
+            .turn(store.claim_polls(places.available_permits()))
+            .await
+        {
             Ok(claims) => {
                 for claim in claims {
                     let Ok(place) = places.clone().acquire_owned().await else {
@@ -42,11 +46,10 @@ pub(super) async fn keep(store: Store) {
 }
 
 async fn once(store: &Store, claim: &ClaimedPoll) {
-    let taken = match answer(store, claim).await {
-        Ok(answer) => store.polled(claim, answer).await,
-        Err(error) => Err(error),
-    };
-    match taken {
+    let taken = async { store.polled(claim, answer(store, claim).await?).await };
+    // After that it belongs to another process, whatever holds it up here.
+    let taken = timeout(POLL_LEASE, taken).await;
+    match taken.unwrap_or(Ok(Taken::Stale)) {
         Ok(Taken::Runs(_) | Taken::Failed) => {}
         Ok(Taken::Stale) => {
             tracing::info!(integration = %claim.integration, "a poll was too slow, or is not wanted any more");

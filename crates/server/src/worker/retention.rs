@@ -20,7 +20,7 @@ pub(super) async fn keep(store: Store) {
         let mut runs = 0;
         loop {
             let begun = Instant::now();
-            match store.delete_old_runs(place).await {
+            match store.long_turn(store.delete_old_runs(place)).await {
                 Ok(deleted) => {
                     runs += deleted.runs;
                     place = deleted.next;
@@ -48,7 +48,7 @@ pub(super) async fn keep(store: Store) {
 async fn forget_deliveries(store: &Store) {
     loop {
         let begun = Instant::now();
-        match store.forget_deliveries().await {
+        match store.long_turn(store.forget_deliveries()).await {
             Ok(MANY..) => tokio::time::sleep((begun.elapsed() * 2).max(REST)).await,
             Ok(_) => return,
             Err(error) => {

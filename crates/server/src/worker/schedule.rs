@@ -20,7 +20,7 @@ pub(super) async fn fire(store: Store) {
     let mut last = None;
     loop {
         let asked = Instant::now();
-        let pause = match look(&store, &mut last).await {
+        let pause = match store.turn(look(&store, &mut last)).await {
             Ok((_, MANY..)) => continue,
             Ok((now, _)) => pause(now.0),
             Err(error) => {

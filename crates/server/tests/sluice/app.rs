@@ -213,12 +213,17 @@ impl TestApp {
         PgPool::connect_lazy_with(system)
     }
 
-    /// Ends the server as a signal would, and drops its database.
-    pub(crate) async fn end(self) {
+    /// Ends the server as a signal would, but for its database.
+    pub(crate) async fn stop(&mut self) {
         self.stop.give();
-        for task in self.tasks {
+        for task in self.tasks.drain(..) {
             task.await.expect("nothing panicked outside a request");
         }
+    }
+
+    /// Ends the server as a signal would, and drops its database.
+    pub(crate) async fn end(mut self) {
+        self.stop().await;
         self.store.close().await;
         let _ = std::fs::remove_dir_all(self.site);
         self.database.drop().await;

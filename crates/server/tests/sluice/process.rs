@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::app::{TestApp, eventually};
+use crate::app::{TestApp, eventually, text};
 use crate::client::Client;
 use crate::document::webhook;
 use crate::sink::Sink;
@@ -179,9 +179,7 @@ async fn an_end_takes_less_than_ten_seconds_whatever_is_under_way() {
     let waiting = tokio::spawn(async move {
         let begun = caller.post_json(&fails, &json!({})).await;
         assert_eq!(begun.status, 202, "{}", begun.text);
-        let request = caller.request("POST", &waits);
-        let request = request.header("content-type", "application/json");
-        let _ = request.body("{}").send().await;
+        caller.post_json(&waits, &json!({})).await
     });
     let called = async || (sink.calls("/wait") == 1).then_some(());
     eventually("somebody waits for an answer", SOON, called).await;
@@ -189,7 +187,42 @@ async fn an_end_takes_less_than_ten_seconds_whatever_is_under_way() {
     let _letter = letter.expect("a letter is due").expect("it is bound");
     let (took, well) = process.end("TERM").await;
     assert!(well && took < Duration::from_secs(10), "it took {took:?}");
-    waiting.await.expect("it was sent");
+    let told = waiting.await.expect("it was answered");
+    assert_eq!(told.status, 503, "{}", told.text);
+    let (what, run) = (told.json(), told.json()["run"].clone());
+    assert_eq!(what["code"], "run/moved", "{what}");
+    assert!(text(&what["error"]).contains("do not send the event again"));
+    assert_eq!(told.header("retry-after"), "");
+    let next = Process::worker(&app.database.url).await;
+    sink.let_go();
+    assert_eq!(app.ended(&run, SOON).await["summary"]["state"], "succeeded");
+    next.end("TERM").await;
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_an_answer_at_the_end_gets_the_one_that_another_process_gives() {
+    let app = TestApp::with_role("web").await;
+    let wait = json!({ "amount": 2, "unit": "seconds" });
+    let answer = json!({ "status": 201, "body_type": "none" });
+    let steps = [("delay", "Wait", wait), ("respond", "Answer", answer)];
+    let (_, path) = app.publish(&webhook(&steps)).await;
+    let worker = Process::worker(&app.database.url).await;
+    let web = Process::start(Process::web(&app.database.url)).await;
+    let caller = Client::new(web.base(), "");
+    let waiting = tokio::spawn(async move { caller.post_json(&path, &json!({})).await });
+    let sql = app.sql();
+    let kept = async || {
+        let runs = sqlx::query_scalar::<_, i64>("select count(*) from run_queue");
+        let runs = runs.fetch_one(&sql).await.expect("it answers");
+        (runs == 1).then_some(())
+    };
+    eventually("the event is kept", SOON, kept).await;
+    let (told, (took, well)) = tokio::join!(waiting, web.end("TERM"));
+    let told = told.expect("it was answered");
+    assert_eq!(told.status, 201, "{}", told.text);
+    assert!(well && took < Duration::from_secs(10), "it took {took:?}");
+    worker.end("TERM").await;
     app.end().await;
 }
 

@@ -161,6 +161,51 @@ async fn a_worker_that_is_asked_to_end_in_the_middle_of_writes_leaves_none_in_do
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_not_given_back_before_what_it_did_is_written() {
+    let (mut app, sink) = (TestApp::start().await, Sink::start().await);
+    app.allow_loopback().await;
+    let post = json!({ "method": "POST", "url": sink.url("/wait"), "no_answer": "doubt" });
+    let (_, path) = app
+        .publish(&webhook(&[("http.request", "Write", post)]))
+        .await;
+    let answer = app.anonymous.post_json(&path, &json!({})).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    let called = async || (sink.calls("/wait") == 1).then_some(());
+    eventually("it is sent", AFTER_LEASE, called).await;
+    let sql = app.sql();
+    let is_so = async |what: &'static str| {
+        let is_so = sqlx::query_scalar::<_, bool>(what).fetch_one(&sql).await;
+        is_so.expect("it answers").then_some(())
+    };
+    let mut slow = sql.begin().await.expect("it answers");
+    sqlx::query("lock table run_record in share mode")
+        .execute(&mut *slow)
+        .await
+        .expect("nobody has it");
+    sink.let_go();
+    let waits = "select exists (select from pg_stat_activity
+        where wait_event_type = 'Lock' and datname = current_database())";
+    let waits = async || is_so(waits).await;
+    eventually("the answer waits to be recorded", AFTER_LEASE, waits).await;
+    app.stop().await;
+    let ours = is_so(
+        "select worker is not null and lease_until > now()
+            and not exists (select from worker where pg_try_advisory_xact_lock(lock_key))
+         from run_queue",
+    );
+    assert_eq!(ours.await, Some(()), "nobody takes it");
+    slow.rollback().await.expect("it answers");
+    app.store.close().await;
+    let next = Process::worker(&app.database.url).await;
+    let ended = async || is_so("select state in ('succeeded', 'in_doubt') from run").await;
+    eventually("another goes on", AFTER_LEASE, ended).await;
+    let well = is_so("select state = 'succeeded' from run").await;
+    assert_eq!((well, sink.calls("/wait")), (Some(()), 1));
+    next.end("TERM").await;
+    app.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn leases_that_ended_while_the_database_was_away_are_renewed_and_not_taken_over() {
     let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
     app.allow_loopback().await;

@@ -82,19 +82,20 @@ impl Store {
         is_test: bool,
         refused: Option<i64>,
     ) -> Result<Credentials> {
-        let mut system = self.inner.system.acquire().await?;
-        // Of the run's organization, and of no other.
-        let organization =
-            sqlx::query_scalar!("select organization_id from run where run_id = $1", run.0,)
-                .fetch_optional(&mut *system)
-                .await?
-                .ok_or(Error::NotFound)?;
-        let organization = OrganizationId(organization);
-        let opened = self
-            .open_connection(&mut system, organization, connection, is_test, refused)
-            .await?;
+        let opened = self.turn(async {
+            let mut system = self.inner.system.acquire().await?;
+            // Of the run's organization, and of no other.
+            let organization =
+                sqlx::query_scalar!("select organization_id from run where run_id = $1", run.0,)
+                    .fetch_optional(&mut *system)
+                    .await?
+                    .ok_or(Error::NotFound)?;
+            let organization = OrganizationId(organization);
+            self.open_connection(&mut system, organization, connection, is_test, refused)
+                .await
+        });
         // Nobody waits for a provider with a connection to the database.
-        drop(system);
+        let opened = opened.await?;
         self.ready(opened).await
     }
 
@@ -110,18 +111,7 @@ impl Store {
             Opened::Stale(stale) => stale,
         };
         match (self.renewed(of, issue).await, still) {
-            (Ended::Renewed, _) => {
-                let mut system = self.inner.system.acquire().await?;
-                let provider = provider(&mut system, of).await?;
-                let kept = self.kept_token(&mut system, of).await?;
-                let kept = kept.ok_or(Error::NotFound)?;
-                if kept.access.is_none() && provider.kind == Kind::OAuthClient {
-                    let why = "The connection was changed meanwhile.".to_owned();
-                    return Err(Refusal::TokenLater { name, why }.into());
-                }
-                // However short its life is: it is new.
-                self.with_token(&mut system, of, &provider, &kept).await
-            }
+            (Ended::Renewed, _) => self.turn(self.with_new_token(of, name)).await,
             // It has not ended yet.
             (Ended::No(NoToken::Later(_)) | Ended::Unavailable, Some(still)) => Ok(still),
             (Ended::No(NoToken::Later(why)), None) => Err(Refusal::TokenLater { name, why }.into()),
@@ -131,6 +121,19 @@ impl Store {
             (Ended::Gone, _) => Err(Error::NotFound),
             (Ended::Unavailable, None) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
         }
+    }
+
+    async fn with_new_token(&self, of: Of, name: String) -> Result<Credentials> {
+        let mut system = self.inner.system.acquire().await?;
+        let provider = provider(&mut system, of).await?;
+        let kept = self.kept_token(&mut system, of).await?;
+        let kept = kept.ok_or(Error::NotFound)?;
+        if kept.access.is_none() && provider.kind == Kind::OAuthClient {
+            let why = "The connection was changed meanwhile.".to_owned();
+            return Err(Refusal::TokenLater { name, why }.into());
+        }
+        // However short its life is: it is new.
+        self.with_token(&mut system, of, &provider, &kept).await
     }
 
     /// Opens the token of a connection, if it can be used as it is.

@@ -229,25 +229,11 @@ impl Store {
     async fn exchange(&self, of: Of, stale: i64) -> Result<Ended> {
         let begun = Instant::now();
         let changed = loop {
-            if let Some(changed) = self.claim_renewal(of, stale).await? {
+            if let Some(changed) = self.turn(self.claim_renewal(of, stale)).await? {
                 break changed;
             }
-            let found = sqlx::query!(
-                "select issue, refused from connection_token
-                 where connection_id = $1 and variant = $2",
-                of.connection.0,
-                of.variant,
-            )
-            .fetch_optional(&self.inner.system)
-            .await?;
-            match found {
-                None => return Ok(Ended::Gone),
-                Some(row) if row.issue != stale => return Ok(Ended::Renewed),
-                Some(row) => {
-                    if let Some(why) = row.refused {
-                        return Ok(Ended::No(NoToken::Refused(why)));
-                    }
-                }
+            if let Some(ended) = self.turn(self.ended_elsewhere(of, stale)).await? {
+                return Ok(ended);
             }
             if begun.elapsed() > OTHERS {
                 let why = "Another process is asking the provider for one.".to_owned();
@@ -260,7 +246,7 @@ impl Store {
             Ok(answer) => answer,
             Err(error) => {
                 // Nothing was sent.
-                self.release_renewal(of, stale).await?;
+                self.turn(self.release_renewal(of, stale)).await?;
                 return match error {
                     Error::NotFound => Ok(Ended::Gone),
                     error => Err(error),
@@ -273,18 +259,36 @@ impl Store {
                 Ok(Ended::Renewed)
             }
             Err(NoToken::Refused(why)) => {
-                if self.note_refused(of, stale, changed, &why).await? {
+                let noted = self.note_refused(of, stale, changed, &why);
+                if self.turn(noted).await? {
                     return Ok(Ended::No(NoToken::Refused(why)));
                 }
-                self.release_renewal(of, stale).await?;
+                self.turn(self.release_renewal(of, stale)).await?;
                 let why = "The connection was changed meanwhile.".to_owned();
                 Ok(Ended::No(NoToken::Later(why)))
             }
             Err(later) => {
-                self.release_renewal(of, stale).await?;
+                self.turn(self.release_renewal(of, stale)).await?;
                 Ok(Ended::No(later))
             }
         }
+    }
+
+    /// Returns what came of an exchange by another process; `None` while it is under way.
+    async fn ended_elsewhere(&self, of: Of, stale: i64) -> Result<Option<Ended>> {
+        let found = sqlx::query!(
+            "select issue, refused from connection_token
+             where connection_id = $1 and variant = $2",
+            of.connection.0,
+            of.variant,
+        )
+        .fetch_optional(&self.inner.system)
+        .await?;
+        Ok(match found {
+            None => Some(Ended::Gone),
+            Some(row) if row.issue != stale => Some(Ended::Renewed),
+            Some(row) => row.refused.map(|why| Ended::No(NoToken::Refused(why))),
+        })
     }
 
     /// Takes the lease under which one process asks; it outlasts the longest that asking takes.
@@ -320,13 +324,16 @@ impl Store {
 
     /// Asks the provider, once.
     async fn ask_for_token(&self, of: Of) -> Result<Result<Tokens, NoToken>> {
-        let mut system = self.inner.system.acquire().await?;
-        let provider = provider(&mut system, of).await?;
-        let secret = self.client_secret(&mut system, of).await?;
-        let kept = self.kept_token(&mut system, of).await?;
-        let network = network_of(&mut system, of.organization).await?;
+        let asking = self.turn(async {
+            let mut system = self.inner.system.acquire().await?;
+            let provider = provider(&mut system, of).await?;
+            let secret = self.client_secret(&mut system, of).await?;
+            let kept = self.kept_token(&mut system, of).await?;
+            let network = network_of(&mut system, of.organization).await?;
+            Ok((provider, secret, kept, network))
+        });
         // Nobody waits for the provider with a connection to the database.
-        drop(system);
+        let (provider, secret, kept, network) = asking.await?;
         let refresh = kept.and_then(|kept| kept.refresh);
         let grant = match (&refresh, provider.kind) {
             (_, Kind::OAuthClient) => Grant::Client,
@@ -357,7 +364,8 @@ impl Store {
         asked: Instant,
     ) -> Result<()> {
         for _ in 1..KEEPING {
-            match self.try_keep_renewed(of, stale, tokens, asked).await {
+            let kept = self.turn(self.try_keep_renewed(of, stale, tokens, asked));
+            match kept.await {
                 Err(Error::Unavailable(error)) => {
                     tracing::warn!(%error, connection = %of.connection, "a new token is not kept yet");
                     sleep(Duration::from_secs(1)).await;
@@ -365,7 +373,8 @@ impl Store {
                 kept => return kept,
             }
         }
-        self.try_keep_renewed(of, stale, tokens, asked).await
+        self.turn(self.try_keep_renewed(of, stale, tokens, asked))
+            .await
     }
 
     async fn try_keep_renewed(

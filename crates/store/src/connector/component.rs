@@ -45,8 +45,8 @@ impl Store {
             hash,
             wants_bytes,
         )
-        .fetch_optional(&self.inner.system)
-        .await?;
+        .fetch_optional(&self.inner.system);
+        let bytes: Option<Vec<u8>> = self.turn(async { Ok(bytes.await?) }).await?;
         Ok(bytes.map(Bytes::from))
     }
 

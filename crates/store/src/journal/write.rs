@@ -251,10 +251,10 @@ async fn once(writes: &[Write], connection: &mut PgConnection) -> Result<Held, s
 #[cfg(test)]
 mod tests {
     use domain::Timestamp;
-    use tokio::sync::oneshot;
+    use tokio::sync::{oneshot, watch};
     use uuid::Uuid;
 
-    use super::super::Ending;
+    use super::super::{Ending, UnderWay};
     use super::*;
 
     /// Returns a write whose place among others its fence says.
@@ -267,6 +267,7 @@ mod tests {
             records: String::new(),
             then,
             done: oneshot::channel().0,
+            _under_way: UnderWay::new(&watch::Sender::new(0)),
         }
     }
 

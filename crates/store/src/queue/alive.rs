@@ -104,8 +104,8 @@ impl Store {
                from worker where pg_try_advisory_xact_lock(lock_key)"#,
             SETTLING.as_secs_f64(),
         )
-        .fetch_all(&self.inner.system)
-        .await;
+        .fetch_all(&self.inner.system);
+        let free = self.turn(async { Ok(free.await?) }).await;
         let now = Instant::now();
         let is_witness = suspects.answered(begun, now, free.is_ok());
         let free = free?;
@@ -115,7 +115,7 @@ impl Store {
             let since = *suspects.since.entry(row.worker_id).or_insert(now);
             let is_certain = now.duration_since(since) >= CERTAIN;
             if is_certain && row.has_settled && is_witness {
-                self.bury(row.worker_id).await?;
+                self.turn(self.bury(row.worker_id)).await?;
                 suspects.since.remove(&row.worker_id);
             }
         }
@@ -185,12 +185,14 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    /// When the database was asked, when that ended, and whether it answered.
+    type Look = (u32, u32, bool);
+
     #[test]
     fn a_database_that_was_away_is_a_witness_only_once_others_found_it_again() {
         let begun = Instant::now();
         let at = |ms: u32| begun + MS * ms;
-        // When it was asked, when it answered, whether it did.
-        let cases: [(&str, &[(u32, u32, bool)], u32); 5] = [
+        let cases: [(&str, &[Look], u32); 5] = [
             ("always there", &[(0, 900, true)], 900),
             (
                 "a cut connection",

@@ -5,10 +5,12 @@ use std::time::Duration;
 use domain::review::Happening;
 use domain::review::letter::{Event, Letter, Said};
 use domain::{ReviewId, ThreadId};
+use sqlx::Acquire;
 use uuid::Uuid;
 
+use crate::error::unless_damaged;
 use crate::outbox::{Claim, Claimed, Row};
-use crate::{LETTER_LEASE, Result, Store, Tx};
+use crate::{LETTER_LEASE, Result, Savepoint, Store, Tx};
 
 /// Most notifications in one letter.
 const AT_ONCE: i64 = 200;
@@ -30,10 +32,12 @@ impl Store {
         };
         forget_needless(&mut tx).await?;
         let claim = claim(&mut tx, gather).await?;
+        let mut reading = tx.begin().await?;
         let read = match &claim {
-            Some(claim) => read(&mut tx, claim).await?,
-            None => None,
+            Some(claim) => read(&mut reading, claim).await,
+            None => Ok(None),
         };
+        let read = unless_damaged(reading, read).await?;
         self.commit_claim(tx, claim, read).await
     }
 }
@@ -87,7 +91,7 @@ async fn claim(tx: &mut Tx, gather: Duration) -> Result<Option<Claim>> {
 }
 
 /// Reads what a letter says; `None` when nothing of it can be read.
-async fn read(tx: &mut Tx, claim: &Claim) -> Result<Option<(Uuid, String, Letter)>> {
+async fn read(tx: &mut Savepoint<'_>, claim: &Claim) -> Result<Option<(Uuid, String, Letter)>> {
     let rows = sqlx::query!(
         r#"select notification_id, happening, thread_id, review_id, review.title,
                 review.description, organization.name as organization_name,
@@ -144,7 +148,7 @@ async fn read(tx: &mut Tx, claim: &Claim) -> Result<Option<(Uuid, String, Letter
 
 /// Returns what was said with each notification, oldest first: what its actor said in the review
 /// just before it, and no earlier notification told.
-async fn said(tx: &mut Tx, notifications: &[Uuid]) -> Result<Vec<(Uuid, Said)>> {
+async fn said(tx: &mut Savepoint<'_>, notifications: &[Uuid]) -> Result<Vec<(Uuid, Said)>> {
     let rows = sqlx::query!(
         r#"with said as (
                select review_id, account_id, message as text, false as suggests, at

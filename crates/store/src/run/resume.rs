@@ -8,11 +8,13 @@ use domain::policy::Act;
 use domain::run::{ResumeOn, Resumed, RunState, StepPath, StepRecord, StepState, ended_at};
 use domain::{Document, IntegrationId, RunId, Timestamp};
 use serde_json::{Value, json};
+use sqlx::Acquire;
 use uuid::Uuid;
 
 use super::{Folded, state, unless_in_a_circle};
+use crate::error::unless_damaged;
 use crate::live::{Changed, What};
-use crate::{Error, Refusal, Result, RunFilter, Store, Tx, audit, timestamp};
+use crate::{Error, Refusal, Result, RunFilter, Savepoint, Store, Tx, audit, timestamp};
 
 /// Runs that are resumed in one transaction.
 const AT_ONCE: usize = 100;
@@ -229,12 +231,18 @@ async fn resume(tx: &mut Tx, me: &Me, on: ResumeOn, runs: Vec<Resuming>) -> Resu
         let mut readable = Vec::with_capacity(level.len());
         for run in level {
             // One by one: what runs recorded may be much.
-            match reopen(tx, me, run.id).await? {
-                Some(opened) => {
+            let mut reading = tx.begin().await?;
+            let opened = reopen(&mut reading, me, run.id).await;
+            match unless_damaged(reading, opened).await? {
+                Ok(opened) => {
                     reopening.push(opened);
                     readable.push(run);
                 }
-                None => gone_on.unreadable += 1,
+                Err(error) => {
+                    let run = run.id;
+                    tracing::error!(%run, %error, "a run is not resumed, as it cannot be read");
+                    gone_on.unreadable += 1;
+                }
             }
         }
         let ids = readable.iter().map(|run| (run.id, run.integration));
@@ -333,8 +341,8 @@ impl Again {
     }
 }
 
-/// Reads what a run does again; `None` when what is stored of it cannot be read.
-async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Option<Reopening>> {
+/// Reads what a run does again.
+async fn reopen(tx: &mut Savepoint<'_>, me: &Me, run: RunId) -> Result<Reopening> {
     let row = sqlx::query!(
         r#"select body, now() as "now!"
            from run
@@ -345,16 +353,7 @@ async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Option<Reopening>> {
     )
     .fetch_one(&mut **tx)
     .await?;
-    let unreadable = |error: serde_json::Error| {
-        tracing::error!(%run, %error, "a run is not resumed, as it cannot be read");
-    };
-    let document: Document = match serde_json::from_value(row.body) {
-        Ok(document) => document,
-        Err(error) => {
-            unreadable(error);
-            return Ok(None);
-        }
-    };
+    let document: Document = serde_json::from_value(row.body).map_err(sqlx::Error::decode)?;
     let mut folded = Folded::default();
     let mut last = i64::MIN;
     loop {
@@ -372,15 +371,9 @@ async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Option<Reopening>> {
         let Some(newest) = rows.last() else { break };
         last = newest.seq;
         for row in &rows {
-            match serde_json::from_str::<Vec<StepRecord>>(&row.records) {
-                Ok(records) => records
-                    .into_iter()
-                    .for_each(|record| folded.add(without_much(record))),
-                Err(error) => {
-                    unreadable(error);
-                    return Ok(None);
-                }
-            }
+            let records = serde_json::from_str::<Vec<StepRecord>>(&row.records);
+            let records = records.map_err(sqlx::Error::decode)?.into_iter();
+            records.for_each(|record| folded.add(without_much(record)));
         }
     }
     let records = folded.records;
@@ -399,12 +392,12 @@ async fn reopen(tx: &mut Tx, me: &Me, run: RunId) -> Result<Option<Reopening>> {
         output: Value::Null,
         ..record
     });
-    Ok(Some(Reopening {
+    Ok(Reopening {
         run,
         ended: without.collect(),
         awaited,
         now: timestamp::read(row.now),
-    }))
+    })
 }
 
 /// Leaves out what may be much in a record and is not done again: of all that a run did there may be

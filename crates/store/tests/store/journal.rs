@@ -4,6 +4,7 @@ use domain::run::{RunState, StepPath, StepRecord, StepState};
 use domain::{StepId, Timestamp};
 use engine::Outcome;
 use engine::port::{Journal, Lease, Lost};
+use futures::FutureExt;
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -96,6 +97,32 @@ async fn records_of_many_runs_at_once_are_each_kept_with_their_run(
         assert!(detail.summary.finished_at.is_some());
     }
     assert_eq!(world.count("select count(*) from run_queue").await, 0);
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn what_runs_gave_is_written_before_the_connections_close_though_nobody_waits_for_it(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let runs = handed(&world, 2).await;
+    let journal = world.store.journal();
+    let mut slow = world.sql.begin().await.expect("it answers");
+    sqlx::query("lock table run_record in share mode")
+        .execute(&mut *slow)
+        .await
+        .expect("nobody has it");
+    tokio::select! {
+        _ = journal.append(runs[0].lease, vec![record(1, "under way")]) => panic!("it is locked"),
+        () = world.someone_waits() => {}
+    }
+    let waits = journal.append(runs[1].lease, vec![record(1, "not begun")]);
+    assert_eq!(waits.now_or_never(), None);
+    assert_eq!(journal.written().now_or_never(), None);
+    let unlocked = async { slow.rollback().await.expect("it answers") };
+    tokio::join!(world.store.close(), unlocked);
+    assert_eq!(world.count("select count(*) from run_record").await, 2);
     world.end().await;
 }
 

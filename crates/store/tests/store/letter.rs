@@ -285,3 +285,24 @@ async fn a_letter_that_nobody_sends_does_not_wait_for_ever(
     assert_eq!(outbox(&world).await, [("failed".to_owned(), reason, 1)]);
     world.end().await;
 }
+
+#[sqlx::test]
+async fn a_letter_that_cannot_be_read_holds_up_no_other(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::reviewing(options).await;
+    let ben = world.member(Role::Collaborator).await;
+    let (_, review) = world.review().await;
+    comment(&world, &ben, review, "Hello").await;
+    world.damage("review", "review_id", review.0).await;
+    assert!(next(&world.store).await.is_none(), "nothing of it is known");
+    let reason = Some("What is stored of it cannot be read.".to_owned());
+    let expected = [("failed".to_owned(), reason, 1)];
+    assert_eq!(outbox(&world).await, expected);
+    world.execute("delete from damaged").await;
+    comment(&world, &ben, review, "Are you there?").await;
+    let sent = next(&world.store).await.expect("it is next");
+    assert_eq!(sent.letter.events.len(), 1);
+    world.end().await;
+}

@@ -13,6 +13,7 @@ mod computed;
 mod connection;
 mod connector;
 mod consent;
+mod damage;
 mod delivery;
 mod draft;
 mod gathered;

@@ -249,11 +249,12 @@ async fn a_run_that_cannot_be_read_is_left_out_and_the_others_are_resumed(
     let (document, _, second) = two_steps();
     let integration = world.publish(document).await;
     let mut runs = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         let run = start(&world, integration).await.lease;
         fail(&world, run, RunState::Failed, vec![failed(second)]).await;
         runs.push(run.run);
     }
+    world.damage("run_record", "run_id", runs[2].0).await;
     for (run, records) in runs.iter().zip(["[", "[{}]"]) {
         sqlx::query("update run_record set records = $1 where run_id = $2")
             .bind(records)
@@ -271,12 +272,14 @@ async fn a_run_that_cannot_be_read_is_left_out_and_the_others_are_resumed(
         .resume_runs(&world.admin, filter, None, ResumeOn::Ran)
         .await
         .expect("an Admin may");
-    assert_eq!((resumed.resumed, resumed.unreadable), (1, 2));
-    assert_eq!(claim_one(&world).await.lease.run, runs[2]);
-    let one = world
-        .store
-        .resume_run(&world.admin, runs[0], ResumeOn::Ran)
-        .await;
-    assert_eq!(refusal(one), Refusal::Unreadable);
+    assert_eq!((resumed.resumed, resumed.unreadable), (1, 3));
+    assert_eq!(claim_one(&world).await.lease.run, runs[3]);
+    for unreadable in &runs[..3] {
+        let one = world
+            .store
+            .resume_run(&world.admin, *unreadable, ResumeOn::Ran)
+            .await;
+        assert_eq!(refusal(one), Refusal::Unreadable);
+    }
     world.end().await;
 }

@@ -1,11 +1,15 @@
 //! A database that went away without a word, or takes no writes: nothing waits for it for good, and
 //! nothing that it did not refuse is given up.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use domain::run::RunState;
 use engine::Outcome;
 use engine::port::{Journal, Lost};
+use futures::future::join_all;
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
@@ -97,6 +101,74 @@ async fn a_server_that_vanishes_without_a_word_holds_nothing_up_for_good(
     );
     let closed = timeout(AT_MOST, store.close()).await;
     closed.expect("nothing waits on");
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn turns_on_connections_that_went_silent_are_given_up_and_leave_the_pool_whole(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let mut way = Way::to(&world.options());
+    let store = way.store(Duration::from_secs(1)).await;
+    let now = world.store.now().await.expect("it answers");
+    let mut held = world.sql.begin().await.expect("it answers");
+    sqlx::query("lock table schedule in access exclusive mode")
+        .execute(&mut *held)
+        .await
+        .expect("nobody has it");
+    // As many as the pool has connections.
+    let turns = join_all((0..5).map(|_| store.turn(store.due(now))));
+    let goes_silent = async {
+        while world.count(WAITING).await < 5 {
+            tokio::task::yield_now().await;
+        }
+        way.silence();
+        held.rollback().await.expect("it answers");
+    };
+    let both = async { tokio::join!(turns, goes_silent).0 };
+    let turns = timeout(AT_MOST, both).await.expect("none waits on");
+    assert!(turns.iter().all(Result::is_err), "{turns:?}");
+    let next = async { while store.turn(store.due(now)).await.is_err() {} };
+    timeout(AT_MOST, next).await.expect("there are connections");
+    store.close().await;
+    world.end().await;
+}
+
+/// Waits for something until it was asked so often, and gives it up then.
+async fn asked<F: Future>(something: F, mut times: usize) -> Option<F::Output> {
+    let mut something = pin!(something);
+    poll_fn(|context| match something.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if times == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            times -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+#[sqlx::test]
+async fn wherever_a_turn_is_given_up_it_leaves_no_transaction_to_whoever_is_next(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let now = world.store.now().await.expect("it answers");
+    let open = "select count(*) from pg_stat_activity
+        where state like 'idle in transaction%' and datname = current_database()";
+    for times in 0.. {
+        let done = asked(world.store.due(now), times).await;
+        let over = async { while world.count(open).await > 0 {} };
+        let over = timeout(Duration::from_secs(10), over).await;
+        over.unwrap_or_else(|_| panic!("it was given up after {times} times"));
+        if done.is_some() {
+            assert!(times > 0, "it was never given up in its middle");
+            break;
+        }
+    }
     world.end().await;
 }
 

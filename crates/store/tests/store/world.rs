@@ -8,8 +8,8 @@ use domain::integration::VersionSummary;
 use domain::review::{Policy, Review, Rule, Verdict};
 use domain::{Document, DraftId, IntegrationId, ReviewId, StepId};
 use serde_json::{Map, Value, json};
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool};
 use std::sync::Arc;
 use store::{Error, HookRoute, MasterKey, NewOrganization, Refusal, Store};
 use uuid::Uuid;
@@ -263,6 +263,31 @@ impl World {
         while self.count(waiting).await == 0 {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Lets Postgres find the rows damaged that have this id in this column, whenever they are read.
+    pub(crate) async fn damage(&self, table: &str, column: &str, id: Uuid) {
+        let damage = format!(
+            "create table if not exists damaged (id uuid);
+             create or replace function is_whole(wanted uuid) returns boolean
+             language plpgsql as $whole$
+             begin
+                 if exists (select from damaged where id = wanted) then
+                     raise exception 'missing chunk number 0 for toast value'
+                         using errcode = 'XX001';
+                 end if;
+                 return true;
+             end
+             $whole$;
+             drop policy if exists damage on {table};
+             create policy damage on {table} as restrictive for select
+                 using (is_whole({column}));
+             insert into damaged values ('{id}')"
+        );
+        let done = sqlx::raw_sql(AssertSqlSafe(damage))
+            .execute(&self.sql)
+            .await;
+        done.expect("the statements are right");
     }
 
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
