@@ -144,7 +144,7 @@ impl Worker {
     /// Executes a run that was claimed for this worker, in the background.
     pub fn run(self: &Arc<Self>, claimed: ClaimedRun, slot: Slot) {
         let worker = self.clone();
-        let suspect = claimed.is_suspect().then(|| self.suspects.add());
+        let suspect = claimed.suspected.map(|how| self.suspects.add(how));
         let span = tracing::info_span!("run", id = %claimed.lease.run);
         tokio::spawn(
             async move {
@@ -208,6 +208,7 @@ impl Worker {
     }
 
     async fn claim_until_stopped(self: Arc<Self>) {
+        let mut room = self.suspects.changes();
         loop {
             let first = tokio::select! {
                 first = self.slots.clone().acquire_owned() => first.expect("it is never closed"),
@@ -245,7 +246,7 @@ impl Worker {
             drop(slots);
             tokio::select! {
                 () = self.store.wait_for_work(pause) => {}
-                () = self.suspects.one_over() => {}
+                _ = room.changed() => {}
                 () = self.stop.given() => return,
             }
         }
@@ -260,14 +261,15 @@ impl Worker {
         }
         let takes = Takes {
             silent: self.contact.is_witness(begun),
-            suspect: self.suspects.are_few(),
+            suspect: self.suspects.room(),
         };
         let claimed = self.store.claim_with(self.id, limit, takes).await;
-        match &claimed {
-            Ok(_) => self.contact.answered(begun, Instant::now()),
-            Err(_) => self.contact.failed(),
+        let claimed = claimed.inspect_err(|_| self.contact.failed())?;
+        self.contact.answered(begun, Instant::now());
+        if claimed.one_waits {
+            self.suspects.one_waits();
         }
-        claimed
+        Ok(claimed.runs)
     }
 
     /// Returns how long to sleep: until the next run that was left waiting is due, but not long.
@@ -315,7 +317,10 @@ impl Worker {
         };
         let proven = async {
             match &journal.suspect {
-                Some(suspect) => suspect.live_on(INNOCENT).await,
+                Some(suspect) => {
+                    let let_join = || self.store.let_join(lease);
+                    suspect.live_on(INNOCENT, let_join).await
+                }
                 None => std::future::pending().await,
             }
         };

@@ -60,7 +60,7 @@ pub use measure::{Backlog, COUNTED_INTEGRATIONS, Done, Histogram};
 pub use organization::NewOrganization;
 pub use outbox::{Claimed, LETTER_LEASE};
 pub use poll::{ClaimedPoll, Taken};
-pub use queue::{ClaimedRun, LEASE, Suspects, Takes, WorkerId};
+pub use queue::{ClaimedRun, ClaimedRuns, LEASE, Room, Suspected, Suspects, Takes, WorkerId};
 pub use retention::{Deleted, Place};
 pub use review::letter::ClaimedLetter;
 pub use run::{Reply, RunFilter};
