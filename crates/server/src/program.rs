@@ -38,7 +38,7 @@ impl Loaded {
             created_at: claimed.created_at,
             resumed_at: claimed.resumed_at,
             is_test: claimed.is_test,
-            is_taken_over: claimed.silenced > 0,
+            is_taken_over: claimed.is_taken_over,
             scope: claimed.scope,
             history: claimed.history,
             returned: claimed.returned,

@@ -58,8 +58,9 @@ const SENDING: Duration = Duration::from_secs(4);
 const WRITING: Duration = Duration::from_secs(1);
 /// How long runs may take to be dropped of which nothing more is written.
 const STOPPING: Duration = Duration::from_millis(200);
-/// How long it may take to write what was given to the journal, and to give back what is left.
-const RELEASE: Duration = Duration::from_secs(1);
+/// When what was given to the journal has to be written, and what is left given back, at the latest:
+/// so long after the signal.
+const RELEASED: Duration = Duration::from_millis(7_300);
 
 /// A place for one run.
 #[derive(Debug)]
@@ -144,7 +145,7 @@ impl Worker {
     /// Executes a run that was claimed for this worker, in the background.
     pub fn run(self: &Arc<Self>, claimed: ClaimedRun, slot: Slot) {
         let worker = self.clone();
-        let suspect = claimed.is_suspect().then(|| self.suspects.add());
+        let suspect = claimed.suspected.map(|how| self.suspects.add(how));
         let span = tracing::info_span!("run", id = %claimed.lease.run);
         tokio::spawn(
             async move {
@@ -183,7 +184,7 @@ impl Worker {
         };
         // We are known to live until then, or until the store is closed, which waits for the journal,
         // too: else our runs would be taken over meanwhile.
-        let why = match tokio::time::timeout(RELEASE, give_back).await {
+        let why = match tokio::time::timeout_at(self.stop.after(RELEASED), give_back).await {
             Ok(Ok(())) => return alive.abort(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the database does not answer".to_owned(),
@@ -215,6 +216,7 @@ impl Worker {
     }
 
     async fn claim_until_stopped(self: Arc<Self>) {
+        let mut room = self.suspects.changes();
         loop {
             let first = tokio::select! {
                 first = self.slots.clone().acquire_owned() => first.expect("it is never closed"),
@@ -252,7 +254,7 @@ impl Worker {
             drop(slots);
             tokio::select! {
                 () = self.store.wait_for_work(pause) => {}
-                () = self.suspects.one_over() => {}
+                _ = room.changed() => {}
                 () = self.stop.given() => return,
             }
         }
@@ -267,14 +269,15 @@ impl Worker {
         }
         let takes = Takes {
             silent: self.contact.is_witness(begun),
-            suspect: self.suspects.are_few(),
+            suspect: self.suspects.room(),
         };
         let claimed = self.store.claim_with(self.id, limit, takes).await;
-        match &claimed {
-            Ok(_) => self.contact.answered(begun, Instant::now()),
-            Err(_) => self.contact.failed(),
+        let claimed = claimed.inspect_err(|_| self.contact.failed())?;
+        self.contact.answered(begun, Instant::now());
+        if claimed.one_waits {
+            self.suspects.one_waits();
         }
-        claimed
+        Ok(claimed.runs)
     }
 
     /// Returns how long to sleep: until the next run that was left waiting is due, but not long.
@@ -322,7 +325,10 @@ impl Worker {
         };
         let proven = async {
             match &journal.suspect {
-                Some(suspect) => suspect.live_on(INNOCENT).await,
+                Some(suspect) => {
+                    let let_join = || self.store.let_join(lease);
+                    suspect.live_on(INNOCENT, let_join).await
+                }
                 None => std::future::pending().await,
             }
         };
@@ -450,10 +456,10 @@ impl Worker {
 
     /// Takes the runs of processes that ended without a word.
     async fn free_runs_of_dead(self: Arc<Self>) {
-        let mut suspects = store::Suspects::default();
+        let mut lookout = self.store.lookout();
         loop {
             tokio::time::sleep(LOOK).await;
-            if let Err(error) = self.store.free_runs_of_dead(&mut suspects).await {
+            if let Err(error) = lookout.free_runs_of_dead().await {
                 tracing::debug!(%error, "other workers could not be looked after");
             }
         }

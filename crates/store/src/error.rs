@@ -348,7 +348,8 @@ pub(crate) fn is_damaged(error: &Error) -> bool {
 
 /// Returns whether something cannot be read, however often it is tried.
 fn is_damage(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Decode(_)) || is_content(error)
+    let is_read_wrong = |code: Cow<'_, str>| code == DAMAGED || code.starts_with("22");
+    matches!(error, sqlx::Error::Decode(_)) || sqlstate(error).is_some_and(is_read_wrong)
 }
 
 /// Returns whether Postgres failed in itself: it has a code of its own for whatever else there is.

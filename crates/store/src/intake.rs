@@ -99,7 +99,8 @@ impl HookRoute {
     /// Returns the first claim of a run that an event starts, before anything was recorded of it.
     pub fn claimed(&self, run: RunId, created_at: Timestamp, payload: Arc<Value>) -> ClaimedRun {
         ClaimedRun {
-            silenced: 0,
+            is_taken_over: false,
+            suspected: None,
             lease: Lease { run, fence: 1 },
             organization: self.organization,
             integration: self.integration,

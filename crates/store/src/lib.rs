@@ -48,7 +48,7 @@ use domain::Timestamp;
 use domain::account::{Me, Role};
 use domain::policy::{self, Act};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{PgPool, Row};
+use sqlx::{Connection, PgPool, Row};
 use tokio::time::timeout;
 
 pub use alert::ClaimedAlert;
@@ -61,12 +61,16 @@ pub use measure::{Backlog, COUNTED_INTEGRATIONS, Done, Histogram};
 pub use organization::NewOrganization;
 pub use outbox::{Claimed, LETTER_LEASE};
 pub use poll::{ClaimedPoll, POLL_LEASE, Taken};
-pub use queue::{ClaimedRun, LEASE, Suspects, Takes, WorkerId};
+pub use queue::{ClaimedRun, ClaimedRuns, LEASE, Lookout, Room, Suspected, Takes, WorkerId};
 pub use retention::{Deleted, Place};
 pub use review::letter::ClaimedLetter;
 pub use run::{Reply, RunFilter};
 pub use token::SessionToken;
 pub use vault::{MasterKey, MasterKeys, Resealed};
+
+/// How long a turn may take, in times that a connection is waited for, and a lock within it.
+const TURN: u32 = 3;
+const LOCKING: u32 = 2;
 
 type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 /// A part of a transaction, which goes on when this is given up.
@@ -138,6 +142,7 @@ impl Store {
         max_connections: u32,
         patience: Duration,
     ) -> Result<Self> {
+        let lock_timeout = (patience * LOCKING).as_millis().to_string();
         // A transaction that idles holds back the clean-up of dead rows for everyone.
         let options = options.application_name("sluice").options([
             ("idle_in_transaction_session_timeout", "30s"),
@@ -151,12 +156,15 @@ impl Store {
             // The queue's statistics are always old: whatever they say, the oldest runs of a line
             // are read in the order of the index, not all of them sorted.
             ("enable_bitmapscan", "off"),
+            // Whoever waits for a lock does not hear that its connection is gone: it would wait on
+            // beside those that take its place. So it ends before a turn is given up.
+            ("lock_timeout", lock_timeout.as_str()),
         ]);
         let half = max_connections.saturating_sub(OWN).max(10) / 2;
         // Lists have optional filters: planned anew, each takes the index of its filter.
         let options = options.options([
             ("plan_cache_mode", "force_custom_plan"),
-            // A person does not wait longer; the machinery, and migrations, may.
+            // A person does not wait longer; the machinery may, and migrations as long as it takes.
             ("lock_timeout", "10s"),
         ]);
         let members = pool(half, patience).connect_with(options).await?;
@@ -209,10 +217,12 @@ impl Store {
     /// # Errors
     /// When a migration fails or was changed after it was applied, or the database does not answer.
     pub async fn migrate(&self) -> Result<()> {
-        MIGRATIONS
-            .run(&self.inner.system)
-            .await
-            .map_err(|error| Error::Unavailable(error.into()))
+        let options = PgConnectOptions::clone(&self.inner.system.connect_options());
+        let mut connection =
+            PgConnection::connect_with(&options.options([("lock_timeout", "0")])).await?;
+        let migrated = MIGRATIONS.run(&mut connection).await;
+        migrated.map_err(|error| Error::Unavailable(error.into()))?;
+        Ok(connection.close().await?)
     }
 
     /// Gives this process the keys that secrets are sealed under. Without one, secrets can neither
@@ -245,7 +255,7 @@ impl Store {
     /// # Errors
     /// Those of the turn, and when it takes longer.
     pub async fn turn<T>(&self, turn: impl Future<Output = Result<T>>) -> Result<T> {
-        self.bounded(3, turn).await
+        self.bounded(TURN, turn).await
     }
 
     /// Waits for a turn that may have much to do, twenty times as long as [`Store::turn`].
@@ -324,8 +334,8 @@ impl Store {
 
 /// Most connections outside the pools: those that write events and records, two that read what is
 /// gathered, and one each for the claims, the bell, what other processes tell, the clearing of the
-/// queue, and the lock by which a worker is known to live.
-const OWN: u32 = 2 * writers::AT_ONCE + 7;
+/// queue, the lock by which a worker is known to live, and the look for those that do not.
+const OWN: u32 = 2 * writers::AT_ONCE + 8;
 
 /// How long to wait for a connection to the database. One that went away without a word would be
 /// waited for a quarter of an hour.

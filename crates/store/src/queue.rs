@@ -7,6 +7,7 @@
 mod alive;
 mod damage;
 mod line;
+mod suspect;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -28,10 +29,11 @@ use crate::error::is_damaged;
 use crate::live::{Changed, What};
 use crate::network::read_network;
 use crate::own_connection::silent;
-use crate::{Result, Store, number, run, timestamp};
+use crate::{Result, Store, run, timestamp};
 
-pub use alive::Suspects;
+pub use alive::Lookout;
 pub(crate) use line::Lines;
+pub use suspect::{Room, Suspected};
 
 /// How long a claim holds without being renewed. Renew at a third of it.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -39,10 +41,6 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// How long what was claimed may take to be read. Then its leases are over anyway, and others wait
 /// for the next claim.
 const READING: Duration = Duration::from_secs(30);
-
-/// How often a run may silence its worker without having recorded anything meanwhile. Then it is
-/// taken for what silences them, and set aside instead of ending the next one.
-const SILENCED: i32 = 3;
 
 /// So many rows of runs that left the queue are cleared away.
 const MANY_DEAD: i64 = 2_000;
@@ -60,20 +58,20 @@ pub struct Takes {
     /// after it is said; without it, only those of workers of which it is known that they ended.
     pub silent: bool,
     /// One run that silenced a worker before, and so may be suspect now
-    /// ([`ClaimedRun::is_suspect`]). A claim takes no second one.
-    pub suspect: bool,
+    /// ([`ClaimedRun::suspected`]). A claim takes no second one.
+    pub suspect: Room,
 }
 
 impl Takes {
     /// All that can be had.
     pub const ALL: Self = Self {
         silent: true,
-        suspect: true,
+        suspect: Room::All,
     };
 }
 
 /// What is said of a run that silenced its workers.
-const SET_ASIDE: &str = "The process that executed this run ended 3 times in a row while it did. It was set aside. Look into the server's log, then resume it.";
+const SET_ASIDE: &str = "The process that executed this run ended at least 3 times in a row while it did. It was set aside. Look into the server's log, then resume it.";
 /// What is said of a run that is not stored as it should be; the log has more.
 const UNREADABLE: &str = "What is stored of this run cannot be read, so it was not executed.";
 
@@ -115,8 +113,20 @@ pub struct ClaimedRun {
     pub returned: Vec<Returned>,
     /// What it may reach.
     pub network: Network,
-    /// How many workers in a row ended, or went silent, while they had it and it recorded nothing.
-    pub silenced: u32,
+    /// Whether its worker ended, or went silent, since something of it was recorded.
+    pub is_taken_over: bool,
+    /// Whether it may be what ended its workers, as several in a row did while they had it and it
+    /// recorded nothing, and how it is executed then.
+    pub suspected: Option<Suspected>,
+}
+
+/// What came of a claim.
+#[derive(Debug, Default)]
+pub struct ClaimedRuns {
+    /// The runs that the worker has now.
+    pub runs: Vec<ClaimedRun>,
+    /// Whether the suspect whose turn it was waits for a claim with [`Room::All`].
+    pub one_waits: bool,
 }
 
 impl Store {
@@ -127,7 +137,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn claim(&self, worker: WorkerId, limit: u32) -> Result<Vec<ClaimedRun>> {
-        self.claim_with(worker, limit, Takes::ALL).await
+        let claimed = self.claim_with(worker, limit, Takes::ALL).await?;
+        Ok(claimed.runs)
     }
 
     /// Claims like [`Store::claim`], but only what `takes` says of runs that others had.
@@ -139,29 +150,38 @@ impl Store {
         worker: WorkerId,
         limit: u32,
         takes: Takes,
-    ) -> Result<Vec<ClaimedRun>> {
+    ) -> Result<ClaimedRuns> {
         let rows = match self.claim_in_turn(worker, limit, takes).await {
             Err(error) if is_damaged(&error) => {
                 tracing::error!(
                     ?error,
                     "what waits cannot be claimed; looking for what is damaged"
                 );
-                self.long_turn(self.fail_damaged(worker)).await?;
+                self.turn(self.fail_damaged(worker)).await?;
+                // That others are silent was said a while ago.
+                let takes = Takes {
+                    silent: false,
+                    ..takes
+                };
                 self.claim_in_turn(worker, limit, takes).await?
             }
             claimed => claimed?,
         };
+        let (waiting, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(ClaimedRow::must_wait);
+        let one_waits = !waiting.is_empty();
+        if one_waits {
+            self.leave(waiting.iter().map(ClaimedRow::lease).collect())
+                .await;
+        }
         self.inner.counters.claimed(rows.len());
-        let claimed = rows.iter().map(|row| Lease {
-            run: RunId(row.run_id),
-            fence: row.fence,
-        });
-        let claimed = claimed.collect();
+        // What is set aside stays so, whoever claims it once its lease is over.
+        let claimed = rows.iter().filter(|row| !row.is_set_aside());
+        let claimed = claimed.map(ClaimedRow::lease).collect();
         let read = timeout(READING, self.read_claimed(rows)).await;
         match read.unwrap_or_else(|_| Err(silent("what was claimed cannot be read").into())) {
             Ok(runs) => {
                 self.live().tell_all(runs.iter().map(ClaimedRun::changed));
-                Ok(runs)
+                Ok(ClaimedRuns { runs, one_waits })
             }
             Err(error) => {
                 self.leave(claimed).await;
@@ -174,23 +194,20 @@ impl Store {
         let resumed = rows
             .iter()
             // What one did that is set aside may be what silences whoever reads it.
-            .filter(|row| row.fence > 1 && row.takeovers < SILENCED)
+            .filter(|row| row.fence > 1 && !row.is_set_aside())
             .map(|row| row.run_id)
             .collect();
         let mut histories = self.readable_histories(resumed).await?;
         let mut runs = Vec::with_capacity(rows.len());
         for row in rows {
-            let lease = Lease {
-                run: RunId(row.run_id),
-                fence: row.fence,
-            };
+            let lease = row.lease();
             let history = histories.remove(&row.run_id).unwrap_or(Ok(Vec::new()));
-            if row.takeovers >= SILENCED {
+            if row.is_set_aside() {
                 self.give_up(lease, RunState::Quarantined, SET_ASIDE).await;
                 continue;
             }
             // One run that cannot be read must not keep the others from being executed.
-            match history.and_then(|history| row.read(lease, history)) {
+            match history.and_then(|history| row.read(history)) {
                 Ok(run) => runs.push(run),
                 Err(error) => {
                     tracing::error!(run = %lease.run, ?error, "a run cannot be read");
@@ -389,7 +406,8 @@ impl Store {
             "with held as (
                  select run_id from run_queue where worker = $1 order by run_id for update
              ), released as (
-                 update run_queue set worker = null, lease_until = null, due_at = now()
+                 update run_queue
+                 set worker = null, lease_until = null, due_at = now(), is_alone = false
                  from held where run_queue.run_id = held.run_id
                  returning run_queue.run_id
              )
@@ -414,6 +432,9 @@ struct ClaimedRow {
     run_id: Uuid,
     fence: i64,
     takeovers: i32,
+    is_alone: bool,
+    /// Whether it was so, as it was taken over.
+    was_alone: bool,
     organization_id: Uuid,
     integration_id: Uuid,
     hash: String,
@@ -426,13 +447,22 @@ struct ClaimedRow {
 }
 
 impl ClaimedRow {
-    fn read(self, lease: Lease, history: Vec<String>) -> Result<ClaimedRun> {
+    fn lease(&self) -> Lease {
+        Lease {
+            run: RunId(self.run_id),
+            fence: self.fence,
+        }
+    }
+
+    fn read(self, history: Vec<String>) -> Result<ClaimedRun> {
         let history: Result<_, _> = history
             .iter()
             .map(|records| serde_json::from_str(records))
             .collect();
         Ok(ClaimedRun {
-            lease,
+            lease: self.lease(),
+            is_taken_over: self.takeovers > 0,
+            suspected: self.suspected(),
             organization: OrganizationId(self.organization_id),
             integration: IntegrationId(self.integration_id),
             hash: DocumentHash(self.hash),
@@ -444,18 +474,11 @@ impl ClaimedRow {
             history: run::fold(history.map_err(sqlx::Error::decode)?)?,
             returned: Vec::new(),
             network: read_network(OrganizationId(self.organization_id), self.network)?,
-            silenced: number(self.takeovers)?,
         })
     }
 }
 
 impl ClaimedRun {
-    /// Returns whether it may be what ended its workers: others that were executed beside it would
-    /// be taken for that with it. A run that was in one process that ended says nothing yet.
-    pub fn is_suspect(&self) -> bool {
-        self.silenced > 1
-    }
-
     pub(crate) fn changed(&self) -> Changed {
         Changed {
             organization: self.organization,

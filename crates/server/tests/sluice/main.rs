@@ -24,6 +24,7 @@ mod metrics;
 mod oauth;
 mod page;
 mod permission;
+mod poison;
 mod poll;
 mod post_office;
 mod process;

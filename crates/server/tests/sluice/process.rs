@@ -202,22 +202,23 @@ async fn an_end_takes_less_than_ten_seconds_whatever_is_under_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_an_answer_at_the_end_gets_the_one_that_another_process_gives() {
-    let app = TestApp::with_role("web").await;
-    let wait = json!({ "amount": 2, "unit": "seconds" });
+    let (app, sink) = (TestApp::with_role("web").await, Sink::start().await);
+    app.allow_loopback().await;
+    let wait = json!({ "method": "GET", "url": sink.url("/wait") });
     let answer = json!({ "status": 201, "body_type": "none" });
-    let steps = [("delay", "Wait", wait), ("respond", "Answer", answer)];
+    let steps = [
+        ("http.request", "Wait", wait),
+        ("respond", "Answer", answer),
+    ];
     let (_, path) = app.publish(&webhook(&steps)).await;
     let worker = Process::worker(&app.database.url).await;
     let web = Process::start(Process::web(&app.database.url)).await;
     let caller = Client::new(web.base(), "");
     let waiting = tokio::spawn(async move { caller.post_json(&path, &json!({})).await });
-    let sql = app.sql();
-    let kept = async || {
-        let runs = sqlx::query_scalar::<_, i64>("select count(*) from run_queue");
-        let runs = runs.fetch_one(&sql).await.expect("it answers");
-        (runs == 1).then_some(())
-    };
-    eventually("the event is kept", SOON, kept).await;
+    let called = async || (sink.calls("/wait") == 1).then_some(());
+    eventually("the run is in its middle", SOON, called).await;
+    web.signal("TERM").await;
+    sink.let_go();
     let (told, (took, well)) = tokio::join!(waiting, web.end("TERM"));
     let told = told.expect("it was answered");
     assert_eq!(told.status, 201, "{}", told.text);

@@ -12,8 +12,8 @@ use http::Response;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// A service that answers `{"ok": true}`; under `/wait` only once it is let go, and under `/slow`
-/// after [`SLOW`].
+/// A service that answers `{"ok": true}`; under `/wait` only once it is let go, under `/slow` after
+/// [`SLOW`], and under `/never` not at all.
 #[derive(Clone)]
 pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
@@ -83,6 +83,9 @@ async fn answer(State(sink): State<Sink>, request: Request) -> Response<Body> {
     }
     if path.starts_with("/slow") {
         tokio::time::sleep(SLOW).await;
+    }
+    if path.starts_with("/never") {
+        std::future::pending::<()>().await;
     }
     Response::builder()
         .header("content-type", "application/json")

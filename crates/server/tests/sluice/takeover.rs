@@ -13,7 +13,7 @@ use crate::sink::Sink;
 /// A lease lasts 15 seconds; the rest is for a busy machine.
 const AFTER_LEASE: Duration = Duration::from_secs(40);
 
-/// Writes, then reads from what hangs, then writes again.
+/// Writes, then reads from what hangs, waits for a moment, then writes again.
 fn hanging(sink: &Sink) -> Value {
     webhook(&[
         (
@@ -25,6 +25,11 @@ fn hanging(sink: &Sink) -> Value {
             "http.request",
             "Wait",
             json!({ "method": "GET", "url": sink.url("/wait"), "timeout_seconds": 120 }),
+        ),
+        (
+            "delay",
+            "Moment",
+            json!({ "amount": 0.1, "unit": "seconds" }),
         ),
         (
             "http.request",
@@ -57,7 +62,13 @@ async fn a_killed_workers_run_is_taken_over_and_no_recorded_effect_is_repeated()
     let run = app.ended(&run, AFTER_LEASE).await;
     assert_eq!(run["summary"]["state"], "succeeded", "{run}");
     assert_eq!((sink.calls("/first"), sink.calls("/last")), (1, 1));
-    assert_eq!(run["records"].as_array().map(Vec::len), Some(3));
+    assert_eq!(run["records"].as_array().map(Vec::len), Some(4));
+    // Whoever takes a run over records also what it waits for shortly.
+    let waits = "select count(*) from run_record where records like '%\"state\":\"waiting\"%'";
+    let waits = sqlx::query_scalar::<_, i64>(waits)
+        .fetch_one(&app.sql())
+        .await;
+    assert_eq!(waits.expect("it answers"), 1);
     second.end("TERM").await;
     app.end().await;
 }

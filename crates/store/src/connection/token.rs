@@ -296,7 +296,7 @@ impl Store {
     async fn claim_renewal(&self, of: Of, stale: i64) -> Result<Option<i64>> {
         let claimed = sqlx::query_scalar!(
             r#"update connection_token as token
-               set renewing_until = clock_timestamp() + interval '40 seconds'
+               set renewing_until = clock_timestamp() + interval '60 seconds'
                from connection
                where token.connection_id = $1 and variant = $2 and issue = $3 and refused is null
                 and (renewing_until is null or renewing_until < clock_timestamp())

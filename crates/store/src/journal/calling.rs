@@ -138,8 +138,8 @@ impl<'w> Calls<'w> {
                             select from begins where begins.run_id = held.run_id
                                 and (not waits or (is_known and not is_under_way))
                         ) then now() else coalesce(until, 'infinity') end,
-                        fence = run_queue.fence + 1, takeovers = 0, lease_until = null,
-                        worker = null
+                        fence = run_queue.fence + 1, takeovers = 0, is_alone = false,
+                        lease_until = null, worker = null
                    from held where run_queue.run_id = held.run_id
                    returning run_queue.run_id, due_at <= now() as is_due
                ), told as (

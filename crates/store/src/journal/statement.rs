@@ -241,7 +241,7 @@ impl<'w> Columns<'w> {
                    where records is not null
                ), moved as (
                    update run_queue
-                   set due_at = coalesce(until, due_at), takeovers = 0,
+                   set due_at = coalesce(until, due_at), takeovers = 0, is_alone = false,
                         lease_until = case when until is null then lease_until end,
                         worker = case when until is null then worker end
                    from held where run_queue.run_id = held.run_id

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::WorkerId;
-use crate::own_connection::silent;
+use crate::own_connection::{OwnConnection, silent};
 use crate::{Result, Store};
 
 /// How often a worker looks whether it still holds its lock.
@@ -26,37 +26,53 @@ const LOCKING: Duration = Duration::from_secs(15);
 /// How long a lock must have been free: a connection that was cut is made anew in less.
 const CERTAIN: Duration = Duration::from_millis(900);
 /// How long after its start Postgres is no witness of workers that have not locked anew since: it
-/// freed all locks when it ended. As long after it could not be reached for a moment.
+/// freed all locks when it ended. As long after it refused connections.
 const SETTLING: Duration = Duration::from_secs(1);
-/// How long it is none after it could not be reached for longer: an attempt to connect that hangs is
-/// given up only after [`ANSWER`].
+/// How long it is none after it did not answer at all: an attempt to connect that hangs is given up
+/// only after [`ANSWER`].
 const RETURNING: Duration = Duration::from_secs(3);
 
-/// Workers whose locks are free, and since when that was seen.
+/// Looks for workers that ended without giving their runs back.
+#[derive(Debug)]
+pub struct Lookout {
+    store: Store,
+    /// Not of the pool: how long it takes to answer tells of the database, and of nothing else.
+    connection: OwnConnection,
+    /// Workers whose locks are free, and since when that was seen.
+    free: HashMap<Uuid, Instant>,
+    sight: Sight,
+}
+
+/// Whether the database is there, as far as was seen.
 #[derive(Debug, Default)]
-pub struct Suspects {
-    since: HashMap<Uuid, Instant>,
-    /// Since when the database does not answer.
-    away: Option<Instant>,
+struct Sight {
+    /// It does not answer; whether an attempt hung.
+    away: Option<bool>,
     /// Until when others may have to find it again.
     returning: Option<Instant>,
 }
 
-impl Suspects {
-    /// Notes when the database was asked and whether it answered. Returns whether it can be a witness.
-    fn answered(&mut self, begun: Instant, now: Instant, answered: bool) -> bool {
+impl Sight {
+    /// Notes how long the database took, and whether it answered. Returns whether it can be a
+    /// witness.
+    fn took(&mut self, took: Duration, now: Instant, answered: bool) -> bool {
+        let hung = took >= SETTLING || self.away == Some(true);
         if !answered {
-            self.away.get_or_insert(begun);
+            self.away = Some(hung);
             return false;
         }
-        // The pool tries for a while by itself; with less, the start of Postgres is recent.
-        let late = (now.duration_since(begun) >= SETTLING).then_some(begun);
-        if let Some(since) = self.away.take().or(late) {
-            let is_short = now.duration_since(since) < ANSWER;
-            self.returning = Some(now + if is_short { SETTLING } else { RETURNING });
+        if self.away.take().is_some() || hung {
+            self.returning = Some(now + if hung { RETURNING } else { SETTLING });
         }
         self.returning.is_none_or(|until| until <= now)
     }
+}
+
+/// A worker whose lock is free.
+struct Free {
+    worker_id: Uuid,
+    /// Whether the database is there for long enough for the worker to have locked anew.
+    has_settled: bool,
 }
 
 impl Store {
@@ -90,36 +106,14 @@ impl Store {
         }
     }
 
-    /// Looks for workers that ended without giving their runs back, and frees those runs. Call
-    /// it again and again with the same suspects; every process may.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn free_runs_of_dead(&self, suspects: &mut Suspects) -> Result<()> {
-        let begun = Instant::now();
-        // The locks that this takes end with the statement.
-        let free = sqlx::query!(
-            r#"select worker_id, pg_postmaster_start_time()
-                    < greatest(since, now() - make_interval(secs => $1)) as "has_settled!"
-               from worker where pg_try_advisory_xact_lock(lock_key)"#,
-            SETTLING.as_secs_f64(),
-        )
-        .fetch_all(&self.inner.system);
-        let free = self.turn(async { Ok(free.await?) }).await;
-        let now = Instant::now();
-        let is_witness = suspects.answered(begun, now, free.is_ok());
-        let free = free?;
-        let is_free = |worker: &Uuid| free.iter().any(|row| row.worker_id == *worker);
-        suspects.since.retain(|worker, _| is_free(worker));
-        for row in free {
-            let since = *suspects.since.entry(row.worker_id).or_insert(now);
-            let is_certain = now.duration_since(since) >= CERTAIN;
-            if is_certain && row.has_settled && is_witness {
-                self.turn(self.bury(row.worker_id)).await?;
-                suspects.since.remove(&row.worker_id);
-            }
+    /// Returns what looks for workers that ended without giving their runs back. Every process may.
+    pub fn lookout(&self) -> Lookout {
+        Lookout {
+            store: self.clone(),
+            connection: OwnConnection::new(self.inner.system.clone()),
+            free: HashMap::new(),
+            sight: Sight::default(),
         }
-        Ok(())
     }
 
     async fn bury(&self, worker: Uuid) -> Result<()> {
@@ -158,6 +152,62 @@ impl Store {
     }
 }
 
+impl Lookout {
+    /// Looks once, and frees the runs of those that are certainly dead. Call it again and again.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn free_runs_of_dead(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        let asked = match self.ask().await {
+            // A connection that was cut says nothing of the database, if another one is to be had.
+            Err((_, true)) => self.ask().await,
+            asked => asked,
+        };
+        let now = Instant::now();
+        let is_witness = self
+            .sight
+            .took(now.duration_since(begun), now, asked.is_ok());
+        let free = asked.map_err(|(error, _)| error)?;
+        let is_free = |worker: &Uuid| free.iter().any(|free| free.worker_id == *worker);
+        self.free.retain(|worker, _| is_free(worker));
+        for Free {
+            worker_id,
+            has_settled,
+        } in free
+        {
+            let since = *self.free.entry(worker_id).or_insert(now);
+            let is_certain = now.duration_since(since) >= CERTAIN;
+            if is_certain && has_settled && is_witness {
+                self.store.turn(self.store.bury(worker_id)).await?;
+                self.free.remove(&worker_id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks once; says of an error whether the connection was lost with it.
+    async fn ask(&mut self) -> Result<Vec<Free>, (sqlx::Error, bool)> {
+        let connection = self.connection.get().await;
+        let (connection, bound) = connection.map_err(|error| (error, false))?;
+        // The locks that this takes end with the statement.
+        let asked = sqlx::query_as!(
+            Free,
+            r#"select worker_id, pg_postmaster_start_time()
+                    < greatest(since, now() - make_interval(secs => $1)) as "has_settled!"
+               from worker where pg_try_advisory_xact_lock(lock_key)"#,
+            SETTLING.as_secs_f64(),
+        );
+        bound
+            .of(asked.fetch_all(connection))
+            .await
+            .map_err(|error| {
+                let is_lost = self.connection.failed(&error);
+                (error, is_lost)
+            })
+    }
+}
+
 async fn take_lock(connection: &mut PgConnection, worker: WorkerId) -> Result<(), sqlx::Error> {
     let key = lock_key(worker.0);
     sqlx::query!("select pg_advisory_lock($1)", key)
@@ -185,45 +235,49 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// When the database was asked, when that ended, and whether it answered.
+    /// When an answer or a refusal came, after how long, and which it was.
     type Look = (u32, u32, bool);
 
     #[test]
     fn a_database_that_was_away_is_a_witness_only_once_others_found_it_again() {
         let begun = Instant::now();
         let at = |ms: u32| begun + MS * ms;
+        // What was seen, and from when on it is one.
         let cases: [(&str, &[Look], u32); 5] = [
-            ("always there", &[(0, 900, true)], 900),
-            (
-                "a cut connection",
-                &[(0, 1, false), (400, 401, true)],
-                1_401,
-            ),
-            (
-                "a start that the pool waited for",
-                &[(0, 1_100, true)],
-                2_100,
-            ),
+            ("always there", &[(900, 900, true)], 900),
             (
                 "refused for long",
-                &[(0, 1, false), (400, 401, false), (2_000, 2_001, true)],
-                5_001,
+                &[(1, 1, false), (400, 1, false), (9_000, 1, true)],
+                10_000,
             ),
-            ("hung", &[(0, 2_100, true)], 5_100),
+            ("hung, and answered", &[(1_100, 1_100, true)], 4_100),
+            (
+                "hung, and was refused",
+                &[(2_000, 2_000, false), (2_400, 1, false), (2_800, 1, true)],
+                5_800,
+            ),
+            (
+                "away again",
+                &[
+                    (1, 1, false),
+                    (400, 1, true),
+                    (800, 1, false),
+                    (1_200, 1, true),
+                ],
+                2_200,
+            ),
         ];
         for (name, looks, witness) in cases {
-            let mut suspects = Suspects::default();
-            for (asked, answered, is_there) in looks {
-                suspects.answered(at(*asked), at(*answered), *is_there);
+            let mut sight = Sight::default();
+            let mut last = true;
+            for (when, took, answered) in looks {
+                last = sight.took(MS * *took, at(*when), *answered);
             }
-            if looks
-                .last()
-                .is_some_and(|(_, answered, _)| *answered < witness)
-            {
-                let before = at(witness - 1);
-                assert!(!suspects.answered(before, before, true), "{name}");
-            }
-            assert!(suspects.answered(at(witness), at(witness), true), "{name}");
+            let is_one_at_once = looks.last().is_some_and(|(when, ..)| *when == witness);
+            assert_eq!(last, is_one_at_once, "{name}");
+            let early = at(witness - 1);
+            assert!(is_one_at_once || !sight.took(MS, early, true), "{name}");
+            assert!(sight.took(MS, at(witness), true), "{name}");
         }
     }
 }

@@ -14,26 +14,29 @@ use crate::{Result, Store};
 
 /// So many runs of a line may be among those of one claim.
 const OF_A_LINE: i64 = 100;
-/// Payloads that are read at once.
+/// Runs that are read at once.
 const AT_ONCE: usize = 100;
 
 impl Store {
-    /// Fails the runs that a claim may take, and whose payload is damaged. It reads the payloads of
-    /// all others, so call it only after a claim failed for that.
+    /// Fails runs that a claim may take, and that are damaged in what it reads: those among the first
+    /// hundred of these, so that claims go on soon. It reads all that wait before them, so call it
+    /// only after a claim failed for that. Runs whose workers are silent are left alone: whether
+    /// they are is not known any more.
     pub(super) async fn fail_damaged(&self, worker: WorkerId) -> Result<()> {
         let due = sqlx::query_scalar!(
             r#"select run_id as "run_id!" from (
-                   select waiting.run_id
+                   select waiting.run_id, waiting.due_at
                    from (select distinct line_id from run_queue) as line
                    cross join lateral (
-                       select run_id from run_queue
+                       select run_id, due_at from run_queue
                        where run_queue.line_id = line.line_id and due_at <= now()
+                            and (lease_until is null or lease_until <= 'epoch')
                        order by due_at, run_id limit $1
                    ) as waiting
                    union
-                   select run_id from throttle_place join run_queue using (run_id)
-                   where due_at <= now()
-               ) as due"#,
+                   select run_id, due_at from throttle_place join run_queue using (run_id)
+                   where due_at <= now() and (lease_until is null or lease_until <= 'epoch')
+               ) as due order by due_at, run_id"#,
             OF_A_LINE,
         )
         .fetch_all(&self.inner.system)
@@ -47,17 +50,36 @@ impl Store {
                     && let Some(lease) = self.lease_one(worker, *run).await?
                 {
                     self.give_up(lease, RunState::Failed, UNREADABLE).await;
+                    self.put_off(lease).await?;
                 }
             }
+            break;
         }
         Ok(())
     }
 
-    /// Returns whether the payloads of all these runs can be read.
+    /// Lets a run wait for a day whose end could not be written, as its own row is damaged.
+    async fn put_off(&self, lease: Lease) -> Result<()> {
+        sqlx::query!(
+            "update run_queue
+             set due_at = now() + interval '1 day', worker = null, lease_until = null
+             where run_id = $1 and fence = $2",
+            lease.run.0,
+            lease.fence,
+        )
+        .execute(&self.inner.system)
+        .await?;
+        Ok(())
+    }
+
+    /// Returns whether all can be read that a claim reads of these runs.
     async fn are_whole(&self, runs: &[Uuid]) -> Result<bool> {
         let read = sqlx::query!(
-            "select octet_length(payload::text) as bytes
-             from event where event_id in (select event_id from run where run_id = any($1))",
+            "select octet_length(payload::text) + octet_length(scope::text)
+                    + octet_length(network::text) as bytes
+             from run join event using (event_id)
+             join organization on organization.organization_id = run.organization_id
+             where run_id = any($1)",
             runs,
         )
         .fetch_all(&self.inner.system)
@@ -74,7 +96,7 @@ impl Store {
         let fence = sqlx::query_scalar!(
             "update run_queue set worker = $2, lease_until = now() + make_interval(secs => $3),
                     fence = fence + 1
-             where run_id = $1 and (lease_until is null or lease_until <= now())
+             where run_id = $1 and (lease_until is null or lease_until <= 'epoch')
              returning fence",
             run,
             worker.0,

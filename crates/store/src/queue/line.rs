@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{ClaimedRow, LEASE, Takes, WorkerId, columns};
+use super::{ClaimedRow, LEASE, Room, Takes, WorkerId, columns};
 use crate::own_connection::OwnConnection;
 use crate::{Result, Store};
 use clock::Clock;
@@ -52,8 +52,8 @@ struct Turn {
 struct Taking {
     /// Runs whose leases ended, while the database's time is before this.
     silent_before: Option<OffsetDateTime>,
-    /// One run that silenced its worker more than once.
-    suspect: bool,
+    /// One run that silenced its worker before.
+    suspect: Room,
 }
 
 impl Lines {
@@ -167,7 +167,7 @@ async fn give_back(connection: &mut PgConnection, leases: &[Lease]) -> Result<()
              order by run_queue.run_id
              for update of run_queue
          ), freed as (
-             update run_queue set worker = null, lease_until = null
+             update run_queue set worker = null, lease_until = null, is_alone = false
              from held where run_queue.run_id = held.run_id
              returning run_queue.run_id
          )
@@ -268,7 +268,7 @@ async fn lines_after(
         line,
         LOOK,
         takes.silent_before,
-        takes.suspect,
+        takes.suspect != Room::None,
     )
     .fetch_all(connection)
     .await?;
@@ -282,7 +282,8 @@ async fn lines_after(
 /// run of that line, and between the lines of organizations, organizations take turns. In a
 /// throttled line, what has begun comes first, and as much begins as there is room for. Of runs that
 /// silenced a worker before, also if one gave them back meanwhile, one is taken: the others wait for
-/// a claim of their own.
+/// a claim of their own. If there are none, and the worker has none, it is noted that it is alone,
+/// and so is one that has to be.
 async fn claim_from(
     connection: &mut PgConnection,
     lines: &[Uuid],
@@ -304,7 +305,8 @@ async fn claim_from(
                from unnest($4::uuid[]) as line (line_id)
                left join throttled using (line_id)
            ), begun_before as (
-               select run_queue.run_id, lease_until is not null as is_takeover, takeovers
+               select run_queue.run_id, lease_until is not null as is_takeover, takeovers,
+                    is_alone
                from line
                join throttle_place on throttle_place.integration_id = line.line_id
                join run_queue on run_queue.run_id = throttle_place.run_id
@@ -340,12 +342,12 @@ async fn claim_from(
            ), share as (
                select line_id, count(*) as runs from ranked group by line_id
            ), picked as (
-               select run_id, is_takeover, takeovers > 0 as is_suspect
+               select run_id, is_takeover, is_alone, takeovers > 0 as is_suspect
                from begun_before
                union all
-               select waiting.run_id, is_takeover, takeovers > 0
+               select waiting.run_id, is_takeover, is_alone, takeovers > 0
                from share join line using (line_id) cross join lateral (
-                   select run_id, lease_until is not null as is_takeover, takeovers
+                   select run_id, lease_until is not null as is_takeover, takeovers, is_alone
                    from run_queue
                    where run_queue.line_id = line.line_id and due_at <= now()
                         and (takeovers = 0 or $6)
@@ -360,7 +362,9 @@ async fn claim_from(
                ) as waiting
            ), claiming as (
                -- The limit cuts nothing off, but says that they are few.
-               select run_id, is_takeover from picked
+               select run_id, is_takeover, is_alone as was_alone,
+                    (select count(*) from picked where is_suspect) = 1 as is_only
+               from picked
                where not is_suspect or run_id = (
                    select run_id from picked where is_suspect order by run_id limit 1
                )
@@ -369,14 +373,17 @@ async fn claim_from(
                update run_queue set worker = $1,
                     lease_until = now() + make_interval(secs => $3),
                     fence = fence + 1, has_returned = false,
-                    takeovers = takeovers + is_takeover::integer
+                    takeovers = takeovers + is_takeover::integer,
+                    is_alone = was_alone or ($7 and
+                        takeovers + is_takeover::integer >= case when is_only then 2 else 3 end)
                from claiming where run_queue.run_id = claiming.run_id
-               returning run_queue.run_id, fence, takeovers
+               returning run_queue.run_id, fence, takeovers, is_alone, was_alone
            ), begun as (
                update run set state = 'running', started_at = coalesce(started_at, now())
                from claimed where run.run_id = claimed.run_id
-               returning run.run_id, fence, takeovers, run.organization_id, integration_id,
-                    event_id, hash, created_at, resumed_at, is_test, scope
+               returning run.run_id, fence, takeovers, is_alone, was_alone,
+                    run.organization_id, integration_id, event_id, hash, created_at,
+                    resumed_at, is_test, scope
            ), placed as (
                insert into throttle_place (run_id, integration_id, organization_id)
                select run_id, integration_id, organization_id
@@ -384,8 +391,9 @@ async fn claim_from(
                where not is_test
                on conflict do nothing
            )
-           select run_id, fence, takeovers, begun.organization_id, begun.integration_id, hash,
-                begun.created_at, resumed_at, is_test, scope, payload, network
+           select run_id, fence, takeovers, is_alone, was_alone as "was_alone!",
+                begun.organization_id, begun.integration_id, hash, begun.created_at, resumed_at,
+                is_test, scope, payload, network
            from begun join event using (event_id)
            join organization on organization.organization_id = begun.organization_id"#,
         worker.0,
@@ -393,7 +401,8 @@ async fn claim_from(
         LEASE.as_secs_f64(),
         lines,
         takes.silent_before,
-        takes.suspect,
+        takes.suspect != Room::None,
+        takes.suspect == Room::All,
     )
     .fetch_all(connection)
     .await

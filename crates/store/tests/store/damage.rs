@@ -37,7 +37,8 @@ async fn a_payload_that_is_damaged_fails_its_run_and_keeps_no_other_from_being_c
     let world = World::new(options).await;
     let (_, route) = world.hook().await;
     let mut accepted = Vec::new();
-    for number in 0..3 {
+    // Whatever is under way comes before it in its line, but no claim takes that.
+    for number in 0..103 {
         let incoming = Incoming {
             route: route.clone(),
             payload: json!({ "body": number }).into(),
@@ -47,6 +48,9 @@ async fn a_payload_that_is_damaged_fails_its_run_and_keeps_no_other_from_being_c
         let run = world.store.accept(incoming).await.expect("there is room");
         accepted.push(run.run);
     }
+    let under_way = world.store.claim(WorkerId::random(), 100).await;
+    assert_eq!(under_way.expect("all is whole").len(), 100);
+    let accepted = &accepted[100..];
     let event = sqlx::query_scalar::<_, Uuid>("select event_id from run where run_id = $1");
     let event = event.bind(accepted[1].0).fetch_one(&world.sql).await;
     let event = event.expect("it is there");
@@ -54,6 +58,31 @@ async fn a_payload_that_is_damaged_fails_its_run_and_keeps_no_other_from_being_c
     let claimed = runs(&claim(&world).await);
     assert_eq!(claimed, [accepted[0], accepted[2]]);
     assert_unreadable(&world, accepted[1]).await;
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_run_whose_own_row_is_damaged_is_put_off_and_keeps_no_other_from_being_claimed(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (_, route) = world.hook().await;
+    let mut accepted = Vec::new();
+    for _ in 0..3 {
+        let incoming = Incoming {
+            route: route.clone(),
+            payload: json!({}).into(),
+            delivery: None,
+            hand_to: None,
+        };
+        let run = world.store.accept(incoming).await.expect("there is room");
+        accepted.push(run.run);
+    }
+    world.damage("run", "run_id", accepted[0].0).await;
+    assert_eq!(runs(&claim(&world).await), accepted[1..]);
+    let put_off = "select count(*) from run_queue where due_at > now() + interval '23 hours'";
+    assert_eq!(world.count(put_off).await, 1);
     world.end().await;
 }
 

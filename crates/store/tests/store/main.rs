@@ -45,6 +45,7 @@ mod schedule;
 mod signing;
 mod silent;
 mod stale;
+mod suspect;
 mod thread;
 mod throttle;
 mod version;

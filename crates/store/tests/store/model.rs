@@ -43,13 +43,14 @@ struct Run {
 /// When a run is due that waits for nothing but others.
 const NEVER: i64 = i64::MAX;
 
-/// A run as the database has it: id, state, fence, takeovers, how far off its time and the end of
-/// its lease are, in milliseconds, and whether a run that it called is over.
+/// A run as the database has it: id, state, fence, takeovers, whether it is alone, how far off its
+/// time and the end of its lease are, in milliseconds, and whether a run that it called is over.
 type Row = (
     Uuid,
     String,
     Option<i64>,
     Option<i32>,
+    Option<bool>,
     Option<i64>,
     Option<i64>,
     Option<bool>,
@@ -144,7 +145,7 @@ impl Pair<'_> {
         let mut kept = Kept::new(self.now);
         let mut state = RunState::Queued;
         if handed.is_some() {
-            let claim = kept.claim(self.now);
+            let claim = kept.claim(self.now, true);
             assert_eq!(claim, Claim::Had(1));
             self.leases.push(Lease { run: id, fence: 1 });
             state = RunState::Running;
@@ -183,7 +184,7 @@ impl Pair<'_> {
         // Of those that silenced their workers before, a claim takes one.
         let is_suspect = |id: &RunId| {
             let place = self.runs[id].kept.place.expect("it is due");
-            place.lease_until.is_some() && place.silenced > 0
+            place.silenced > 0
         };
         let suspects = due.iter().map(|(_, id)| *id).filter(is_suspect);
         let one = suspects.clone().min();
@@ -191,7 +192,7 @@ impl Pair<'_> {
         let mut expected = Vec::new();
         for (_, id) in due.into_iter().filter(|(_, id)| !others.contains(id)) {
             let run = self.runs.get_mut(&id).expect("it is there");
-            match run.kept.claim(self.now) {
+            match run.kept.claim(self.now, others.is_empty()) {
                 Claim::Had(fence) => {
                     run.state = RunState::Running;
                     run.worker = Some(worker);
@@ -490,7 +491,7 @@ impl Pair<'_> {
     /// what the model says, so that they do not drift apart while the test takes its time.
     async fn compare(&mut self) {
         let rows: Vec<Row> = sqlx::query_as(
-            "select run.run_id, state, fence, takeovers,
+            "select run.run_id, state, fence, takeovers, is_alone,
                     case when due_at < 'infinity' then
                         (extract(epoch from due_at - now()) * 1000)::bigint end,
                     (extract(epoch from lease_until - now()) * 1000)::bigint, has_returned
@@ -501,7 +502,7 @@ impl Pair<'_> {
         .await
         .expect("it answers");
         assert_eq!(rows.len(), self.runs.len());
-        for (id, state, fence, silenced, due, lease, has_returned) in rows {
+        for (id, state, fence, silenced, is_alone, due, lease, has_returned) in rows {
             let run = &self.runs[&RunId(id)];
             assert_eq!(state, run.state.key(), "{id}: {:#?}", self.log);
             let place = fence.map(|fence| Place {
@@ -509,6 +510,7 @@ impl Pair<'_> {
                 lease_until: lease.map(|lease| lease + self.now),
                 fence,
                 silenced: silenced.unwrap_or_default() as u32,
+                is_alone: is_alone.unwrap_or_default(),
                 has_returned: has_returned.unwrap_or_default(),
             });
             let is_same = match (place, run.kept.place) {

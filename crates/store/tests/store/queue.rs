@@ -10,13 +10,13 @@ use engine::port::{Journal, Lease, Lost};
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use store::{ClaimedRun, Incoming, Suspects, Takes, WorkerId};
+use store::{ClaimedRun, Incoming, Room, Takes, WorkerId};
 use tokio::time::timeout;
 
 use crate::journal::record;
 use crate::world::World;
 
-async fn queue(world: &World, count: usize) -> HashSet<RunId> {
+pub(crate) async fn queue(world: &World, count: usize) -> HashSet<RunId> {
     let (_, route) = world.hook().await;
     let accepts = (0..count).map(|number| {
         let payload = json!({ "body": number });
@@ -34,7 +34,7 @@ async fn queue(world: &World, count: usize) -> HashSet<RunId> {
         .collect()
 }
 
-async fn claim_one(world: &World) -> ClaimedRun {
+pub(crate) async fn claim_one(world: &World) -> ClaimedRun {
     let mut claimed = world
         .store
         .claim(WorkerId::random(), 1)
@@ -44,7 +44,7 @@ async fn claim_one(world: &World) -> ClaimedRun {
 }
 
 /// Makes all leases end, as if their workers had been silent.
-async fn silence(world: &World) {
+pub(crate) async fn silence(world: &World) {
     world
         .execute(
             "update run_queue set lease_until = now() - interval '1 second'
@@ -284,86 +284,6 @@ async fn a_run_that_gets_further_each_time_is_not_what_silences_its_workers(
     world.end().await;
 }
 
-/// Executes what it can have as one process after the other, each of which ends when it executes
-/// `poison`, and before anything else is recorded; returns how many ended.
-async fn execute_until_it_ends(world: &World, poison: RunId) -> usize {
-    let mut ended = 0;
-    let mut held: Vec<ClaimedRun> = Vec::new();
-    while world.count("select count(*) from run_queue").await > 0 {
-        let takes = Takes {
-            silent: true,
-            suspect: !held.iter().any(ClaimedRun::is_suspect),
-        };
-        let claimed = world.store.claim_with(WorkerId::random(), 32, takes).await;
-        let claimed = claimed.expect("it answers");
-        let nothing_more = claimed.is_empty();
-        held.extend(claimed);
-        if held.iter().any(|run| run.lease.run == poison) {
-            ended += 1;
-            held.clear();
-            silence(world).await;
-        } else if nothing_more {
-            for run in held.drain(..) {
-                let outcome = Outcome::Finished {
-                    state: RunState::Succeeded,
-                    error: None,
-                    records: vec![],
-                };
-                let journal = world.store.journal();
-                journal.finish(run.lease, outcome).await.expect("ours");
-            }
-        }
-    }
-    ended
-}
-
-#[sqlx::test]
-async fn runs_beside_one_that_ends_its_processes_are_not_set_aside_with_it(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
-    let world = World::new(options).await;
-    let mut runs: Vec<RunId> = queue(&world, 12).await.into_iter().collect();
-    runs.sort_unstable();
-    // It comes neither first nor last.
-    let ended = execute_until_it_ends(&world, runs[5]).await;
-    assert_eq!(ended, 3);
-    let well = "select count(*) from run where state = 'succeeded'";
-    assert_eq!(world.count(well).await, 11);
-    let detail = world.store.run(&world.admin, runs[5]).await;
-    let state = detail.expect("it is there").summary.state;
-    assert_eq!(state, RunState::Quarantined);
-    world.end().await;
-}
-
-#[sqlx::test]
-async fn runs_that_silenced_a_worker_are_taken_one_at_a_time_also_once_they_were_given_back(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
-    let world = World::new(options).await;
-    queue(&world, 3).await;
-    world
-        .store
-        .claim(WorkerId::random(), 5)
-        .await
-        .expect("it answers");
-    silence(&world).await;
-    let worker = WorkerId::random();
-    let taken = world.store.claim(worker, 5).await.expect("it answers");
-    assert_eq!(taken.len(), 3, "none of them was ever taken over before");
-    world.store.release(worker).await.expect("it answers");
-    let claimed = world.store.claim(worker, 5).await.expect("it answers");
-    assert_eq!(claimed.len(), 1);
-    let beside = Takes {
-        suspect: false,
-        ..Takes::ALL
-    };
-    let claimed = world.store.claim_with(worker, 5, beside).await;
-    assert_eq!(claimed.expect("it answers"), [], "one of them is here");
-    world.end().await;
-}
-
 #[sqlx::test]
 async fn a_claim_can_leave_runs_alone_whose_workers_may_only_have_been_unable_to_renew(
     _: PgPoolOptions,
@@ -376,10 +296,10 @@ async fn a_claim_can_leave_runs_alone_whose_workers_may_only_have_been_unable_to
     silence(&world).await;
     let takes = Takes {
         silent: false,
-        suspect: true,
+        suspect: Room::All,
     };
     let claimed = world.store.claim_with(other, 5, takes).await;
-    let claimed = claimed.expect("it answers");
+    let claimed = claimed.expect("it answers").runs;
     assert_eq!(claimed.len(), 1, "the one that nobody had");
     assert_ne!(claimed[0].lease.run, held[0].lease.run);
     let leases = [held[0].lease];
@@ -414,17 +334,17 @@ async fn the_runs_of_a_process_that_ended_are_free_at_once_and_those_of_others_a
     let ours = world.store.claim(dead, 1).await.expect("it answers");
     let theirs = world.store.claim(living, 1).await.expect("it answers");
     dies.abort();
-    let mut suspects = Suspects::default();
+    let mut lookout = world.store.lookout();
     let taken = loop {
-        let looked = world.store.free_runs_of_dead(&mut suspects).await;
+        let looked = lookout.free_runs_of_dead().await;
         looked.expect("it answers");
         // Whether or not leases that end say anything.
         let takes = Takes {
             silent: false,
-            suspect: true,
+            suspect: Room::All,
         };
         let claimed = world.store.claim_with(WorkerId::random(), 5, takes).await;
-        let claimed = claimed.expect("it answers");
+        let claimed = claimed.expect("it answers").runs;
         if !claimed.is_empty() {
             break claimed;
         }
@@ -436,6 +356,7 @@ async fn the_runs_of_a_process_that_ended_are_free_at_once_and_those_of_others_a
     assert_eq!(held.expect("it answers"), [theirs[0].lease]);
     assert_eq!(world.count("select count(*) from worker").await, 1);
     lives.abort();
+    drop(lookout);
     other.close().await;
     world.end().await;
 }

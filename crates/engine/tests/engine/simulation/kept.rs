@@ -8,8 +8,10 @@ use engine::port::Lost;
 
 /// As long as a real one.
 pub(crate) const LEASE_MS: i64 = 15_000;
-/// So many claims in a row that ended in silence set a run aside.
-const SILENCED: u32 = 3;
+/// So many claims in a row that ended in silence make a run suspect: if no other is, it is alone.
+const SUSPECT: u32 = 2;
+/// So many let it be alone, whatever others are.
+const STRICTLY_ALONE: u32 = 3;
 
 /// A run's place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub(crate) struct Place {
     pub(crate) lease_until: Option<i64>,
     pub(crate) fence: i64,
     pub(crate) silenced: u32,
+    /// It is executed beside no other suspect.
+    pub(crate) is_alone: bool,
     /// A run that it called was over since it was claimed.
     pub(crate) has_returned: bool,
 }
@@ -29,6 +33,7 @@ impl Place {
             lease_until: None,
             fence,
             silenced: 0,
+            is_alone: false,
             has_returned: false,
         }
     }
@@ -39,7 +44,7 @@ impl Place {
 pub(crate) enum Claim {
     /// It is had under this fence.
     Had(i64),
-    /// It silenced its workers too often: it is to end.
+    /// It silenced its worker while it was alone: it is to end.
     SetAside,
 }
 
@@ -71,16 +76,18 @@ impl Kept {
         (place.due <= now && is_free).then_some(place.due)
     }
 
-    /// Gives it to a worker. It is due.
-    pub(crate) fn claim(&mut self, now: i64) -> Claim {
+    /// Gives it to a worker that has no suspect. It is due, and the only suspect that is, or not.
+    pub(crate) fn claim(&mut self, now: i64, is_only: bool) -> Claim {
         let place = self.place.as_mut().expect("it is due");
         place.silenced += u32::from(place.lease_until.is_some());
         place.fence += 1;
         place.has_returned = false;
         place.lease_until = Some(now + LEASE_MS);
-        if place.silenced >= SILENCED {
+        if place.is_alone {
             return Claim::SetAside;
         }
+        let enough = if is_only { SUSPECT } else { STRICTLY_ALONE };
+        place.is_alone = place.silenced >= enough;
         Claim::Had(place.fence)
     }
 
@@ -92,7 +99,9 @@ impl Kept {
 
     /// Notes that its worker wrote: it is not silent.
     pub(crate) fn written(&mut self, fence: i64) -> Result<(), Lost> {
-        self.held(fence)?.silenced = 0;
+        let place = self.held(fence)?;
+        place.silenced = 0;
+        place.is_alone = false;
         Ok(())
     }
 
@@ -102,6 +111,7 @@ impl Kept {
         place.due = until;
         place.lease_until = None;
         place.silenced = 0;
+        place.is_alone = false;
         Ok(())
     }
 
@@ -134,6 +144,7 @@ impl Kept {
     pub(crate) fn hand_back(&mut self, fence: i64, now: i64) -> Result<(), Lost> {
         let place = self.held(fence)?;
         place.lease_until = None;
+        place.is_alone = false;
         place.due = now;
         Ok(())
     }

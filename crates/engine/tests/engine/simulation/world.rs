@@ -246,7 +246,7 @@ impl World {
             return;
         };
         let run = &mut self.runs[at];
-        let claim = run.kept.claim(now);
+        let claim = run.kept.claim(now, true);
         let fence = run.kept.place.expect("it is had").fence;
         let lease = Lease { run: run.id, fence };
         self.ports.set_fence(lease);
