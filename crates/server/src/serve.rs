@@ -81,7 +81,16 @@ pub async fn run(config: Config) -> Result<(), Failure> {
             return Ok(());
         }
     };
-    let database = reached.prepared(&config).await?;
+    let database = reached;
+    tokio::select! {
+        prepared = database.prepare(&config) => prepared?,
+        // Another process may be migrating for long; what we migrate is rolled back.
+        () = end.as_mut() => {
+            stop.give();
+            database.close(&stop).await;
+            return Ok(());
+        }
+    }
     let store = database.store.clone();
     let served = serve(&config, listener, measuring, store, (end, &stop)).await;
     database.close(&stop).await;
@@ -112,7 +121,8 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) async fn open(config: &Config) -> Result<Self, Failure> {
         let reached = Self::reach(config, &Stop::new()).await?;
-        reached.prepared(config).await
+        reached.prepare(config).await?;
+        Ok(reached)
     }
 
     /// Reaches the database, starting the private Postgres where there is no other; gives up once
@@ -149,7 +159,7 @@ impl Database {
     }
 
     /// Makes a database ready that was reached.
-    async fn prepared(self, config: &Config) -> Result<Self, Failure> {
+    async fn prepare(&self, config: &Config) -> Result<(), Failure> {
         let store = &self.store;
         if let Some(proxy) = &config.proxy {
             store.clients().go_through(proxy.clone());
@@ -168,8 +178,7 @@ impl Database {
             });
         }
         let migrated = store.migrate().await;
-        migrated.map_err(|error| because("The database could not be migrated", &error))?;
-        Ok(self)
+        migrated.map_err(|error| because("The database could not be migrated", &error))
     }
 
     /// Closes the connections and stops the private Postgres, in what is left of the time since

@@ -218,8 +218,15 @@ impl Store {
     /// When a migration fails or was changed after it was applied, or the database does not answer.
     pub async fn migrate(&self) -> Result<()> {
         let options = PgConnectOptions::clone(&self.inner.system.connect_options());
-        let mut connection =
-            PgConnection::connect_with(&options.options([("lock_timeout", "0")])).await?;
+        let options = options.options([("lock_timeout", "0")]);
+        let connected = self.turn(async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            match takes_writes(&mut connection).await? {
+                true => Ok(connection),
+                false => Err(own_connection::takes_no_writes().into()),
+            }
+        });
+        let mut connection = connected.await?;
         let migrated = MIGRATIONS.run(&mut connection).await;
         migrated.map_err(|error| Error::Unavailable(error.into()))?;
         Ok(connection.close().await?)

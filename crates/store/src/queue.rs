@@ -38,9 +38,10 @@ pub use suspect::{Room, Suspected};
 /// How long a claim holds without being renewed. Renew at a third of it.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// How long what was claimed may take to be read. Then its leases are over anyway, and others wait
-/// for the next claim.
-const READING: Duration = Duration::from_secs(30);
+/// How long what was claimed may take to be read. Its leases must not be over then: whoever took it
+/// over would think that it was executed, and others wait for the next claim.
+const READING: Duration = Duration::from_secs(12);
+const _: () = assert!(READING.as_millis() < LEASE.as_millis());
 
 /// So many rows of runs that left the queue are cleared away.
 const MANY_DEAD: i64 = 2_000;

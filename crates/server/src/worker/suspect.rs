@@ -18,9 +18,11 @@ use tokio::sync::watch;
 /// only reads, or computes, records nothing before it ends.
 pub(super) const INNOCENT: Duration = Duration::from_secs(10);
 
-/// Most of them at a time: as many go alone, one after the other, after the one that ends their
+/// Most of them at a time. As many go alone, one after the other, after the one that ends their
 /// process.
 const MOST: usize = 16;
+/// Most of them with those that are taken for innocent, as nobody is surely.
+const MOST_HERE: usize = 2 * MOST;
 
 /// The suspects of a process.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +53,7 @@ impl Suspects {
         let group = self.0.borrow();
         if group.here == 0 {
             Room::All
-        } else if group.unproven < MOST && !group.is_closed {
+        } else if group.unproven < MOST && group.here < MOST_HERE && !group.is_closed {
             Room::Beside
         } else {
             Room::None

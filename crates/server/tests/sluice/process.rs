@@ -252,6 +252,43 @@ async fn a_process_that_waits_for_its_database_ends_when_it_is_asked_to() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_waits_until_another_has_migrated_ends_when_it_is_asked_to() {
+    let app = TestApp::with_role("web").await;
+    let sql = app.sql();
+    let mut migrating = sql.begin().await.expect("it answers");
+    sqlx::query("lock table _sqlx_migrations in access exclusive mode")
+        .execute(&mut *migrating)
+        .await
+        .expect("it is free");
+    let mut child = Process::command(&app.database.url)
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary is built");
+    let waits = async || {
+        let waiting = "select count(*) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'";
+        let waiting = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&sql).await;
+        (waiting.expect("it answers") > 0).then_some(())
+    };
+    eventually("it waits", SOON, waits).await;
+    let id = child.id().expect("it runs").to_string();
+    let begun = Instant::now();
+    let sent = Command::new("kill")
+        .args(["-s", "TERM", &id])
+        .status()
+        .await;
+    assert!(sent.is_ok_and(|status| status.success()));
+    let status = child.wait().await.expect("it is our child");
+    let took = begun.elapsed();
+    assert!(
+        status.success() && took < Duration::from_secs(10),
+        "{took:?}"
+    );
+    drop(migrating);
+    app.end().await;
+}
+
 #[tokio::test]
 async fn a_taken_port_is_said_before_anything_is_started() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");

@@ -62,7 +62,8 @@ impl Store {
     async fn put_off(&self, lease: Lease) -> Result<()> {
         sqlx::query!(
             "update run_queue
-             set due_at = now() + interval '1 day', worker = null, lease_until = null
+             set due_at = now() + interval '1 day', worker = null, lease_until = null,
+                is_alone = false
              where run_id = $1 and fence = $2",
             lease.run.0,
             lease.fence,

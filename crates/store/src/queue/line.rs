@@ -106,8 +106,13 @@ impl Store {
         };
         match turn.claim(worker, (limit, takes)).await {
             // Postgres may have been started anew since the last claim. What the statement may have
-            // claimed nevertheless is executed when its leases end.
+            // claimed nevertheless is executed when its leases end, and was not alone until then: it
+            // was not executed.
             Err((_, true)) => {
+                if takes.suspect == Room::All {
+                    let forgotten = turn.forget_alone(worker).await;
+                    forgotten.map_err(|(error, _)| error)?;
+                }
                 let takes = Taking {
                     silent_before: None,
                     ..takes
@@ -134,6 +139,21 @@ impl Turn {
             .of(claim(open, (&mut self.last, &mut self.clock), worker, most))
             .await;
         claimed.map_err(|error| {
+            let is_lost = self.connection.failed(&error);
+            (error, is_lost)
+        })
+    }
+
+    /// Lets no run be taken for one that this worker executed alone. It executes none.
+    async fn forget_alone(&mut self, worker: WorkerId) -> Result<(), (sqlx::Error, bool)> {
+        let open = self.connection.get().await;
+        let (open, bound) = open.map_err(|error| (error, false))?;
+        let forgotten = sqlx::query!(
+            "update run_queue set is_alone = false where worker = $1 and is_alone",
+            worker.0,
+        );
+        let forgotten = bound.of(forgotten.execute(open)).await;
+        forgotten.map(drop).map_err(|error| {
             let is_lost = self.connection.failed(&error);
             (error, is_lost)
         })

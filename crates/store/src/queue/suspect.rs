@@ -44,13 +44,13 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn let_join(&self, lease: Lease) -> Result<()> {
-        sqlx::query!(
+        let joined = sqlx::query!(
             "update run_queue set is_alone = false where run_id = $1 and fence = $2",
             lease.run.0,
             lease.fence,
         )
-        .execute(&self.inner.system)
-        .await?;
+        .execute(&self.inner.system);
+        self.turn(async { Ok(joined.await?) }).await?;
         Ok(())
     }
 }
