@@ -81,21 +81,29 @@ impl Process {
 
     /// Sends a signal.
     pub(crate) async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill")
-            .args(["-s", signal, &id])
-            .status()
-            .await;
-        assert!(sent.is_ok_and(|status| status.success()));
+        send(&self.child, signal).await;
     }
 
     /// Sends a signal and waits for the end; returns how long that took and whether all was well.
-    pub(crate) async fn end(mut self, signal: &str) -> (Duration, bool) {
-        let begun = Instant::now();
-        self.signal(signal).await;
-        let status = self.child.wait().await.expect("it is our child");
-        (begun.elapsed(), status.success())
+    pub(crate) async fn end(self, signal: &str) -> (Duration, bool) {
+        end(self.child, signal).await
     }
+}
+
+async fn send(child: &Child, signal: &str) {
+    let id = child.id().expect("it runs").to_string();
+    let sent = Command::new("kill")
+        .args(["-s", signal, &id])
+        .status()
+        .await;
+    assert!(sent.is_ok_and(|status| status.success()));
+}
+
+async fn end(mut child: Child, signal: &str) -> (Duration, bool) {
+    let begun = Instant::now();
+    send(&child, signal).await;
+    let status = child.wait().await.expect("it is our child");
+    (begun.elapsed(), status.success())
 }
 
 #[tokio::test]
@@ -232,24 +240,13 @@ async fn a_process_that_waits_for_its_database_ends_when_it_is_asked_to() {
     // It takes connections and never says anything.
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = silent.local_addr().expect("it is bound");
-    let mut child = Process::command(&format!("postgres://it@{address}/it"))
+    let child = Process::command(&format!("postgres://it@{address}/it"))
         .kill_on_drop(true)
         .spawn()
         .expect("the binary is built");
     let _asked = silent.accept().await.expect("it is bound");
-    let id = child.id().expect("it runs").to_string();
-    let begun = Instant::now();
-    let sent = Command::new("kill")
-        .args(["-s", "TERM", &id])
-        .status()
-        .await;
-    assert!(sent.is_ok_and(|status| status.success()));
-    let status = child.wait().await.expect("it is our child");
-    let took = begun.elapsed();
-    assert!(
-        status.success() && took < Duration::from_secs(5),
-        "{took:?}"
-    );
+    let (took, well) = end(child, "TERM").await;
+    assert!(well && took < Duration::from_secs(5), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,7 +258,7 @@ async fn a_process_that_waits_until_another_has_migrated_ends_when_it_is_asked_t
         .execute(&mut *migrating)
         .await
         .expect("it is free");
-    let mut child = Process::command(&app.database.url)
+    let child = Process::command(&app.database.url)
         .kill_on_drop(true)
         .spawn()
         .expect("the binary is built");
@@ -272,19 +269,8 @@ async fn a_process_that_waits_until_another_has_migrated_ends_when_it_is_asked_t
         (waiting.expect("it answers") > 0).then_some(())
     };
     eventually("it waits", SOON, waits).await;
-    let id = child.id().expect("it runs").to_string();
-    let begun = Instant::now();
-    let sent = Command::new("kill")
-        .args(["-s", "TERM", &id])
-        .status()
-        .await;
-    assert!(sent.is_ok_and(|status| status.success()));
-    let status = child.wait().await.expect("it is our child");
-    let took = begun.elapsed();
-    assert!(
-        status.success() && took < Duration::from_secs(10),
-        "{took:?}"
-    );
+    let (took, well) = end(child, "TERM").await;
+    assert!(well && took < Duration::from_secs(10), "{took:?}");
     drop(migrating);
     app.end().await;
 }

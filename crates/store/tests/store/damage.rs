@@ -13,6 +13,23 @@ use crate::calling::Stage;
 use crate::journal::record;
 use crate::world::World;
 
+/// Accepts so many events; returns their runs.
+async fn accept(world: &World, events: usize) -> Vec<RunId> {
+    let (_, route) = world.hook().await;
+    let mut accepted = Vec::new();
+    for number in 0..events {
+        let incoming = Incoming {
+            route: route.clone(),
+            payload: json!({ "body": number }).into(),
+            delivery: None,
+            hand_to: None,
+        };
+        let run = world.store.accept(incoming).await.expect("there is room");
+        accepted.push(run.run);
+    }
+    accepted
+}
+
 async fn claim(world: &World) -> Vec<ClaimedRun> {
     let claimed = world.store.claim(WorkerId::random(), 10).await;
     claimed.expect("what is whole is claimed")
@@ -35,19 +52,8 @@ async fn a_payload_that_is_damaged_fails_its_run_and_keeps_no_other_from_being_c
     options: PgConnectOptions,
 ) {
     let world = World::new(options).await;
-    let (_, route) = world.hook().await;
-    let mut accepted = Vec::new();
     // Whatever is under way comes before it in its line, but no claim takes that.
-    for number in 0..103 {
-        let incoming = Incoming {
-            route: route.clone(),
-            payload: json!({ "body": number }).into(),
-            delivery: None,
-            hand_to: None,
-        };
-        let run = world.store.accept(incoming).await.expect("there is room");
-        accepted.push(run.run);
-    }
+    let accepted = accept(&world, 103).await;
     let under_way = world.store.claim(WorkerId::random(), 100).await;
     assert_eq!(under_way.expect("all is whole").len(), 100);
     let accepted = &accepted[100..];
@@ -67,18 +73,7 @@ async fn a_run_whose_own_row_is_damaged_is_put_off_and_keeps_no_other_from_being
     options: PgConnectOptions,
 ) {
     let world = World::new(options).await;
-    let (_, route) = world.hook().await;
-    let mut accepted = Vec::new();
-    for _ in 0..3 {
-        let incoming = Incoming {
-            route: route.clone(),
-            payload: json!({}).into(),
-            delivery: None,
-            hand_to: None,
-        };
-        let run = world.store.accept(incoming).await.expect("there is room");
-        accepted.push(run.run);
-    }
+    let accepted = accept(&world, 3).await;
     world.damage("run", "run_id", accepted[0].0).await;
     assert_eq!(runs(&claim(&world).await), accepted[1..]);
     let put_off = "select count(*) from run_queue where due_at > now() + interval '23 hours'";
