@@ -9,7 +9,7 @@ use super::{Place, first_id_of};
 use crate::bench::figure::{Figure, median};
 use crate::command::{Failure, Outcome, progress};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// Items of the loop, and without `--full`.
 const ITEMS: (usize, usize) = (100_000, 20_000);
 /// Rounds of the loop beside each other, as its document says, and connections of the baseline.

@@ -13,7 +13,7 @@ use crate::bench::figure::{Figure, median};
 use crate::bench::server::Server;
 use crate::command::{Failure, Outcome, Running, progress};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// How many processes there are, one of which the others are held against.
 const COUNTS: [usize; 3] = [1, 2, 4];
 /// What the several are called: with the flow that only computes, and the one that is claimed.

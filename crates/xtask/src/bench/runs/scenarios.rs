@@ -21,7 +21,7 @@ use crate::bench::server::Server;
 use crate::command::{Failure, Outcome, Running, progress};
 use crate::launch::{self, Scratch};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// How long an undisturbed flood takes, and one under pressure.
 const FLOOD: Duration = Duration::from_secs(4);
 /// How long a flood takes in which something breaks, and one in which all connections are taken, which
