@@ -121,8 +121,5 @@ async fn ask_once<Q: Question>(
 ) -> Result<Vec<(i64, Q::Answer)>, (sqlx::Error, bool)> {
     let (open, bound) = connection.get().await.map_err(|error| (error, false))?;
     let answered = bound.of(Q::ask(questions, open)).await;
-    answered.map_err(|error| {
-        let is_lost = connection.failed(&error);
-        (error, is_lost)
-    })
+    answered.map_err(|error| connection.lost_with(error))
 }

@@ -183,6 +183,12 @@ impl OwnConnection {
         true
     }
 
+    /// Gives up the connection like [`OwnConnection::failed`]; returns the error, and whether it did.
+    pub(crate) fn lost_with(&mut self, error: sqlx::Error) -> (sqlx::Error, bool) {
+        let is_lost = self.failed(&error);
+        (error, is_lost)
+    }
+
     /// Closes the connection, if it is open.
     pub(crate) async fn close(&mut self) {
         if let Some(open) = self.open.take() {

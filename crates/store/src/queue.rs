@@ -58,8 +58,8 @@ pub struct Takes {
     /// Runs whose leases ended, as their workers were silent, if that is decided a few seconds
     /// after it is said; without it, only those of workers of which it is known that they ended.
     pub silent: bool,
-    /// One run that silenced a worker before, and so may be suspect now
-    /// ([`ClaimedRun::suspected`]). A claim takes no second one.
+    /// For what run that silenced a worker before, and so may be suspect now
+    /// ([`ClaimedRun::suspected`]), there is room. A claim takes no second one.
     pub suspect: Room,
 }
 

@@ -218,10 +218,7 @@ impl Lookout {
         bound
             .of(asked.fetch_all(connection))
             .await
-            .map_err(|error| {
-                let is_lost = self.connection.failed(&error);
-                (error, is_lost)
-            })
+            .map_err(|error| self.connection.lost_with(error))
     }
 }
 

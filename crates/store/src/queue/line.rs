@@ -138,10 +138,7 @@ impl Turn {
         let claimed = bound
             .of(claim(open, (&mut self.last, &mut self.clock), worker, most))
             .await;
-        claimed.map_err(|error| {
-            let is_lost = self.connection.failed(&error);
-            (error, is_lost)
-        })
+        claimed.map_err(|error| self.connection.lost_with(error))
     }
 
     /// Lets no run be taken for one that this worker executed alone. It executes none.
@@ -153,10 +150,9 @@ impl Turn {
             worker.0,
         );
         let forgotten = bound.of(forgotten.execute(open)).await;
-        forgotten.map(drop).map_err(|error| {
-            let is_lost = self.connection.failed(&error);
-            (error, is_lost)
-        })
+        forgotten
+            .map(drop)
+            .map_err(|error| self.connection.lost_with(error))
     }
 
     async fn give_back(&mut self) -> Result<(), (sqlx::Error, bool)> {
@@ -166,10 +162,7 @@ impl Turn {
         let open = self.connection.get().await;
         let (open, bound) = open.map_err(|error| (error, false))?;
         let given_back = bound.of(give_back(open, &self.left)).await;
-        given_back.map_err(|error| {
-            let is_lost = self.connection.failed(&error);
-            (error, is_lost)
-        })?;
+        given_back.map_err(|error| self.connection.lost_with(error))?;
         self.left.clear();
         Ok(())
     }
