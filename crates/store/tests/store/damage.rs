@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::calling::Stage;
 use crate::journal::record;
+use crate::retention::begun;
 use crate::world::World;
 
 /// Accepts so many events; returns their runs.
@@ -91,14 +92,7 @@ async fn records_that_are_damaged_fail_their_run_and_no_other_that_is_claimed_wi
     let journal = world.store.journal();
     let mut leases: Vec<Lease> = Vec::new();
     for _ in 0..2 {
-        let incoming = Incoming {
-            route: route.clone(),
-            payload: json!({}).into(),
-            delivery: None,
-            hand_to: Some(WorkerId::random()),
-        };
-        let accepted = world.store.accept(incoming).await.expect("there is room");
-        let lease = accepted.claimed.expect("it was handed").lease;
+        let lease = begun(&world, &route).await.lease;
         let again = Outcome::Waiting {
             until: world.store.now().await.expect("it answers"),
             records: vec![record(1, "done")],

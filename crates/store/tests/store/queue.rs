@@ -328,9 +328,9 @@ async fn the_runs_of_a_process_that_ended_are_free_at_once_and_those_of_others_a
         let other = other.clone();
         tokio::spawn(async move { other.stay_alive(dead).await })
     };
-    while world.count("select count(*) from worker").await < 2 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let both_live = async { while world.count("select count(*) from worker").await < 2 {} };
+    let both_live = timeout(Duration::from_secs(10), both_live).await;
+    both_live.expect("both take their locks");
     let ours = world.store.claim(dead, 1).await.expect("it answers");
     let theirs = world.store.claim(living, 1).await.expect("it answers");
     dies.abort();

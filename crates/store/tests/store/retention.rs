@@ -33,7 +33,7 @@ async fn deleted(store: &Store) -> u64 {
     delete(store).await.into_iter().sum()
 }
 
-async fn begun(world: &World, route: &Arc<HookRoute>) -> ClaimedRun {
+pub(crate) async fn begun(world: &World, route: &Arc<HookRoute>) -> ClaimedRun {
     let incoming = Incoming {
         route: route.clone(),
         payload: json!({}).into(),
