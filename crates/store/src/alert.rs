@@ -74,12 +74,14 @@ impl Store {
         };
         forget_needless(&mut tx).await?;
         let claim = claim(&mut tx).await?;
-        let mut reading = tx.begin().await?;
         let read = match &claim {
-            Some(claim) => read(&mut reading, claim).await,
+            Some(claim) => {
+                let mut reading = tx.begin().await?;
+                let read = read(&mut reading, claim).await;
+                unless_damaged(reading, read).await?
+            }
             None => Ok(None),
         };
-        let read = unless_damaged(reading, read).await?;
         self.commit_claim(tx, claim, read).await
     }
 }
