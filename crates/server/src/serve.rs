@@ -70,7 +70,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     };
     let stop = Stop::new();
     let mut reaching = Box::pin(Database::reach(&config, &stop));
-    let reached = tokio::select! {
+    let database = tokio::select! {
         reached = reaching.as_mut() => reached?,
         () = end.as_mut() => {
             stop.give();
@@ -81,7 +81,6 @@ pub async fn run(config: Config) -> Result<(), Failure> {
             return Ok(());
         }
     };
-    let database = reached;
     tokio::select! {
         prepared = database.prepare(&config) => prepared?,
         // Another process may be migrating for long; what we migrate is rolled back.

@@ -171,14 +171,7 @@ impl Store {
         // While nothing can be written there is no machinery. Pages can be read then, on connections
         // that are looked at anew each time, too: those that begin so stay so.
         let writing = pool(half, patience)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    match takes_writes(connection).await? {
-                        true => Ok(()),
-                        false => Err(own_connection::takes_no_writes()),
-                    }
-                })
-            })
+            .after_connect(|connection, _| Box::pin(must_take_writes(connection)))
             .after_release(move |connection, _| Box::pin(is_free(connection, patience)));
         let system = writing.connect_with(machinery).await?;
         let live = live::Live::start(system.clone()).await?;
@@ -221,10 +214,8 @@ impl Store {
         let options = options.options([("lock_timeout", "0")]);
         let connected = self.turn(async {
             let mut connection = PgConnection::connect_with(&options).await?;
-            match takes_writes(&mut connection).await? {
-                true => Ok(connection),
-                false => Err(own_connection::takes_no_writes().into()),
-            }
+            must_take_writes(&mut connection).await?;
+            Ok(connection)
         });
         let mut connection = connected.await?;
         let migrated = MIGRATIONS.run(&mut connection).await;
@@ -270,7 +261,7 @@ impl Store {
     /// # Errors
     /// Those of the turn, and when it takes longer.
     pub async fn long_turn<T>(&self, turn: impl Future<Output = Result<T>>) -> Result<T> {
-        self.bounded(60, turn).await
+        self.bounded(20 * TURN, turn).await
     }
 
     async fn bounded<T>(&self, times: u32, turn: impl Future<Output = Result<T>>) -> Result<T> {
@@ -366,6 +357,14 @@ async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error
     )
     .fetch_one(connection)
     .await
+}
+
+/// Refuses a server that takes no writes.
+async fn must_take_writes(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    match takes_writes(connection).await? {
+        true => Ok(()),
+        false => Err(own_connection::takes_no_writes()),
+    }
 }
 
 /// Returns whether a connection that is given back can be another's. Whoever gave up a turn gave it
