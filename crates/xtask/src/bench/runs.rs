@@ -12,6 +12,7 @@ mod postgres;
 mod processes;
 pub(super) mod scenarios;
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::arguments::Arguments;
@@ -20,7 +21,7 @@ use crate::bench::figure::{Figure, median};
 use crate::bench::server::Server;
 use crate::command::{Context, Failure, Outcome, answer, progress};
 use crate::launch::{self, Scratch};
-use flow::{ANSWER, CLAIMED, Flow, ORDER, Published};
+use flow::{ANSWER, CLAIMED, Flow, ORDER, Page, Published};
 use load::{Generator, Load, Seen};
 use postgres::{Database, Finished};
 
@@ -64,38 +65,75 @@ fn measure_own(
     }
     let wanted = |name: &str| part.is_none_or(|part| part == name);
     let scratch = Scratch::new("bench-runs")?;
-    let postgres = launch::Postgres::start(&bench.program, &scratch.path().join("data"))?;
-    let mut database = Database::new(&postgres.url)?;
-    database.prepare_baseline(scratch.path())?;
-    let server = Server::start_on(bench, &postgres.url)?;
-    let (mut page, [order, answer]) = flow::publish(server.address, &database)?;
+    let mut site = Site::start(bench, &scratch.path().join("data"))?;
+    site.database.prepare_baseline(scratch.path())?;
     let place = Place {
         generator,
-        database: &database,
-        server: &server,
+        database: &site.database,
+        server: &site.server,
     };
     progress("Warming up");
-    database.baseline(CONCURRENCY, FLOOD / 2)?;
-    place.flood(&order)?;
-    place.flood(&answer)?;
+    site.database.baseline(CONCURRENCY, FLOOD / 2)?;
+    place.flood(&site.order)?;
+    place.flood(&site.answer)?;
     if wanted("rate") {
-        let (runs, inserts) = place.saturate(&order)?;
-        place.pace(&order, &answer, (runs / 2.0, inserts / 2.0))?;
+        let (runs, inserts) = place.saturate(&site.order)?;
+        place.pace(&site.order, &site.answer, (runs / 2.0, inserts / 2.0))?;
     }
     if wanted("fanout") {
-        fanout::measure(&place, &mut page, full)?;
+        fanout::measure(&place, &mut site.page, full)?;
     }
     if wanted("growth") {
-        growth::measure(&place, &mut page, &order, scratch.path(), full)?;
+        let mut grown = Site::start(bench, &scratch.path().join("grown"))?;
+        let sites = [&mut site, &mut grown];
+        growth::measure(generator, sites, scratch.path(), full)?;
     }
     if wanted("processes") {
-        let claimed = page.publish_flow(&database, &CLAIMED)?;
+        let claimed = site.page.publish_flow(&site.database, &CLAIMED)?;
         // It would take part.
-        drop(server);
-        let flows = [&order, &claimed];
-        processes::measure(bench, generator, &database, &postgres.url, flows)?;
+        drop(site.server);
+        let flows = [&site.order, &claimed];
+        processes::measure(bench, generator, &site.database, &site.postgres.url, flows)?;
     }
     Ok(())
+}
+
+/// A server with a Postgres of its own, and what is live in it.
+struct Site {
+    server: Server,
+    database: Database,
+    page: Page,
+    order: Published,
+    answer: Published,
+    /// Ends after the server.
+    postgres: launch::Postgres,
+}
+
+impl Site {
+    /// Starts both with their data in a folder, and publishes what is called when accepted, and what
+    /// answers.
+    fn start(bench: &Bench<'_>, data: &Path) -> Outcome<Self> {
+        let postgres = launch::Postgres::start(&bench.program, data)?;
+        let database = Database::new(&postgres.url)?;
+        let server = Server::start_on(bench, &postgres.url)?;
+        let (page, [order, answer]) = flow::publish(server.address, &database)?;
+        Ok(Self {
+            server,
+            database,
+            page,
+            order,
+            answer,
+            postgres,
+        })
+    }
+
+    fn place<'a>(&'a self, generator: &'a Generator) -> Place<'a> {
+        Place {
+            generator,
+            database: &self.database,
+            server: &self.server,
+        }
+    }
 }
 
 /// What a round needs.
@@ -112,13 +150,11 @@ impl Place<'_> {
         let (mut memory, mut wal, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
         for round in 1..=ROUNDS {
             let baseline = self.database.baseline(CONCURRENCY, FLOOD)?;
-            let wal_before = self.database.wal()?;
-            let cpu_before = cpu_ms(self.server)?;
-            let finished = self.flood(flow)?;
-            let rate = finished.runs / finished.seconds;
+            let flooded = self.flood_with_cost(flow)?;
             memory.push(self.server.resident_mb()?);
-            cpu.push((cpu_ms(self.server)? - cpu_before) / finished.runs);
-            wal.push((self.database.wal()? - wal_before) / finished.runs);
+            cpu.push(flooded.cpu_ms);
+            wal.push(flooded.wal_bytes);
+            let rate = flooded.runs_per_s;
             progress(format_args!(
                 "Round {round} of {ROUNDS}: {rate:.0} runs/s, {baseline:.0} inserts/s"
             ));
@@ -183,20 +219,16 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Returns the runs a second of a flow, by the baseline taken in turn with it.
-    fn relative(&self, flow: &Published) -> Outcome<f64> {
-        self.flood(flow)?;
-        let mut ratios = Vec::new();
-        for round in 1..=ROUNDS {
-            let baseline = self.database.baseline(CONCURRENCY, FLOOD)?;
-            let finished = self.flood(flow)?;
-            let rate = finished.runs / finished.seconds;
-            progress(format_args!(
-                "Round {round} of {ROUNDS}: {rate:.0} runs/s, {baseline:.0} inserts/s"
-            ));
-            ratios.push(rate / baseline);
-        }
-        Ok(median(ratios))
+    /// Floods a flow; returns what was reached, and what a run of it took.
+    fn flood_with_cost(&self, flow: &Published) -> Outcome<Flooded> {
+        let wal = self.database.wal()?;
+        let cpu = cpu_ms(self.server)?;
+        let finished = self.flood(flow)?;
+        Ok(Flooded {
+            runs_per_s: finished.runs / finished.seconds,
+            cpu_ms: (cpu_ms(self.server)? - cpu) / finished.runs,
+            wal_bytes: (self.database.wal()? - wal) / finished.runs,
+        })
     }
 
     fn flood(&self, flow: &Published) -> Outcome<Finished> {
@@ -223,6 +255,15 @@ impl Place<'_> {
         }
         Ok((seen, finished))
     }
+}
+
+/// What was reached in a flood, and what each run took.
+struct Flooded {
+    runs_per_s: f64,
+    /// Processor time of the server.
+    cpu_ms: f64,
+    /// What Postgres wrote to its log.
+    wal_bytes: f64,
 }
 
 /// Takes what can be seen from outside. A webhook that answers when it has accepted does not show

@@ -3,13 +3,14 @@
 //! What is stored is made by the database itself, as copies of what the server wrote: integrations
 //! with documents of their own, and runs spread over the last weeks, one in a thousand failed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use super::Place;
-use super::flow::{Page, Published};
+use super::flow::Published;
+use super::load::Generator;
+use super::{Place, ROUNDS, Site};
 use crate::bench::figure::{Figure, median};
-use crate::command::{Context, Outcome, progress};
+use crate::command::{Context, Failure, Outcome, progress};
 
 /// How many published integrations are few, and how many are many.
 const INTEGRATIONS: (usize, usize) = (10, 100_000);
@@ -95,84 +96,113 @@ select new_run, organization_id, integration_id, new_event, hash, false, version
     case when number % 1000 = 0 then 'It failed.' end, at, at, at + interval '4 ms'
 from made";
 
-/// Prints `growth_integrations`, `growth_history` and what a look at the list of runs costs.
+/// Prints `growth_integrations`, `growth_history` and what a look at the list of runs costs: of a site
+/// in which much is stored, beside one in which little is, taken in turn. What the machine does
+/// meanwhile happens to both.
 ///
 /// Without `full` a tenth of what is said is stored.
 pub(super) fn measure(
-    place: &Place<'_>,
-    page: &mut Page,
-    order: &Published,
+    generator: &Generator,
+    [small, grown]: [&mut Site; 2],
     folder: &Path,
     full: bool,
 ) -> Outcome {
     let part = |whole: usize| if full { whole } else { whole / 10 };
     let (few, many) = (INTEGRATIONS.0, part(INTEGRATIONS.1));
-    grow(place, COPY_INTEGRATIONS, order, (0, few), few)?;
-    let with_few = place.relative(&spread(place, folder, order)?)?;
-    grow(place, COPY_INTEGRATIONS, order, (few, many), many)?;
-    let with_many = place.relative(&spread(place, folder, order)?)?;
-    Figure::new("growth_integrations", with_many / with_few, "ratio")
-        .goal(0.8)
-        .print();
+    grow(small, COPY_INTEGRATIONS, (0, few), few)?;
+    grow(grown, COPY_INTEGRATIONS, (0, many), many)?;
+    let spread_small = spread(small, &folder.join("paths-few"))?;
+    let spread_grown = spread(grown, &folder.join("paths-many"))?;
+    let places = [small.place(generator), grown.place(generator)];
+    beside(
+        "growth_integrations",
+        &places,
+        [&spread_small, &spread_grown],
+    )?;
 
     let runs = part(RUNS);
-    let list = looks(page, order)?;
-    let without = place.relative(order)?;
-    grow(place, COPY_RUNS, order, (0, runs), runs)?;
-    let with = place.relative(order)?;
-    Figure::new("growth_history", with / without, "ratio")
-        .goal(0.8)
-        .print();
-    Figure::new("run_list_ms", looks(page, order)?, "ms")
-        .baseline(list)
+    // What is copied.
+    grown.place(generator).flood(&grown.order)?;
+    grow(grown, COPY_RUNS, (0, runs), runs)?;
+    let stored = grown.database.number("select count(*) from run")?;
+    if stored < runs as f64 {
+        return Err(Failure::new(format!("Only {stored} runs were stored.")));
+    }
+    let places = [small.place(generator), grown.place(generator)];
+    beside("growth_history", &places, [&small.order, &grown.order])?;
+    Figure::new("run_list_ms", looks(grown)?, "ms")
+        .baseline(looks(small)?)
         .print();
     Ok(())
 }
 
+/// Prints how many runs a second the second place finishes, by what the first does right before or
+/// after it.
+fn beside(name: &'static str, places: &[Place<'_>; 2], flows: [&Published; 2]) -> Outcome {
+    let flood = |which: usize| places[which].flood_with_cost(flows[which]);
+    // What either remembers, it has then.
+    flood(0)?;
+    flood(1)?;
+    let mut ratios = Vec::new();
+    for round in 1..=ROUNDS {
+        let (little, much) = if round % 2 == 0 {
+            let much = flood(1)?;
+            (flood(0)?, much)
+        } else {
+            (flood(0)?, flood(1)?)
+        };
+        let [of_little, of_much] = [&little, &much].map(|flooded| {
+            format!(
+                "{:.0} runs/s ({:.3} ms, {:.0} B)",
+                flooded.runs_per_s, flooded.cpu_ms, flooded.wal_bytes
+            )
+        });
+        progress(format_args!(
+            "Round {round} of {ROUNDS}: {of_little} with little, {of_much} with much"
+        ));
+        ratios.push(much.runs_per_s / little.runs_per_s);
+    }
+    Figure::new(name, median(ratios), "ratio").goal(0.8).print();
+    Ok(())
+}
+
 /// Makes copies from one number to another.
-fn grow(
-    place: &Place<'_>,
-    statement: &str,
-    order: &Published,
-    (from, to): (usize, usize),
-    all: usize,
-) -> Outcome {
+fn grow(site: &Site, statement: &str, (from, to): (usize, usize), all: usize) -> Outcome {
     let begun = Instant::now();
     for first in (from..to).step_by(AT_ONCE) {
         let last = (first + AT_ONCE).min(to);
         let statement = statement
-            .replace("BASE", &order.integration)
+            .replace("BASE", &site.order.integration)
             .replace("FROM, TO", &format!("{}, {last}", first + 1))
             .replace("DAYS", &DAYS.to_string())
             .replace("ALL", &all.to_string());
-        place.database.query(&statement)?;
+        site.database.query(&statement)?;
         progress(format_args!(
             "Stored {last} of {to} ({:.0} s)",
             begun.elapsed().as_secs_f64()
         ));
     }
-    place.database.query("analyze")?;
+    site.database.query("analyze")?;
     Ok(())
 }
 
 /// Returns a flow that stands for all the copies, one event to each in turn.
-fn spread(place: &Place<'_>, folder: &Path, order: &Published) -> Outcome<Published> {
-    let tokens = place.database.query(
+fn spread(site: &Site, file: &Path) -> Outcome<Published> {
+    let tokens = site.database.query(
         "select '/hooks/' || webhook_token from integration where name like 'Grown %'
          order by md5(webhook_token)",
     )?;
-    let file: PathBuf = folder.join("paths");
-    std::fs::write(&file, tokens).context(|| format!("writing {}", file.display()))?;
+    std::fs::write(file, tokens).context(|| format!("writing {}", file.display()))?;
     Ok(Published {
-        integration: order.integration.clone(),
+        integration: site.order.integration.clone(),
         path: format!("@{}", file.display()),
-        body: order.body,
+        body: site.order.body,
     })
 }
 
 /// Returns how long the slowest of the questions takes that people ask of the list of runs.
-fn looks(page: &mut Page, order: &Published) -> Outcome<f64> {
-    let integration = format!("\"{}\"", order.integration);
+fn looks(site: &mut Site) -> Outcome<f64> {
+    let integration = format!("\"{}\"", site.order.integration);
     let mut slowest: f64 = 0.0;
     for (integration, state) in [
         ("null", "null"),
@@ -185,7 +215,7 @@ fn looks(page: &mut Page, order: &Published) -> Outcome<f64> {
         let mut took = Vec::new();
         for _ in 0..LOOKS {
             let begun = Instant::now();
-            page.call(
+            site.page.call(
                 "runs",
                 &format!(r#"{{"integration":{integration},"state":{state},"before":null}}"#),
             )?;
