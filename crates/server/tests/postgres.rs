@@ -185,6 +185,23 @@ async fn our_role_is_no_superuser_but_may_create_databases() {
     end(running, "TERM");
 }
 
+#[tokio::test]
+async fn whole_pages_in_the_log_are_compressed_in_the_fastest_way_that_this_postgres_has() {
+    let folder = Folder::new("log");
+    let running = start(&folder.0);
+    let mut connection = PgConnection::connect(&running.url)
+        .await
+        .expect("it accepts connections");
+    let (set, is_built_with): (String, bool) = sqlx::query_as(
+        "select setting, 'lz4' = any(enumvals) from pg_settings where name = 'wal_compression'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .expect("everyone may ask");
+    assert_eq!(set, if is_built_with { "lz4" } else { "pglz" });
+    end(running, "TERM");
+}
+
 #[test]
 fn a_second_start_on_the_same_folder_says_who_has_it() {
     let folder = Folder::new("second");
