@@ -23,13 +23,13 @@ impl Used {
                 match value {
                     Value::String(_) if step.kind == code::STEP && name == "code" => {}
                     Value::String(text) if step.kind == "filter" && name == "condition" => {
-                        used.add(template::check_condition(text).map(|scanned| vec![scanned]));
+                        used.add_condition(text);
                     }
                     value => used.add_value(value),
                 }
             }
             for when in step.lanes.iter().filter_map(|lane| lane.when.as_deref()) {
-                used.add(template::check_condition(when).map(|scanned| vec![scanned]));
+                used.add_condition(when);
             }
         }
         used
@@ -39,9 +39,17 @@ impl Used {
         self.all || self.slugs.contains(slug)
     }
 
+    fn add_condition(&mut self, text: &str) {
+        if may_name_a_step(text) {
+            self.add(template::check_condition(text).map(|scanned| vec![scanned]));
+        }
+    }
+
     fn add_value(&mut self, value: &Value) {
         match value {
-            Value::String(text) if text.contains("{{") => self.add(template::check(text)),
+            Value::String(text) if may_name_a_step(text) && text.contains("{{") => {
+                self.add(template::check(text));
+            }
             Value::Array(items) => items.iter().for_each(|item| self.add_value(item)),
             Value::Object(map) => map.values().for_each(|item| self.add_value(item)),
             _ => {}
@@ -63,4 +71,10 @@ impl Used {
             }
         }
     }
+}
+
+/// Returns whether some expression of a text may use the output of a step. Most do not, and need not
+/// be read for that.
+fn may_name_a_step(text: &str) -> bool {
+    text.contains("steps")
 }
