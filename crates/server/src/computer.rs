@@ -65,11 +65,12 @@ pub struct Computer {
 }
 
 impl Computer {
-    /// Returns what computes runs of a database. It tells `tracer` what they did.
-    pub fn new(store: Store, tracer: Option<Tracer>) -> Self {
+    /// Returns what computes runs of a database. It tells `tracer` what they did, and keeps what it
+    /// executes within a part of the bytes of memory that this process may take.
+    pub fn new(store: Store, tracer: Option<Tracer>, memory: u64) -> Self {
         Self {
             engine: Engine::with(SystemClock, Arc::clone(store.clients())),
-            programs: Arc::default(),
+            programs: Arc::new(Programs::within(memory)),
             store,
             tracer,
         }

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod listen;
 pub mod live;
 pub mod mail;
+pub mod memory;
 pub mod metrics;
 pub mod postgres;
 pub mod rate;

@@ -13,10 +13,14 @@ use store::{ClaimedRun, Store};
 
 use crate::trace::Traced;
 
-/// Most steps of all kept programs together: about 40 MB.
-const STEPS: u64 = 64_000;
-/// About how many programs that are.
-const PROGRAMS: usize = 8_000;
+/// Which part of the memory that a process may take its programs take at most.
+const PART: u64 = 32;
+/// The least and the most that they may take, in bytes.
+const BOUNDS: (u64, u64) = (32 * 1024 * 1024, 512 * 1024 * 1024);
+/// What a small program takes: about two bytes for each of its document's, and this.
+const SMALL: u64 = 512;
+/// What one of a few steps takes.
+const USUAL: u64 = 4 * 1024;
 
 /// A document, ready to run.
 #[derive(Debug)]
@@ -25,7 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) program: Arc<Program>,
     /// Whether a step of it answers a webhook.
     pub(crate) responds: bool,
-    steps: u64,
+    /// What it takes in memory, about.
+    bytes: u64,
 }
 
 impl Loaded {
@@ -52,25 +57,27 @@ impl Loaded {
 /// The programs of documents that are run again and again. Which is given up for another is not
 /// decided by its last use alone: of more integrations than fit, called in turn, a part stays.
 #[derive(Debug)]
-pub(crate) struct Programs(Cache<DocumentHash, Arc<Loaded>, Steps>);
+pub(crate) struct Programs(Cache<DocumentHash, Arc<Loaded>, Bytes>);
 
-/// What a program takes of [`STEPS`].
+/// What a program takes of the memory that there is for all.
 #[derive(Clone, Debug)]
-struct Steps;
+struct Bytes;
 
-impl Weighter<DocumentHash, Arc<Loaded>> for Steps {
+impl Weighter<DocumentHash, Arc<Loaded>> for Bytes {
     fn weight(&self, _: &DocumentHash, loaded: &Arc<Loaded>) -> u64 {
-        loaded.steps
-    }
-}
-
-impl Default for Programs {
-    fn default() -> Self {
-        Self(Cache::with_weighter(PROGRAMS, STEPS, Steps))
+        loaded.bytes
     }
 }
 
 impl Programs {
+    /// Returns none yet. They take a part of the bytes of memory that this process may take.
+    pub(crate) fn within(memory: u64) -> Self {
+        let (least, most) = BOUNDS;
+        let bytes = (memory / PART).clamp(least, most);
+        let usual = usize::try_from(bytes / USUAL).unwrap_or(usize::MAX);
+        Self(Cache::with_weighter(usual, bytes, Bytes))
+    }
+
     /// Returns the program of a document.
     ///
     /// # Errors
@@ -106,8 +113,8 @@ impl Programs {
         organization: OrganizationId,
         hash: &DocumentHash,
     ) -> Result<Arc<Loaded>, Outcome> {
-        let document = match store.document(organization, hash).await {
-            Ok(document) => document,
+        let (document, bytes) = match store.document(organization, hash).await {
+            Ok(stored) => (stored.document, stored.bytes),
             Err(store::Error::Unavailable(error)) => {
                 tracing::warn!(%error, "a document could not be read; its run waits");
                 return Err(Outcome::again(SystemClock.now(), Vec::new()));
@@ -122,7 +129,7 @@ impl Programs {
         Ok(Arc::new(Loaded {
             program: Arc::new(program),
             responds: document.responds(),
-            steps: u64::try_from(document.steps.len()).unwrap_or(u64::MAX - 1) + 1,
+            bytes: SMALL.saturating_add(2 * u64::try_from(bytes).unwrap_or(u64::MAX / 2)),
         }))
     }
 }

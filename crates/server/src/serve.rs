@@ -22,7 +22,7 @@ use crate::signal::{self, Stop};
 use crate::trace::{Sending, Tracer};
 use crate::web::Web;
 use crate::worker::Worker;
-use crate::{demo, listen, master_key, metrics, own_call, router};
+use crate::{demo, listen, master_key, memory, metrics, own_call, router};
 
 /// Why a process cannot serve.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -251,7 +251,11 @@ async fn serve(
     let sending = sending.map(|sending: Sending| tokio::spawn(sending.work(all_told)));
     let machines = Machines::of_this_binary();
     store.inspect_by(Arc::new(machines.clone()));
-    let computer = Arc::new(Computer::new(store.clone(), tracer.clone()));
+    let computer = Arc::new(Computer::new(
+        store.clone(),
+        tracer.clone(),
+        memory::bytes(),
+    ));
     let worker = config.role.is_worker().then(|| {
         Worker::new(
             &computer,

@@ -7,6 +7,15 @@ use sqlx::postgres::PgConnection;
 use crate::gathered::Question;
 use crate::{Error, Result, Store, Tx};
 
+/// A document as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredDocument {
+    /// The document.
+    pub document: Document,
+    /// Bytes of its JSON.
+    pub bytes: usize,
+}
+
 impl Store {
     /// Returns the document that a run or version pins. It never changes, so it can be cached.
     /// For workers: asks for no member's rights.
@@ -17,14 +26,17 @@ impl Store {
         &self,
         organization: OrganizationId,
         hash: &DocumentHash,
-    ) -> Result<Document> {
+    ) -> Result<StoredDocument> {
         let pinned = Pinned {
             organization,
             hash: hash.clone(),
         };
         let body = self.inner.documents.ask(pinned).await?;
         let body = body.ok_or(Error::NotFound)?;
-        serde_json::from_str(&body).map_err(|error| sqlx::Error::decode(error).into())
+        Ok(StoredDocument {
+            document: serde_json::from_str(&body).map_err(sqlx::Error::decode)?,
+            bytes: body.len(),
+        })
     }
 }
 

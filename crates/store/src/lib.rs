@@ -53,6 +53,7 @@ use tokio::time::timeout;
 
 pub use alert::ClaimedAlert;
 pub use connector::read_connector;
+pub use document::StoredDocument;
 pub use error::{Error, Refusal};
 pub use intake::{Accepted, Computed, HookRoute, Incoming, SigningKey};
 pub use journal::PgJournal;

@@ -112,7 +112,7 @@ impl TestApp {
             Duration::from_secs(5),
         );
         store.inspect_by(Arc::new(machines.clone()));
-        let computer = Arc::new(Computer::new(store.clone(), None));
+        let computer = Arc::new(Computer::new(store.clone(), None, 0));
         let worker = config.role.is_worker().then(|| {
             Worker::new(
                 &computer,

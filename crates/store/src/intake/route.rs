@@ -18,7 +18,7 @@ use crate::network::read_network;
 use crate::{Error, Result, Store, number, token};
 
 /// Routes that are remembered in a process, about 500 bytes each.
-const REMEMBERED: usize = 50_000;
+const REMEMBERED: usize = 100_000;
 
 /// What an event that comes to a webhook's address starts.
 #[derive(Clone, Debug, PartialEq, Eq)]

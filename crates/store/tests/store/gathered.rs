@@ -38,7 +38,7 @@ async fn of_many_that_ask_at_once_each_gets_its_own_answer(
     });
     for (document, known) in join_all(documents).await.into_iter().zip(asked) {
         match (document, known) {
-            (Ok(document), Some((_, route))) => assert_eq!(document.hash(), route.hash),
+            (Ok(stored), Some((_, route))) => assert_eq!(stored.document.hash(), route.hash),
             (Err(Error::NotFound), None) => {}
             (answer, known) => panic!("{answer:?} for {known:?}"),
         }
@@ -57,8 +57,8 @@ async fn a_question_is_asked_again_when_its_connection_was_lost(
     let hash = route.hash.clone();
     let organization = world.admin.organization;
     for _ in 0..3 {
-        let document = world.store.document(organization, &hash).await;
-        assert_eq!(document.expect("it is there").hash(), hash);
+        let stored = world.store.document(organization, &hash).await;
+        assert_eq!(stored.expect("it is there").document.hash(), hash);
         world
             .execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity

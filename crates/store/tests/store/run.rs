@@ -57,7 +57,11 @@ async fn a_test_executes_the_draft_and_touches_nothing_live(
         .document(claimed.organization, &claimed.hash)
         .await
         .expect("it is kept");
-    assert_eq!(executed, document, "the revision that was looked at");
+    assert_eq!(
+        executed.document, document,
+        "the revision that was looked at"
+    );
+    assert_eq!(executed.bytes, document.canonical().len());
     let detail = store
         .latest_test(admin, id)
         .await

@@ -86,7 +86,8 @@ async fn a_server_that_vanishes_without_a_word_holds_nothing_up_for_good(
     let (appended, _, claimed, document, _) = answers;
     assert_eq!(appended, Ok(()));
     claimed.expect("it is asked again");
-    assert_eq!(document.expect("it is asked again").hash(), run.hash);
+    let stored = document.expect("it is asked again");
+    assert_eq!(stored.document.hash(), run.hash);
     let goes_on = async {
         store.accept(incoming()).await.expect("there is room");
         while store.renew(&leases).await.ok() != Some(leases.to_vec()) {}
