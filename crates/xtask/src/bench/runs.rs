@@ -12,6 +12,7 @@ mod postgres;
 mod processes;
 pub(super) mod scenarios;
 
+use std::fmt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -225,6 +226,7 @@ impl Place<'_> {
         let cpu = cpu_ms(self.server)?;
         let finished = self.flood(flow)?;
         Ok(Flooded {
+            runs: finished.runs,
             runs_per_s: finished.runs / finished.seconds,
             cpu_ms: (cpu_ms(self.server)? - cpu) / finished.runs,
             wal_bytes: (self.database.wal()? - wal) / finished.runs,
@@ -259,11 +261,22 @@ impl Place<'_> {
 
 /// What was reached in a flood, and what each run took.
 struct Flooded {
+    runs: f64,
     runs_per_s: f64,
     /// Processor time of the server.
     cpu_ms: f64,
     /// What Postgres wrote to its log.
     wal_bytes: f64,
+}
+
+impl fmt::Display for Flooded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{:.0} runs/s ({:.3} ms, {:.0} B each)",
+            self.runs_per_s, self.cpu_ms, self.wal_bytes
+        )
+    }
 }
 
 /// Takes what can be seen from outside. A webhook that answers when it has accepted does not show

@@ -3,12 +3,12 @@
 //! What is stored is made by the database itself, as copies of what the server wrote: integrations
 //! with documents of their own, and runs spread over the last weeks, one in a thousand failed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::flow::Published;
 use super::load::Generator;
-use super::{Place, ROUNDS, Site};
+use super::{Flooded, Place, ROUNDS, Site};
 use crate::bench::figure::{Figure, median};
 use crate::command::{Context, Failure, Outcome, progress};
 
@@ -111,14 +111,16 @@ pub(super) fn measure(
     let (few, many) = (INTEGRATIONS.0, part(INTEGRATIONS.1));
     grow(small, COPY_INTEGRATIONS, (0, few), few)?;
     grow(grown, COPY_INTEGRATIONS, (0, many), many)?;
-    let spread_small = spread(small, &folder.join("paths-few"))?;
-    let spread_grown = spread(grown, &folder.join("paths-many"))?;
+    let mut few = Spread::over(small, folder.join("paths-few"))?;
+    let mut many = Spread::over(grown, folder.join("paths-many"))?;
     let places = [small.place(generator), grown.place(generator)];
-    beside(
-        "growth_integrations",
-        &places,
-        [&spread_small, &spread_grown],
-    )?;
+    // What either remembers of an integration that was called before, it remembers then.
+    few.call_all(&places[0])?;
+    many.call_all(&places[1])?;
+    beside("growth_integrations", |which| match which {
+        Which::Small => few.flood(&places[0]),
+        Which::Grown => many.flood(&places[1]),
+    })?;
 
     let runs = part(RUNS);
     // What is copied.
@@ -128,42 +130,87 @@ pub(super) fn measure(
     if stored < runs as f64 {
         return Err(Failure::new(format!("Only {stored} runs were stored.")));
     }
-    let places = [small.place(generator), grown.place(generator)];
-    beside("growth_history", &places, [&small.order, &grown.order])?;
+    // It keeps its integrations: what has grown more is held against the same.
+    beside("growth_history", |which| match which {
+        Which::Small => small.place(generator).flood_with_cost(&small.order),
+        Which::Grown => grown.place(generator).flood_with_cost(&grown.order),
+    })?;
     Figure::new("run_list_ms", looks(grown)?, "ms")
         .baseline(looks(small)?)
         .print();
     Ok(())
 }
 
-/// Prints how many runs a second the second place finishes, by what the first does right before or
+/// One of the two sites.
+#[derive(Clone, Copy)]
+enum Which {
+    Small,
+    Grown,
+}
+
+/// Prints how many runs a second the grown site finishes, by what the small one does right before or
 /// after it.
-fn beside(name: &'static str, places: &[Place<'_>; 2], flows: [&Published; 2]) -> Outcome {
-    let flood = |which: usize| places[which].flood_with_cost(flows[which]);
-    // What either remembers, it has then.
-    flood(0)?;
-    flood(1)?;
+fn beside(name: &'static str, mut flood: impl FnMut(Which) -> Outcome<Flooded>) -> Outcome {
+    // A database that was just filled is slower at first.
+    flood(Which::Small)?;
+    flood(Which::Grown)?;
     let mut ratios = Vec::new();
     for round in 1..=ROUNDS {
-        let (little, much) = if round % 2 == 0 {
-            let much = flood(1)?;
-            (flood(0)?, much)
+        let (small, grown) = if round % 2 == 0 {
+            let grown = flood(Which::Grown)?;
+            (flood(Which::Small)?, grown)
         } else {
-            (flood(0)?, flood(1)?)
+            (flood(Which::Small)?, flood(Which::Grown)?)
         };
-        let [of_little, of_much] = [&little, &much].map(|flooded| {
-            format!(
-                "{:.0} runs/s ({:.3} ms, {:.0} B)",
-                flooded.runs_per_s, flooded.cpu_ms, flooded.wal_bytes
-            )
-        });
         progress(format_args!(
-            "Round {round} of {ROUNDS}: {of_little} with little, {of_much} with much"
+            "Round {round} of {ROUNDS}: {small} with little, {grown} with much"
         ));
-        ratios.push(much.runs_per_s / little.runs_per_s);
+        ratios.push(grown.runs_per_s / small.runs_per_s);
     }
     Figure::new(name, median(ratios), "ratio").goal(0.8).print();
     Ok(())
+}
+
+/// Events for all copies of a site, one to each in turn; each flood goes on where the last one ended.
+struct Spread {
+    flow: Published,
+    file: PathBuf,
+    paths: Vec<String>,
+}
+
+impl Spread {
+    fn over(site: &Site, file: PathBuf) -> Outcome<Self> {
+        let paths = site.database.query(
+            "select '/hooks/' || webhook_token from integration where name like 'Grown %'
+             order by md5(webhook_token)",
+        )?;
+        Ok(Self {
+            flow: Published {
+                integration: site.order.integration.clone(),
+                path: format!("@{}", file.display()),
+                body: site.order.body,
+            },
+            file,
+            paths: paths.lines().map(str::to_owned).collect(),
+        })
+    }
+
+    fn flood(&mut self, place: &Place<'_>) -> Outcome<Flooded> {
+        let writing = || format!("writing {}", self.file.display());
+        std::fs::write(&self.file, self.paths.join("\n")).context(writing)?;
+        let flooded = place.flood_with_cost(&self.flow)?;
+        let count = self.paths.len();
+        self.paths.rotate_left(flooded.runs as usize % count);
+        Ok(flooded)
+    }
+
+    fn call_all(&mut self, place: &Place<'_>) -> Outcome {
+        let mut called = 0;
+        while called < self.paths.len() {
+            called += self.flood(place)?.runs as usize;
+        }
+        Ok(())
+    }
 }
 
 /// Makes copies from one number to another.
@@ -184,20 +231,6 @@ fn grow(site: &Site, statement: &str, (from, to): (usize, usize), all: usize) ->
     }
     site.database.query("analyze")?;
     Ok(())
-}
-
-/// Returns a flow that stands for all the copies, one event to each in turn.
-fn spread(site: &Site, file: &Path) -> Outcome<Published> {
-    let tokens = site.database.query(
-        "select '/hooks/' || webhook_token from integration where name like 'Grown %'
-         order by md5(webhook_token)",
-    )?;
-    std::fs::write(file, tokens).context(|| format!("writing {}", file.display()))?;
-    Ok(Published {
-        integration: site.order.integration.clone(),
-        path: format!("@{}", file.display()),
-        body: site.order.body,
-    })
 }
 
 /// Returns how long the slowest of the questions takes that people ask of the list of runs.
