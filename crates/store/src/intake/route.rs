@@ -7,6 +7,7 @@ use domain::delivery::Source;
 use domain::signing::Signature;
 use domain::{DocumentHash, IntegrationId, OrganizationId};
 use engine::port::Network;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
@@ -17,8 +18,12 @@ use crate::gathered::Question;
 use crate::network::read_network;
 use crate::{Error, Result, Store, number, token};
 
-/// Routes that are remembered in a process, about 500 bytes each.
-const REMEMBERED: usize = 100_000;
+/// Bytes that the remembered routes of a process take at most.
+const BYTES: u64 = 48 * 1024 * 1024;
+/// What a route takes beside the names that its organization allows.
+const USUAL: usize = 500;
+/// About how many routes that are.
+const ROUTES: usize = 100_000;
 
 /// What an event that comes to a webhook's address starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,16 +62,32 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Routes by token, each good for as long as nothing was published, enabled or allowed since.
+/// Routes by token, each good for as long as no integration, and nothing that may be reached, was
+/// changed since, whosoever it is.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    known: Cache<String, (u64, Arc<HookRoute>)>,
+    known: Cache<String, Read, Bytes>,
+}
+
+/// A route, and the epoch that it was read in.
+type Read = (u64, Arc<HookRoute>);
+
+/// What a route takes of the memory that there is for all.
+#[derive(Clone, Debug)]
+struct Bytes;
+
+impl Weighter<String, Read> for Bytes {
+    fn weight(&self, _: &String, (_, route): &Read) -> u64 {
+        let names = route.network.allowed.iter();
+        let names: usize = names.map(|name| size_of::<String>() + name.len()).sum();
+        u64::try_from(USUAL + names).unwrap_or(u64::MAX)
+    }
 }
 
 impl Default for Routes {
     fn default() -> Self {
         Self {
-            known: Cache::new(REMEMBERED),
+            known: Cache::with_weighter(ROUTES, BYTES, Bytes),
         }
     }
 }
