@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use domain::run::RunState;
-use domain::{DocumentHash, OrganizationId};
+use domain::{Document, DocumentHash, OrganizationId};
 use engine::port::{Clock, SystemClock};
-use engine::{Outcome, Program, Task};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use engine::{CompileError, Outcome, Program, Task};
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use serde_json::Value;
 use store::{ClaimedRun, Store};
 
 use crate::trace::Traced;
@@ -17,8 +18,11 @@ use crate::trace::Traced;
 const PART: u64 = 32;
 /// The least and the most that they may take, in bytes.
 const BOUNDS: (u64, u64) = (32 * 1024 * 1024, 512 * 1024 * 1024);
-/// What a small program takes: about two bytes for each of its document's, and this.
-const SMALL: u64 = 512;
+/// The least that one part of the cache has room for, which is locked by itself: more than the largest
+/// documents take that anybody writes.
+const SHARD: u64 = 16 * 1024 * 1024;
+/// What a program takes beside what its document has.
+const EMPTY: usize = 512;
 /// What one of a few steps takes.
 const USUAL: u64 = 4 * 1024;
 
@@ -34,6 +38,15 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// Compiles a document whose JSON has so many bytes.
+    fn of(document: &Document, bytes: usize) -> Result<Self, CompileError> {
+        Ok(Self {
+            program: Arc::new(Program::compile(document)?),
+            responds: document.responds(),
+            bytes: u64::try_from(taken(document, bytes)).unwrap_or(u64::MAX),
+        })
+    }
+
     /// Returns what is to be executed of a claimed run.
     pub(crate) fn task(&self, claimed: ClaimedRun, traced: Option<&Traced>) -> Task {
         Task {
@@ -74,8 +87,19 @@ impl Programs {
     pub(crate) fn within(memory: u64) -> Self {
         let (least, most) = BOUNDS;
         let bytes = (memory / PART).clamp(least, most);
-        let usual = usize::try_from(bytes / USUAL).unwrap_or(usize::MAX);
-        Self(Cache::with_weighter(usual, bytes, Bytes))
+        let count = |of: u64| usize::try_from(bytes / of).unwrap_or(usize::MAX);
+        let options = OptionsBuilder::new()
+            .weight_capacity(bytes)
+            .estimated_items_capacity(count(USUAL))
+            .shards(count(SHARD))
+            .build()
+            .expect("all of them are given");
+        Self(Cache::with_options(
+            options,
+            Bytes,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ))
     }
 
     /// Returns the program of a document.
@@ -125,12 +149,24 @@ impl Programs {
                 )));
             }
         };
-        let program = Program::compile(&document).map_err(|error| failed(error.to_string()))?;
-        Ok(Arc::new(Loaded {
-            program: Arc::new(program),
-            responds: document.responds(),
-            bytes: SMALL.saturating_add(2 * u64::try_from(bytes).unwrap_or(u64::MAX / 2)),
-        }))
+        let loaded = Loaded::of(&document, bytes).map_err(|error| failed(error.to_string()))?;
+        Ok(Arc::new(loaded))
+    }
+}
+
+/// Returns about how much memory a program takes: its texts stand in the document as they stand in
+/// it, and each value, however short it is written, takes as much as any.
+fn taken(document: &Document, bytes: usize) -> usize {
+    let steps = document.steps.values();
+    let values: usize = steps.flat_map(|step| step.config.values()).map(count).sum();
+    EMPTY + 2 * bytes + values * size_of::<Value>()
+}
+
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(map) => map.values().map(count).sum(),
+        _ => 0,
     }
 }
 
@@ -140,5 +176,61 @@ pub(crate) fn failed(error: String) -> Outcome {
         state: RunState::Failed,
         error: Some(error),
         records: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use domain::{Document, DocumentHash};
+    use serde_json::{Value, json};
+
+    use super::{BOUNDS, Loaded, Programs};
+
+    /// A document of one step with these values.
+    fn document(values: &Value) -> Document {
+        let step = "00000000-0000-7000-8000-000000000001";
+        let document = json!({
+            "schema": 1,
+            "trigger": { "kind": "webhook" },
+            "flow": [step],
+            "steps": { step: {
+                "id": step, "name": "Set", "slug": "set", "kind": "set",
+                "config": { "values": values },
+            } },
+        });
+        serde_json::from_value(document).expect("it is a document")
+    }
+
+    fn loaded(values: &Value) -> Arc<Loaded> {
+        let document = document(values);
+        let bytes = document.canonical().len();
+        Arc::new(Loaded::of(&document, bytes).expect("it compiles"))
+    }
+
+    #[test]
+    fn a_program_weighs_what_its_values_take_and_not_what_they_are_written_with() {
+        let few = loaded(&json!({ "zeros": [0] })).bytes;
+        let many = loaded(&json!({ "zeros": vec![0; 100_001] })).bytes;
+        let each = u64::try_from(size_of::<Value>()).expect("it is small");
+        assert!(few < 2_048, "{few}");
+        assert!(many - few >= 100_000 * each, "{many}");
+    }
+
+    #[test]
+    fn programs_stay_within_their_part_of_the_memory_and_large_ones_are_kept_too() {
+        let (least, most) = BOUNDS;
+        for (memory, part) in [(0, least), (64 * least, 2 * least), (u64::MAX, most)] {
+            assert_eq!(Programs::within(memory).0.capacity(), part, "{memory}");
+        }
+        let programs = Programs::within(0);
+        let large = json!({ "text": "x".repeat(2 * 1024 * 1024) });
+        for number in 0..40 {
+            let hash = DocumentHash(number.to_string());
+            programs.0.insert(hash.clone(), loaded(&large));
+            assert!(programs.0.weight() <= least, "{number}");
+            assert!(programs.0.get(&hash).is_some(), "{number}");
+        }
     }
 }
