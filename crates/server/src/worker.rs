@@ -23,7 +23,7 @@ use domain::run::RunState;
 use engine::port::{Clients, Clock, Components, Lease, Sandbox, SystemClock};
 use engine::{Engine, Outcome, Signal};
 use futures::FutureExt;
-use store::{ClaimedRun, PgJournal, Store, Takes, WorkerId};
+use store::{ClaimedRun, ClaimedRuns, PgJournal, Store, Takes, WorkerId};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tracing::Instrument;
@@ -235,9 +235,9 @@ impl Worker {
             // What was claimed at the moment of the stop is executed: asked to, it hands itself back
             // at once, and does not lie still until this worker is at its end.
             let pause = match self.claim(limit).await {
-                Ok(claimed) if claimed.is_empty() => self.until_due(),
+                Ok(claimed) if !claimed.is_more => self.until_due(),
                 Ok(claimed) => {
-                    for (claimed, slot) in claimed.into_iter().zip(slots) {
+                    for (claimed, slot) in claimed.runs.into_iter().zip(slots) {
                         self.run(claimed, slot);
                     }
                     continue;
@@ -262,7 +262,7 @@ impl Worker {
 
     /// Claims up to `limit` runs. After the database was away, the leases of those that are executed
     /// are renewed first, or they would be taken from ourselves.
-    async fn claim(&self, limit: u32) -> Result<Vec<ClaimedRun>, store::Error> {
+    async fn claim(&self, limit: u32) -> Result<ClaimedRuns, store::Error> {
         let begun = Instant::now();
         if self.contact.must_renew(begun) {
             self.renew().await?;
@@ -277,7 +277,7 @@ impl Worker {
         if claimed.one_waits {
             self.suspects.one_waits();
         }
-        Ok(claimed.runs)
+        Ok(claimed)
     }
 
     /// Returns how long to sleep: until the next run that was left waiting is due, but not long.

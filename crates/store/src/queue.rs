@@ -128,6 +128,9 @@ pub struct ClaimedRuns {
     pub runs: Vec<ClaimedRun>,
     /// Whether the suspect whose turn it was waits for a claim with [`Room::All`].
     pub one_waits: bool,
+    /// Whether runs may be due to which this claim did not come: claim again at once, also when it
+    /// gave none. The next one goes on from where this one was, and says so until it has been round.
+    pub is_more: bool,
 }
 
 impl Store {
@@ -142,7 +145,8 @@ impl Store {
         Ok(claimed.runs)
     }
 
-    /// Claims like [`Store::claim`], but only what `takes` says of runs that others had.
+    /// Claims like [`Store::claim`], but only what `takes` says of runs that others had, and says
+    /// whether that was all.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -152,7 +156,7 @@ impl Store {
         limit: u32,
         takes: Takes,
     ) -> Result<ClaimedRuns> {
-        let rows = match self.claim_in_turn(worker, limit, takes).await {
+        let found = match self.claim_in_turn(worker, limit, takes).await {
             Err(error) if is_damaged(&error) => {
                 tracing::error!(
                     ?error,
@@ -168,7 +172,9 @@ impl Store {
             }
             claimed => claimed?,
         };
-        let (waiting, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(ClaimedRow::must_wait);
+        let is_more = found.is_cut_off || !found.rows.is_empty();
+        let (waiting, rows): (Vec<_>, Vec<_>) =
+            found.rows.into_iter().partition(ClaimedRow::must_wait);
         let one_waits = !waiting.is_empty();
         if one_waits {
             self.leave(waiting.iter().map(ClaimedRow::lease).collect())
@@ -182,7 +188,11 @@ impl Store {
         match read.unwrap_or_else(|_| Err(silent("what was claimed cannot be read").into())) {
             Ok(runs) => {
                 self.live().tell_all(runs.iter().map(ClaimedRun::changed));
-                Ok(ClaimedRuns { runs, one_waits })
+                Ok(ClaimedRuns {
+                    runs,
+                    one_waits,
+                    is_more,
+                })
             }
             Err(error) => {
                 self.leave(claimed).await;

@@ -5,8 +5,13 @@
 //! takes one run of each line before it takes a second of any: one that has thousands waiting keeps
 //! no other waiting longer than one round. What a claim costs depends on the lines that it looks
 //! at, never on how much waits in them.
+//!
+//! A claim that finds nothing has been all the way round, or says that it was cut off. Throttles are
+//! heeded where runs begin. A claim looks at them before only once a line gave nothing that had
+//! something due: most have none, and the first lines that it tries have room.
 
 mod clock;
+mod round;
 
 use std::time::Instant;
 
@@ -21,12 +26,14 @@ use super::{ClaimedRow, LEASE, Room, Takes, WorkerId, columns};
 use crate::own_connection::OwnConnection;
 use crate::{Result, Store};
 use clock::Clock;
+use round::Round;
 
 /// Lines that are looked at in one statement.
 const LOOK: i64 = 64;
 /// Most runs in one claim.
 const AT_ONCE: u32 = 100;
-/// Statements in which one claim looks for something to do; the next one goes on from there.
+/// So often one claim looks for something to do, so that it is over within the bound of its
+/// connection; the next one goes on from there.
 const LOOKS: usize = 64;
 
 /// The claims of this process: one at a time.
@@ -39,12 +46,22 @@ pub(crate) struct Lines {
 struct Turn {
     /// Behind which line the next claim begins.
     last: Uuid,
+    /// The round that the last claim did not bring to its end.
+    round: Option<Round>,
     /// What time the database had at the last claim.
     clock: Clock,
     /// The statements are long: to plan one takes longer than what it does.
     connection: OwnConnection,
     /// What was claimed and is executed by nobody.
     left: Vec<Lease>,
+}
+
+/// What a claim found.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) rows: Vec<ClaimedRow>,
+    /// Whether it found nothing before it had been all the way round.
+    pub(super) is_cut_off: bool,
 }
 
 /// What a claim takes beside the runs that nobody had, as its statements say it.
@@ -61,6 +78,7 @@ impl Lines {
         Self {
             turn: Mutex::new(Turn {
                 last: Uuid::nil(),
+                round: None,
                 clock: Clock::default(),
                 connection: OwnConnection::new(system),
                 left: Vec::new(),
@@ -91,7 +109,7 @@ impl Store {
         worker: WorkerId,
         limit: u32,
         takes: Takes,
-    ) -> Result<Vec<ClaimedRow>> {
+    ) -> Result<Found> {
         // What `takes` says was true now, and not after whatever is waited for from here on.
         let begun = Instant::now();
         let mut turn = self.inner.lines.turn.lock().await;
@@ -131,14 +149,19 @@ impl Turn {
         &mut self,
         worker: WorkerId,
         most: (u32, Taking),
-    ) -> Result<Vec<ClaimedRow>, (sqlx::Error, bool)> {
+    ) -> Result<Found, (sqlx::Error, bool)> {
         self.give_back().await?;
         let open = self.connection.get().await;
         let (open, bound) = open.map_err(|error| (error, false))?;
+        // One that ended in an error is not gone on with: its last lines may not have been asked.
+        let mut round = self.round.take().unwrap_or(Round::behind(self.last));
+        let way = (&mut self.last, &mut round);
         let claimed = bound
-            .of(claim(open, (&mut self.last, &mut self.clock), worker, most))
+            .of(claim(open, way, &mut self.clock, worker, most))
             .await;
-        claimed.map_err(|error| self.connection.lost_with(error))
+        let found = claimed.map_err(|error| self.connection.lost_with(error))?;
+        self.round = found.is_cut_off.then_some(round);
+        Ok(found)
     }
 
     /// Lets no run be taken for one that this worker executed alone. It executes none.
@@ -193,48 +216,59 @@ async fn give_back(connection: &mut PgConnection, leases: &[Lease]) -> Result<()
     Ok(())
 }
 
+/// Goes round from where the last claim ended, until some line gives something.
 async fn claim(
     connection: &mut PgConnection,
-    (last, clock): (&mut Uuid, &mut Clock),
+    (last, round): (&mut Uuid, &mut Round),
+    clock: &mut Clock,
     worker: WorkerId,
     (limit, takes): (u32, Taking),
-) -> Result<Vec<ClaimedRow>, sqlx::Error> {
-    let mut first = None;
+) -> Result<Found, sqlx::Error> {
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
     for _ in 0..LOOKS {
         let (seen, now) = lines_after(connection, *last, takes).await?;
         clock.told(now, Instant::now());
-        let Some(end) = seen.last() else { break };
-        let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        let due: Vec<Uuid> = seen
-            .iter()
-            .filter(|(_, is_due)| *is_due)
-            .map(|(line, _)| *line)
-            .take(most)
-            .collect();
-        // The rest of what was seen comes first the next time.
-        *last = match due.last() {
-            Some(line) if due.len() == most => *line,
-            _ => end.0,
+        let Some((end, _)) = seen.last() else {
+            return Ok(Found::default());
         };
+        let due = seen.iter().filter(|(_, is_due)| *is_due);
+        let mut due: Vec<Uuid> = due.map(|(line, _)| *line).collect();
+        if round.is_wary && !due.is_empty() {
+            due = with_room(connection, &due, takes).await?;
+        }
+        let are_all = i64::try_from(seen.len()).is_ok_and(|seen| seen < LOOK) && due.len() <= most;
+        due.truncate(most);
+        // The rest of what was seen comes first the next time.
+        let tried = match due.last() {
+            Some(line) if due.len() == most => *line,
+            _ => *end,
+        };
+        let is_over = round.goes_on(*last, tried) || are_all;
+        *last = tried;
         if !due.is_empty() {
-            let claimed = claim_from(connection, &due, worker, (limit, takes)).await?;
-            if !claimed.is_empty() {
-                return Ok(claimed);
+            let rows = claim_from(connection, &due, worker, (limit, takes)).await?;
+            if !rows.is_empty() {
+                return Ok(Found {
+                    rows,
+                    is_cut_off: false,
+                });
             }
+            round.is_wary = true;
         }
-        let is_round = first.is_some_and(|first| seen.iter().any(|(line, _)| *line == first));
-        let is_all = i64::try_from(seen.len()).is_ok_and(|seen| seen < LOOK);
-        if is_round || (is_all && due.len() < most) {
-            break;
+        if is_over {
+            return Ok(Found::default());
         }
-        first.get_or_insert(seen[0].0);
     }
-    Ok(Vec::new())
+    Ok(Found {
+        rows: Vec::new(),
+        is_cut_off: true,
+    })
 }
 
-/// Returns the next lines behind one, round the circle at most once, each with whether
-/// something in it is due that nobody has, and what time the database has. Where the planner takes the queue for short, `exists`
-/// would read all of it at once, and not from line to line.
+/// Returns the next lines behind one, round the circle at most once, each with whether something in
+/// it is due that nobody has, and what time the database has. Does not say whether a throttle leaves
+/// room for it. Where the planner takes the queue for short, `exists` would read all of it at once,
+/// and not from line to line.
 async fn lines_after(
     connection: &mut PgConnection,
     line: Uuid,
@@ -289,6 +323,43 @@ async fn lines_after(
     let lines = rows.into_iter();
     let lines = lines.filter_map(|row| Some((row.line_id?, row.is_due)));
     Ok((lines.collect(), now))
+}
+
+/// Returns those of these lines, in each of which something is due, that have room for one more run
+/// to begin, or in which one has begun that is due. Holds nobody up, so it may be otherwise in the
+/// next moment.
+async fn with_room(
+    connection: &mut PgConnection,
+    lines: &[Uuid],
+    takes: Taking,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select line_id as "line_id!"
+           from unnest($1::uuid[]) with ordinality as line (line_id, place)
+           left join throttle on integration_id = line_id
+           where integration_id is null
+               or (paused_at is null and at_once > (
+                    select count(*) from throttle_place
+                    -- A run that ended while the throttle was set has left its place behind.
+                    join run_queue using (run_id)
+                    where throttle_place.integration_id = line.line_id
+               ))
+               or coalesce((
+                    select true from throttle_place
+                    join run_queue using (run_id)
+                    where throttle_place.integration_id = line.line_id and due_at <= now()
+                        and (takeovers = 0 or $3)
+                        and (lease_until is null
+                            or lease_until <= case when now() < $2 then now() else 'epoch' end)
+                    limit 1
+               ), false)
+           order by place"#,
+        lines,
+        takes.silent_before,
+        takes.suspect != Room::None,
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// Claims from these lines. Each run that may begin is counted for its line before the next

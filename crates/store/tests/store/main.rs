@@ -22,6 +22,7 @@ mod intake;
 mod integration;
 mod journal;
 mod letter;
+mod line;
 mod live;
 mod member;
 mod merge;

@@ -35,7 +35,7 @@ async fn accepted(
     (accepted.run, accepted.claimed)
 }
 
-async fn claim(store: &Store, limit: u32) -> Vec<ClaimedRun> {
+pub(crate) async fn claim(store: &Store, limit: u32) -> Vec<ClaimedRun> {
     let claimed = store.claim(WorkerId::random(), limit).await;
     claimed.expect("it answers")
 }
@@ -312,7 +312,7 @@ async fn only_who_operates_throttles_and_only_by_a_number_of_runs(
 }
 
 /// Puts runs of an integration into the queue, as if they waited for an hour.
-async fn fill(world: &World, integration: IntegrationId, count: i32) {
+pub(crate) async fn fill(world: &World, integration: IntegrationId, count: i32) {
     let filled = sqlx::query(
         "with event as (
              insert into event (event_id, organization_id, integration_id, kind, payload)
