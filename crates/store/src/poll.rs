@@ -88,19 +88,62 @@ impl Row {
 }
 
 impl Store {
-    /// Claims up to `most` polls that are due, those that wait longest first. One that cannot be
-    /// read says so on the page of its integration, and keeps no other from being polled.
+    /// Claims up to `most` polls that are due, those that wait longest first. Where there are more,
+    /// the next is always of an organization of which the fewest are under way; and the last place is
+    /// for one of which none is, so that it stays free where one organization has all the others. One
+    /// that cannot be read says so on the page of its integration, and keeps no other from being
+    /// polled.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn claim_polls(&self, most: usize) -> Result<Vec<ClaimedPoll>> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
         let mut tx = self.inner.system.begin().await?;
+        // Where not all that is due can be claimed, it goes from organization to organization, as to
+        // number all that is due would take longer, the more that is.
         let claimed = sqlx::query_scalar!(
-            "with due as (
+            "with recursive oldest as materialized (
                  select integration_id from poll
                  where next_at <= now() and (lease_until is null or lease_until <= now())
                  order by next_at limit $1
-                 for update skip locked
+             ), are_many as materialized (
+                 select count(*) = $1 as yes from oldest
+             ), asker as (
+                 (select organization_id from poll
+                  where next_at is not null and (select yes from are_many)
+                  order by organization_id limit 1)
+                 union all
+                 select (
+                     select organization_id from poll
+                     where next_at is not null and organization_id > asker.organization_id
+                     order by organization_id limit 1
+                 ) from asker where organization_id is not null
+             ), under_way as materialized (
+                 select organization_id, count(*) as polls from poll
+                 where lease_until > now() group by organization_id
+             ), waiting as (
+                 select integration_id, next_at, coalesce(polls, 0) + number as turn
+                 from asker left join under_way using (organization_id) cross join lateral (
+                     select integration_id, next_at, row_number() over (order by next_at) as number
+                     from poll
+                     where poll.organization_id = asker.organization_id and next_at <= now()
+                        and (lease_until is null or lease_until <= now())
+                     order by next_at limit $1
+                 ) as due
+                 order by turn, next_at limit $1
+             ), ranked as (
+                 select integration_id, turn, row_number() over (order by turn, next_at) as place
+                 from waiting
+             ), picked as (
+                 select integration_id from oldest where not (select yes from are_many)
+                 union all
+                 select integration_id from ranked where place < $1 or turn = 1
+             ), due as (
+                 select integration_id from poll join picked using (integration_id)
+                 where next_at <= now() and (lease_until is null or lease_until <= now())
+                 for update of poll skip locked
              )
              update poll
              set fence = fence + 1, lease_until = now() + make_interval(secs => $2)

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Most polls of this process at once.
+/// Most polls of this process at once. One organization leaves one of these places to the others.
 const AT_ONCE: usize = 16;
 /// How often is looked for what is due.
 const LOOK: Duration = Duration::from_secs(1);

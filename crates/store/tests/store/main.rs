@@ -32,6 +32,7 @@ mod oauth;
 mod policy;
 mod poll;
 mod poll_alert;
+mod poll_turn;
 mod presence;
 mod provider;
 mod query;

@@ -395,30 +395,14 @@ async fn an_organization_with_many_lines_gets_no_more_than_one_with_a_single_lin
     options: PgConnectOptions,
 ) {
     let world = World::new(options).await;
-    let outsider = world.outsider().await;
-    sqlx::query("insert into review_policy (organization_id, policy) values ($1, $2)")
-        .bind(outsider.organization.0)
-        .bind(json!(domain::review::Policy {
-            approvals: 0,
-            ..Default::default()
-        }))
-        .execute(&world.sql)
-        .await
-        .expect("it answers");
+    let outsider = world.free_outsider().await;
     for _ in 0..4 {
         let noisy = world.publish(clean("webhook")).await;
         fill(&world, noisy, 100).await;
     }
-    let store = &world.store;
-    let draft = store.create_integration(&outsider, "Theirs", "First", clean("webhook"));
-    let draft = draft.await.expect("an Admin creates");
-    let theirs = store.draft(&outsider, draft).await.expect("it is there");
-    let published = store
-        .publish(&outsider, draft, 1, String::new(), None)
-        .await;
-    published.expect("it is clean");
-    fill(&world, theirs.integration, 100).await;
-    let claimed = claim(store, 20).await;
+    let theirs = world.publish_as(&outsider, clean("webhook")).await;
+    fill(&world, theirs, 100).await;
+    let claimed = claim(&world.store, 20).await;
     let share = claimed
         .iter()
         .filter(|run| run.organization == outsider.organization);

@@ -150,6 +150,34 @@ impl World {
         organization(&self.store, "Demo Rivals", "outsider@example.com").await
     }
 
+    /// Returns the Admin of another organization, whose policy asks for no approval either.
+    pub(crate) async fn free_outsider(&self) -> Me {
+        let outsider = self.outsider().await;
+        let copied = sqlx::query(
+            "insert into review_policy (organization_id, policy)
+             select $1, policy from review_policy where organization_id = $2",
+        );
+        let copied = copied
+            .bind(outsider.organization.0)
+            .bind(self.admin.organization.0)
+            .execute(&self.sql);
+        copied.await.expect("it answers");
+        outsider
+    }
+
+    /// Publishes a new integration of whatever organization.
+    pub(crate) async fn publish_as(&self, me: &Me, document: Document) -> IntegrationId {
+        let draft = self
+            .store
+            .create_integration(me, "Theirs", "First", document)
+            .await;
+        let draft = draft.expect("an Admin creates");
+        let created = self.store.draft(me, draft).await.expect("it is there");
+        let published = self.store.publish(me, draft, 1, String::new(), None);
+        published.await.expect("the draft is clean");
+        created.integration
+    }
+
     /// Returns a new member with a role.
     pub(crate) async fn member(&self, role: Role) -> Me {
         let email = format!("{}-{}@example.com", role.key(), Uuid::now_v7().simple());
