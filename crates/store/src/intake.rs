@@ -2,10 +2,12 @@
 //!
 //! One task writes for the whole process. It takes what is waiting and writes it in one
 //! statement; while that is under way the next gathers. What waits is bounded in number and in
-//! bytes; more is refused, never taken and dropped. This is the seam at which another intake
-//! (a log in front of the same workers) would be put.
+//! bytes; more is refused, never taken and dropped, and so is what would leave nothing of that to
+//! other organizations. This is the seam at which another intake (a log in front of the same
+//! workers) would be put.
 
 mod computed;
+mod room;
 mod route;
 mod write;
 
@@ -16,7 +18,7 @@ use domain::{RunId, Timestamp};
 use engine::port::Lease;
 use serde_json::Value;
 use sqlx::PgPool;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::live::Teller;
@@ -24,14 +26,11 @@ use crate::measure::Counters;
 use crate::run::check;
 use crate::{ClaimedRun, Refusal, Result, Store, WorkerId};
 
+use self::room::{Place, Room};
+
 pub use computed::Computed;
 pub(crate) use route::{Address, Routes};
 pub use route::{HookRoute, SigningKey};
-
-/// Events waiting in a process.
-const WAITING: usize = 4_096;
-/// KiB of payloads and records waiting in a process.
-const WAITING_KIB: usize = 64 * 1_024;
 
 /// An event that came to a webhook.
 #[derive(Clone, Debug)]
@@ -64,7 +63,7 @@ pub struct Accepted {
 #[derive(Debug)]
 pub(crate) struct Intake {
     events: mpsc::Sender<Event>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 /// What became of an event.
@@ -92,7 +91,7 @@ struct Event {
     /// How much of it is written.
     bytes: usize,
     done: oneshot::Sender<Result<Kept, String>>,
-    _room: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl HookRoute {
@@ -119,11 +118,11 @@ impl HookRoute {
 
 impl Intake {
     pub(crate) fn start(system: PgPool, live: Teller, counters: Arc<Counters>) -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING);
+        let (sender, receiver) = mpsc::channel(room::EVENTS);
         tokio::spawn(write::all(receiver, system, live, counters));
         Self {
             events: sender,
-            room: Arc::new(Semaphore::new(WAITING_KIB)),
+            room: Arc::default(),
         }
     }
 
@@ -138,9 +137,8 @@ impl Intake {
     ) -> Result<(RunId, oneshot::Receiver<Result<Kept, String>>)> {
         let records = computed.as_ref().and_then(Computed::records);
         let bytes = payload.len() + records.map_or(0, str::len);
-        let kib = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
-        let room = room.map_err(|_| Refusal::Overloaded)?;
+        let place = self.room.take(route.organization, bytes);
+        let place = place.ok_or(Refusal::Overloaded)?;
         let run = computed.as_ref().map(|computed| computed.run);
         let run = run.unwrap_or_else(|| RunId(Uuid::now_v7()));
         let (done, durable) = oneshot::channel();
@@ -155,7 +153,7 @@ impl Intake {
             computed,
             bytes,
             done,
-            _room: room,
+            place,
         };
         self.events
             .try_send(event)
@@ -168,17 +166,17 @@ impl Store {
     /// Returns whether events are kept about as fast as they come: less than half of what can wait
     /// does.
     pub fn keeps_pace(&self) -> bool {
-        let intake = &self.inner.intake;
-        intake.events.capacity() > WAITING / 2 && intake.room.available_permits() > WAITING_KIB / 2
+        self.inner.intake.room.is_half_free()
     }
 
     /// Accepts an event: when this returns, its run is durable and will be executed. An event that
     /// was accepted before under the same name is only counted, however many come at once.
     ///
     /// # Errors
-    /// When the payload is too large or too deep, the integration is disabled, more is coming in than can be written (try again in a
-    /// moment), or the database does not answer. Then nothing was accepted, unless the answer of
-    /// the database was lost on the way.
+    /// When the payload is too large or too deep, the integration is disabled, more is coming in
+    /// than can be written, or more of this organization than its share (try again in a moment), or
+    /// the database does not answer. Then nothing was accepted, unless the answer of the database was
+    /// lost on the way.
     pub async fn accept(&self, incoming: Incoming) -> Result<Accepted> {
         self.keep(incoming, None).await
     }

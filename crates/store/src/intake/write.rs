@@ -116,6 +116,7 @@ async fn persist(
             connection.failed(&error);
             let error = error.to_string();
             for event in events {
+                drop(event.place);
                 // A sender that went away does not wait for the answer.
                 let _ = event.done.send(Err(error.clone()));
             }
@@ -135,6 +136,8 @@ fn tell(event: Event, kept: Kept, live: &Teller) {
         organization: event.route.organization,
         what,
     }]);
+    // Whoever is told finds its room again.
+    drop(event.place);
     let _ = event.done.send(Ok(kept));
 }
 

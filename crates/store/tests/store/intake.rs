@@ -1,14 +1,16 @@
 //! Intake: what was accepted is there, also when many come at once.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use domain::live::Changed as What;
 use domain::run::RunState;
 use engine::port::Network;
+use futures::FutureExt;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use store::{Incoming, Refusal, WorkerId};
+use store::{HookRoute, Incoming, Refusal, WorkerId};
 
 use crate::world::{World, clean, refusal};
 
@@ -150,6 +152,56 @@ async fn more_than_can_wait_is_refused_and_not_kept(_: PgPoolOptions, options: P
     }
     let runs = world.count("select count(*) from run").await;
     assert_eq!(usize::try_from(runs).expect("a count"), kept.len());
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn an_organization_that_sends_more_than_is_written_shuts_out_no_other(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (_, route) = world.hook().await;
+    let other = HookRoute {
+        organization: world.outsider().await.organization,
+        ..HookRoute::clone(&route)
+    };
+    let other = Arc::new(other);
+    let payload = Arc::new(json!("x".repeat(2 * 1_024 * 1_024 - 1_024)));
+    let send = |route: &Arc<HookRoute>| {
+        Box::pin(world.store.accept(Incoming {
+            route: route.clone(),
+            payload: payload.clone(),
+            delivery: None,
+            hand_to: None,
+        }))
+    };
+    let mut held = world.sql.begin().await.expect("it answers");
+    sqlx::query("lock table event in access exclusive mode")
+        .execute(&mut *held)
+        .await
+        .expect("nobody has it");
+    let mut on_the_way = Vec::new();
+    let refused = loop {
+        let mut event = send(&route);
+        match event.as_mut().now_or_never() {
+            None => on_the_way.push(event),
+            Some(refused) => break refused,
+        }
+    };
+    assert_eq!(refusal(refused), Refusal::Overloaded);
+    assert!(on_the_way.len() > 16, "it has most of the room");
+    let mut beside = send(&other);
+    assert!(beside.as_mut().now_or_never().is_none(), "there is room");
+    on_the_way.push(beside);
+    held.rollback().await.expect("it answers");
+    let sent = on_the_way.len();
+    for kept in join_all(on_the_way).await {
+        kept.expect("it was not refused");
+    }
+    send(&route).await.expect("there is room again");
+    let runs = world.count("select count(*) from run").await;
+    assert_eq!(usize::try_from(runs).expect("a count"), sent + 1);
     world.end().await;
 }
 
