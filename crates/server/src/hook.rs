@@ -1,5 +1,6 @@
 //! Webhooks: an event comes in, is made durable, and only then acknowledged.
 
+pub(crate) mod elsewhere;
 mod signature;
 
 use std::net::IpAddr;
@@ -27,8 +28,6 @@ use crate::{answer, event, listen};
 const WAIT: Duration = Duration::from_secs(30);
 /// Bytes of a body up to which its run may be computed before its event is kept.
 const SMALL: usize = 64 * 1024;
-/// How often a run that another process has is asked after.
-const ASK: Duration = Duration::from_millis(250);
 /// How long callers wait on once we are asked to end: until no run of this process can answer any
 /// more, and as long before connections are closed as it takes to tell them.
 const ENDING: Duration = Duration::from_millis(6_500);
@@ -229,12 +228,12 @@ async fn respond(web: &Web, route: &HookRoute, started: Started) -> Response {
             return started.reply;
         }
         if started.repeats {
-            return elsewhere(web, route, run, Duration::ZERO).await;
+            return elsewhere::reply(web, route.organization, run, Duration::ZERO).await;
         }
         let mut waiting = web.answers.wait(run);
         tokio::select! {
             Some(reply) = waiting.reply() => Some(reply),
-            reply = elsewhere(web, route, run, ASK) => reply,
+            reply = elsewhere::reply(web, route.organization, run, elsewhere::SOON) => reply,
         }
     };
     let ending = async {
@@ -276,26 +275,6 @@ async fn respond(web: &Web, route: &HookRoute, started: Started) -> Response {
 fn going_on(status: StatusCode, code: &str, message: &str, run: RunId) -> Response {
     let body = json!({ "code": code, "error": message, "run": run });
     answer::json(status, &body)
-}
-
-/// Asks the database after a run that another process may execute, after a while the first time.
-/// `None` when the run is not kept any more.
-async fn elsewhere(web: &Web, route: &HookRoute, run: RunId, after: Duration) -> Option<Reply> {
-    tokio::time::sleep(after).await;
-    let mut ask = tokio::time::interval(ASK);
-    loop {
-        ask.tick().await;
-        match web.store.reply(route.organization, run).await {
-            Ok(store::Reply::Responded(fields)) => {
-                let given = engine::answer(&fields);
-                return Some(given.map_or(Reply::Ended(RunState::Failed), Reply::Answer));
-            }
-            Ok(store::Reply::Ended(state)) => return Some(Reply::Ended(state)),
-            Ok(store::Reply::Pending) => {}
-            Ok(store::Reply::Gone) => return None,
-            Err(error) => tracing::debug!(%error, "a run could not be asked after"),
-        }
-    }
 }
 
 fn pass_on(given: Answer) -> Response {

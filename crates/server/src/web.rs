@@ -12,6 +12,7 @@ use store::Store;
 use crate::answer_desk::AnswerDesk;
 use crate::computer::Computer;
 use crate::config::Config;
+use crate::hook::elsewhere::Askers;
 use crate::listen::Peer;
 use crate::live::Sessions;
 use crate::outage::Outage;
@@ -45,6 +46,8 @@ pub struct Web {
     pub sessions: Sessions,
     /// What the log tells of events that could not be kept.
     pub(crate) outage: Outage,
+    /// How many callers ask after their runs.
+    pub(crate) askers: Askers,
     trust_proxy: bool,
     is_set_up: AtomicBool,
     sign_in: Rate,
@@ -75,6 +78,7 @@ impl Web {
             worker,
             answers,
             outage: Outage::default(),
+            askers: Askers::default(),
             trust_proxy: config.trust_proxy,
             is_set_up: AtomicBool::new(false),
             sign_in: Rate::new(20, Duration::from_secs(6)),

@@ -1,6 +1,9 @@
 //! Documents: kept once an organization by their hash, never changed.
 
-use domain::{Document, DocumentHash, OrganizationId};
+use std::collections::BTreeMap;
+
+use domain::{Document, DocumentHash, OrganizationId, StepId};
+use serde::Deserialize;
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
 
@@ -27,17 +30,41 @@ impl Store {
         organization: OrganizationId,
         hash: &DocumentHash,
     ) -> Result<StoredDocument> {
-        let pinned = Pinned {
-            organization,
-            hash: hash.clone(),
-        };
-        let body = self.inner.documents.ask(pinned).await?;
+        let body = self.document_json(organization, hash).await?;
         let body = body.ok_or(Error::NotFound)?;
         Ok(StoredDocument {
             document: serde_json::from_str(&body).map_err(sqlx::Error::decode)?,
             bytes: body.len(),
         })
     }
+
+    /// Returns the JSON of a document; `None` when the organization has none with this hash.
+    pub(crate) async fn document_json(
+        &self,
+        organization: OrganizationId,
+        hash: &DocumentHash,
+    ) -> Result<Option<String>> {
+        let pinned = Pinned {
+            organization,
+            hash: hash.clone(),
+        };
+        Ok(self.inner.documents.ask(pinned).await?)
+    }
+}
+
+/// Returns the steps of a kind in the JSON of a document, of which nothing else is read.
+pub(crate) fn of_kind(body: &str, kind: &str) -> Result<Vec<StepId>> {
+    #[derive(Deserialize)]
+    struct Kinds {
+        steps: BTreeMap<StepId, Kind>,
+    }
+    #[derive(Deserialize)]
+    struct Kind {
+        kind: String,
+    }
+    let Kinds { steps } = serde_json::from_str(body).map_err(sqlx::Error::decode)?;
+    let of_kind = steps.into_iter().filter(|(_, step)| step.kind == kind);
+    Ok(of_kind.map(|(id, _)| id).collect())
 }
 
 /// Asks for the JSON of a document.

@@ -2,16 +2,19 @@
 //!
 //! One task asks for the whole process. It takes what is waiting and asks it at once; while that
 //! is under way the next gathers. So one question alone waits for nothing, and of thousands a
-//! second, which come when more is in use than is remembered, each costs a part of a statement.
+//! second, which come when more is in use than is remembered or many wait for their runs, each costs
+//! a part of a statement, and no connection that others need.
 
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::slice;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgConnection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::error::is_content;
 use crate::own_connection::OwnConnection;
 
 /// Questions waiting in a process; more make the askers wait.
@@ -41,8 +44,10 @@ pub(crate) struct Gathered<Q: Question> {
 #[derive(Debug)]
 struct Asked<Q: Question> {
     question: Q,
-    answer: oneshot::Sender<Result<Option<Q::Answer>, String>>,
+    answer: Asker<Q::Answer>,
 }
+
+type Asker<A> = oneshot::Sender<Result<Option<A>, String>>;
 
 impl<Q: Question> Gathered<Q> {
     pub(crate) fn start(system: PgPool) -> Self {
@@ -85,18 +90,32 @@ async fn all<Q: Question>(mut questions: mpsc::Receiver<Asked<Q>>, system: PgPoo
             continue;
         }
         match ask(&asked, &mut connection).await {
-            Ok(mut answers) => {
-                for (place, asker) in (1..).zip(askers) {
-                    let found = answers.iter().position(|(of, _)| *of == place);
-                    let answer = found.map(|found| answers.swap_remove(found).1);
-                    let _ = asker.send(Ok(answer));
+            // One that is about something damaged must not take the others with it.
+            Err(error) if asked.len() > 1 && is_content(&error) => {
+                for (question, asker) in asked.iter().zip(askers) {
+                    let answers = ask(slice::from_ref(question), &mut connection).await;
+                    tell(vec![asker], answers);
                 }
             }
-            Err(error) => {
-                let error = error.to_string();
-                for asker in askers {
-                    let _ = asker.send(Err(error.clone()));
-                }
+            answers => tell(askers, answers),
+        }
+    }
+}
+
+/// Gives each asker its answer, or all of them the error.
+fn tell<A>(askers: Vec<Asker<A>>, answers: Result<Vec<(i64, A)>, sqlx::Error>) {
+    match answers {
+        Ok(mut answers) => {
+            for (place, asker) in (1..).zip(askers) {
+                let found = answers.iter().position(|(of, _)| *of == place);
+                let answer = found.map(|found| answers.swap_remove(found).1);
+                let _ = asker.send(Ok(answer));
+            }
+        }
+        Err(error) => {
+            let error = error.to_string();
+            for asker in askers {
+                let _ = asker.send(Err(error.clone()));
             }
         }
     }

@@ -65,7 +65,7 @@ pub use poll::{ClaimedPoll, POLL_LEASE, Taken};
 pub use queue::{ClaimedRun, ClaimedRuns, LEASE, Lookout, Room, Suspected, Takes, WorkerId};
 pub use retention::{Deleted, Place};
 pub use review::letter::ClaimedLetter;
-pub use run::{Reply, RunFilter};
+pub use run::{Awaited, Reply, RunFilter};
 pub use token::SessionToken;
 pub use vault::{MasterKey, MasterKeys, Resealed};
 
@@ -103,6 +103,9 @@ struct Inner {
     documents: gathered::Gathered<document::Pinned>,
     /// By which is asked what webhooks start.
     addresses: gathered::Gathered<intake::Address>,
+    /// By which is asked how far runs are for whose answers callers wait.
+    replies: gathered::Gathered<run::Progress>,
+    responders: run::Responders,
     routes: intake::Routes,
     intake: intake::Intake,
     journal: journal::PgJournal,
@@ -114,7 +117,7 @@ struct Inner {
 
 impl Store {
     /// Connects with a `postgres://` address and starts the tasks that write for the process.
-    /// At most `max_connections` (but up to 23 at least) are open at a time. Must be called within a
+    /// At most `max_connections` (but up to 25 at least) are open at a time. Must be called within a
     /// Tokio runtime.
     ///
     /// The role must not be a superuser: row-level security does not bind those.
@@ -183,6 +186,7 @@ impl Store {
             journal::PgJournal::start(system.clone(), live.teller().clone(), Arc::clone(&counters));
         let documents = gathered::Gathered::start(system.clone());
         let addresses = gathered::Gathered::start(system.clone());
+        let replies = gathered::Gathered::start(system.clone());
         let lines = queue::Lines::new(system.clone());
         Ok(Self {
             inner: Arc::new(Inner {
@@ -195,6 +199,8 @@ impl Store {
                 live,
                 documents,
                 addresses,
+                replies,
+                responders: run::Responders::default(),
                 routes: intake::Routes::default(),
                 intake,
                 journal,
@@ -331,10 +337,10 @@ impl Store {
     }
 }
 
-/// Most connections outside the pools: those that write events and records, two that read what is
+/// Most connections outside the pools: those that write events and records, three that read what is
 /// gathered, and one each for the claims, the bell, what other processes tell, the clearing of the
 /// queue, the lock by which a worker is known to live, and the look for those that do not.
-const OWN: u32 = 2 * writers::AT_ONCE + 8;
+const OWN: u32 = 2 * writers::AT_ONCE + 9;
 
 /// How long to wait for a connection to the database. One that went away without a word would be
 /// waited for a quarter of an hour.

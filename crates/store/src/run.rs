@@ -22,7 +22,8 @@ use crate::error::sqlstate;
 use crate::integration::throttle;
 use crate::{Error, Result, Store, Tx, call, document, number, timestamp};
 
-pub use reply::Reply;
+pub use reply::{Awaited, Reply};
+pub(crate) use reply::{Progress, Responders};
 
 /// Which live runs are listed; tests never are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,11 +1,31 @@
 //! What the caller of a webhook gets to know of its run, when another process executes it.
+//!
+//! Thousands of callers may wait for seconds, so what is asked again and again is small, and asked
+//! for many of them in one statement, over one connection: whoever renews leases waits for none of
+//! them. A run's document is read only when something was recorded, of that only which steps
+//! respond, and that is remembered; of its records each row is looked at once for a caller, by
+//! Postgres, and only one that names such a step is read.
 
-use domain::run::{RunState, StepState};
-use domain::{OrganizationId, RunId};
+use std::sync::Arc;
+
+use domain::run::{RunState, StepRecord, StepState};
+use domain::{DocumentHash, OrganizationId, RunId, StepId};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
+use sqlx::postgres::PgConnection;
 
-use super::{fold, state};
-use crate::{Result, Store, document};
+use super::{Folded, state};
+use crate::gathered::Question;
+use crate::{Error, Result, Store, document};
+
+/// Rows of records that one question looks through.
+const LOOKED_AT: i64 = 16;
+/// Respond steps that Postgres looks for; where there are more, each row of records is read.
+const NAMED: usize = 4;
+/// Bytes that are remembered of documents, and what one without any Respond step takes of them.
+const REMEMBERED: u64 = 8 * 1_024 * 1_024;
+const ONE: u64 = 256;
 
 /// What a run has for the caller of its webhook.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,49 +40,221 @@ pub enum Reply {
     Gone,
 }
 
+/// A run that is asked after until it has something for its caller, and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Awaited {
+    organization: OrganizationId,
+    run: RunId,
+    /// The last row of its records that was looked at.
+    seen: i64,
+    /// The steps of its document that respond, once it is known which it is.
+    steps: Option<Arc<[StepId]>>,
+}
+
+impl Awaited {
+    /// Returns a run of an organization of which nothing is known yet.
+    pub fn new(organization: OrganizationId, run: RunId) -> Self {
+        Self {
+            organization,
+            run,
+            seen: 0,
+            steps: None,
+        }
+    }
+}
+
 impl Store {
     /// Returns what a run has for the caller of its webhook, as far as that is durable. For the
     /// machinery: asks for no member's rights.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn reply(&self, organization: OrganizationId, run: RunId) -> Result<Reply> {
-        let row = sqlx::query!(
-            r#"select state, body,
-                    (select json_agg(records::json order by seq) from run_record
-                     where run_record.run_id = run.run_id) as records
-               from run
-               join document on document.organization_id = $1 and document.hash = run.hash
-               where run.organization_id = $1 and run_id = $2"#,
-            organization.0,
-            run.0,
-        )
-        .fetch_optional(&self.inner.system)
-        .await?;
-        let Some(row) = row else {
-            return Ok(Reply::Gone);
-        };
-        let document = document::read(row.body)?;
-        let rows = match row.records {
-            Some(Value::Array(rows)) => rows,
-            _ => Vec::new(),
-        };
-        let responded = fold(rows)?.into_iter().find_map(|record| {
-            let step = document.steps.get(&record.path.step)?;
-            match record.input {
-                Value::Object(fields)
-                    if step.kind == "respond" && record.state == StepState::Succeeded =>
+    /// When the database does not answer, or what is stored of the run cannot be read.
+    pub async fn reply(&self, awaited: &mut Awaited) -> Result<Reply> {
+        loop {
+            let question = Progress::of(awaited);
+            let Some(stored) = self.inner.replies.ask(question).await? else {
+                return Ok(Reply::Gone);
+            };
+            let last = stored.last.unwrap_or(0);
+            if last > awaited.seen {
+                let Some(steps) = &awaited.steps else {
+                    let hash = DocumentHash(stored.hash);
+                    match self.responding(awaited.organization, hash).await {
+                        Ok(steps) => awaited.steps = Some(steps),
+                        Err(Error::NotFound) => return Ok(Reply::Gone),
+                        Err(error) => return Err(error),
+                    }
+                    continue;
+                };
+                if let Some(records) = stored.records
+                    && let Some(fields) = responded(&records, steps)?
                 {
-                    Some(fields)
+                    return Ok(Reply::Responded(fields));
                 }
-                _ => None,
+                let seen = stored.upto.filter(|_| !steps.is_empty());
+                awaited.seen = seen.unwrap_or(last);
+                if last > awaited.seen {
+                    continue;
+                }
             }
+            let state = state(&stored.state)?;
+            return Ok(match state.is_finished() {
+                true => Reply::Ended(state),
+                false => Reply::Pending,
+            });
+        }
+    }
+
+    /// Returns which steps of a document respond. Of many that ask at once, one reads it.
+    async fn responding(
+        &self,
+        organization: OrganizationId,
+        hash: DocumentHash,
+    ) -> Result<Arc<[StepId]>> {
+        let key = (organization, hash);
+        let read = async {
+            let body = self.document_json(key.0, &key.1).await?;
+            let steps = document::of_kind(&body.ok_or(Error::NotFound)?, "respond")?;
+            Ok(Arc::from(steps))
+        };
+        let known = &self.inner.responders.0;
+        known.get_or_insert_async(&key, read).await
+    }
+}
+
+/// Returns what a Respond step gave in one row of records, if one did.
+fn responded(records: &str, steps: &[StepId]) -> Result<Option<Map<String, Value>>> {
+    let records: Vec<StepRecord> = serde_json::from_str(records).map_err(sqlx::Error::decode)?;
+    let mut folded = Folded::default();
+    records.into_iter().for_each(|record| folded.add(record));
+    let responded = folded
+        .records
+        .into_iter()
+        .find_map(|record| match record.input {
+            Value::Object(fields)
+                if record.state == StepState::Succeeded && steps.contains(&record.path.step) =>
+            {
+                Some(fields)
+            }
+            _ => None,
         });
-        let state = state(&row.state)?;
-        Ok(match responded {
-            Some(fields) => Reply::Responded(fields),
-            None if state.is_finished() => Reply::Ended(state),
-            None => Reply::Pending,
-        })
+    Ok(responded)
+}
+
+/// The steps of documents that respond, remembered: what a document says never changes.
+#[derive(Debug)]
+pub(crate) struct Responders(Cache<(OrganizationId, DocumentHash), Arc<[StepId]>, Bytes>);
+
+impl Default for Responders {
+    fn default() -> Self {
+        let usual = usize::try_from(REMEMBERED / ONE).unwrap_or(usize::MAX);
+        Self(Cache::with_weighter(usual, REMEMBERED, Bytes))
+    }
+}
+
+/// What is remembered of a document, about.
+#[derive(Clone, Debug)]
+struct Bytes;
+
+impl Weighter<(OrganizationId, DocumentHash), Arc<[StepId]>> for Bytes {
+    fn weight(&self, _: &(OrganizationId, DocumentHash), steps: &Arc<[StepId]>) -> u64 {
+        ONE + u64::try_from(size_of_val::<[StepId]>(steps)).unwrap_or(REMEMBERED)
+    }
+}
+
+/// Asks how far a run is, and for the first row of its records after those that were looked at that
+/// names one of some texts.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    organization: OrganizationId,
+    run: RunId,
+    seen: i64,
+    sought: Vec<String>,
+}
+
+impl Progress {
+    fn of(awaited: &Awaited) -> Self {
+        let steps = awaited.steps.as_deref().unwrap_or_default();
+        let sought = match steps.len() {
+            0..=NAMED => steps.iter().map(ToString::to_string).collect(),
+            // It is in each row.
+            _ => vec![String::new()],
+        };
+        Self {
+            organization: awaited.organization,
+            run: awaited.run,
+            seen: awaited.seen,
+            sought,
+        }
+    }
+}
+
+/// How far a run is, as it is stored.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    place: i64,
+    state: String,
+    hash: String,
+    /// The last row of its records.
+    last: Option<i64>,
+    /// The row that was found, or the last that was looked at.
+    upto: Option<i64>,
+    /// The row that was found.
+    records: Option<String>,
+}
+
+impl Question for Progress {
+    type Answer = Stored;
+
+    async fn ask(
+        questions: &[Self],
+        connection: &mut PgConnection,
+    ) -> Result<Vec<(i64, Stored)>, sqlx::Error> {
+        let organizations: Vec<_> = questions.iter().map(|asked| asked.organization.0).collect();
+        let runs: Vec<_> = questions.iter().map(|asked| asked.run.0).collect();
+        let seen: Vec<_> = questions.iter().map(|asked| asked.seen).collect();
+        let sought = (1_i64..).zip(questions);
+        let (of, texts): (Vec<_>, Vec<_>) = sought
+            .flat_map(|(place, asked)| asked.sought.iter().map(move |text| (place, text.as_str())))
+            .unzip();
+        let rows = sqlx::query_as!(
+            Stored,
+            r#"select place as "place!", run.state as "state!", run.hash as "hash!",
+                    (
+                        select seq from run_record where run_record.run_id = run.run_id
+                        order by seq desc limit 1
+                    ) as "last?",
+                    coalesce(looked.named, looked.upto) as "upto?",
+                    (
+                        select records from run_record
+                        where run_record.run_id = run.run_id and seq = looked.named
+                    ) as "records?"
+               from unnest($1::uuid[], $2::uuid[], $3::bigint[]) with ordinality
+                    as asked (organization_id, run_id, seen, place)
+               join run on run.run_id = asked.run_id
+                    and run.organization_id = asked.organization_id
+               join document on document.organization_id = run.organization_id
+                    and document.hash = run.hash
+               cross join lateral (
+                   select max(seq) as upto, min(seq) filter (where exists (
+                       select from unnest($4::bigint[], $5::text[]) as sought (of, named)
+                       where sought.of = asked.place and strpos(next.records, named) > 0
+                   )) as named
+                   from (
+                       select seq, records from run_record
+                       where run_record.run_id = run.run_id and seq > asked.seen
+                       order by seq limit $6
+                   ) as next
+               ) as looked"#,
+            &organizations,
+            &runs,
+            &seen,
+            &of,
+            &texts as &[&str],
+            LOOKED_AT,
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.place, row)).collect())
     }
 }

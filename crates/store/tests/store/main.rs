@@ -37,6 +37,7 @@ mod presence;
 mod provider;
 mod query;
 mod queue;
+mod reply;
 mod resume;
 mod retention;
 mod review;
