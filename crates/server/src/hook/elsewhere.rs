@@ -15,7 +15,8 @@ use store::Awaited;
 use crate::answer_desk::Reply;
 use crate::web::Web;
 
-/// How long a caller of ours waits until it asks the first time, and then the second.
+/// How long a caller whose run we may execute waits until it asks the first time. One that repeats
+/// another asks at once, and again after this.
 pub(super) const SOON: Duration = Duration::from_millis(250);
 /// The longest pause once this process is asked to end: there is little time for an answer then.
 const ENDING: Duration = Duration::from_millis(500);
@@ -25,7 +26,7 @@ const MANY_ASK: Duration = Duration::from_secs(2);
 /// Callers that are few.
 const FEW: usize = 200;
 
-/// How many callers of this process ask.
+/// How many callers of this process ask, or would if they waited for longer.
 #[derive(Debug, Default)]
 pub(crate) struct Askers(AtomicUsize);
 

@@ -1,8 +1,9 @@
 //! The room that events have in a process until they are written, and whose they are.
 //!
 //! An organization may have three times what is left free beyond a reserve, when it is let in; so one
-//! that sends alone has two thirds of the room. Of the reserve, it may have a little, and no more than
-//! it leaves: however many send as much as they can, none shuts out one that has nothing yet.
+//! that sends alone has two thirds of the room. Of the reserve it may have a little, as long as most of
+//! that is left, and its first event need only leave as much as it takes: however many send as much as
+//! they can, there is room for one that has nothing yet.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -20,6 +21,8 @@ const SHARE: usize = 3;
 const RESERVE: usize = 8;
 /// Which part of the room is little: more than the largest event needs.
 const LITTLE: usize = 16;
+/// Which part of the room is left to first events: three times what the largest needs.
+const FIRST: usize = 10;
 
 /// The room of a process.
 #[derive(Debug, Default)]
@@ -76,11 +79,14 @@ impl Room {
         let all = taken.all.plus(kib);
         let entry = taken.by_organization.entry(organization);
         let has = match &entry {
-            Entry::Occupied(has) => *has.get(),
-            Entry::Vacant(_) => Amount::default(),
+            Entry::Occupied(has) => Some(*has.get()),
+            Entry::Vacant(_) => None,
         };
-        let has = has.plus(kib);
-        if !(may_have(has.events, all.events, EVENTS) && may_have(has.kib, all.kib, KIB)) {
+        let is_first = has.is_none();
+        let has = has.unwrap_or_default().plus(kib);
+        let may_have = may_have(is_first, (has.events, all.events), EVENTS)
+            && may_have(is_first, (has.kib, all.kib), KIB);
+        if !may_have {
             return None;
         }
         entry.insert_entry(has);
@@ -104,11 +110,12 @@ impl Room {
     }
 }
 
-/// Returns whether an organization may have so much of a room of which all have so much with it.
-const fn may_have(has: usize, all: usize, room: usize) -> bool {
+/// Returns whether an organization, with its first event or with more, may have so much of a room of
+/// which all have so much with it.
+const fn may_have(is_first: bool, (has, all): (usize, usize), room: usize) -> bool {
     let free = room.saturating_sub(all);
-    let is_little = has <= room / LITTLE && has <= free;
-    is_little || has <= SHARE * free.saturating_sub(room / RESERVE)
+    let leaves_enough = free >= room / FIRST || is_first && has <= free;
+    has <= room / LITTLE && leaves_enough || has <= SHARE * free.saturating_sub(room / RESERVE)
 }
 
 impl Drop for Place {
@@ -171,6 +178,20 @@ mod tests {
             }
             let small = room.take(organization(8), 10_000);
             assert!(small.is_some(), "of {bytes} bytes, nor for a small one");
+        }
+    }
+
+    #[test]
+    fn a_hundred_that_fill_their_share_leave_room_for_the_largest_first_event() {
+        for bytes in [10, 10_000] {
+            let room = Arc::new(Room::default());
+            let held: Vec<_> = (0..100)
+                .flat_map(|number| fill(&room, number, bytes))
+                .collect();
+            assert!(room.take(organization(0), bytes).is_none());
+            let largest = room.take(organization(100), PAYLOAD_BYTES);
+            assert!(largest.is_some(), "nothing is left of {bytes} bytes");
+            drop(held);
         }
     }
 

@@ -20,9 +20,13 @@ use crate::gathered::Question;
 use crate::{Error, Result, Store, document};
 
 /// Rows of records that one question looks through.
-const LOOKED_AT: i64 = 16;
-/// Respond steps that Postgres looks for; where there are more, each row of records is read.
-const NAMED: usize = 4;
+const LOOKED_AT: i64 = 64;
+/// Bytes of records after which all questions of a statement together look at no further row: one run
+/// with large records must not hold up the callers of others.
+const LOOKED_AT_BYTES: i64 = 2 * 1_024 * 1_024;
+/// Respond steps that Postgres looks for; where there are more, each row of records is read, one with
+/// each question.
+const NAMED: usize = 32;
 /// Bytes that are remembered of documents, and what one without any Respond step takes of them.
 const REMEMBERED: u64 = 8 * 1_024 * 1_024;
 const ONE: u64 = 256;
@@ -47,8 +51,9 @@ pub struct Awaited {
     run: RunId,
     /// The last row of its records that was looked at.
     seen: i64,
-    /// The steps of its document that respond, once it is known which it is.
-    steps: Option<Arc<[StepId]>>,
+    /// Its document, and the steps of it that respond, once that is known. It has another one after
+    /// it was resumed on the live version.
+    steps: Option<(DocumentHash, Arc<[StepId]>)>,
 }
 
 impl Awaited {
@@ -76,11 +81,15 @@ impl Store {
                 return Ok(Reply::Gone);
             };
             let last = stored.last.unwrap_or(0);
+            let hash = DocumentHash(stored.hash);
+            if awaited.steps.take_if(|(of, _)| *of != hash).is_some() {
+                awaited.seen = 0;
+                continue;
+            }
             if last > awaited.seen {
-                let Some(steps) = &awaited.steps else {
-                    let hash = DocumentHash(stored.hash);
-                    match self.responding(awaited.organization, hash).await {
-                        Ok(steps) => awaited.steps = Some(steps),
+                let Some((_, steps)) = &awaited.steps else {
+                    match self.responding(awaited.organization, &hash).await {
+                        Ok(steps) => awaited.steps = Some((hash, steps)),
                         Err(Error::NotFound) => return Ok(Reply::Gone),
                         Err(error) => return Err(error),
                     }
@@ -91,8 +100,11 @@ impl Store {
                 {
                     return Ok(Reply::Responded(fields));
                 }
-                let seen = stored.upto.filter(|_| !steps.is_empty());
-                awaited.seen = seen.unwrap_or(last);
+                awaited.seen = match steps.is_empty() {
+                    true => last,
+                    // Others may have had all that one statement looks at.
+                    false => stored.upto.unwrap_or(awaited.seen),
+                };
                 if last > awaited.seen {
                     continue;
                 }
@@ -109,9 +121,9 @@ impl Store {
     async fn responding(
         &self,
         organization: OrganizationId,
-        hash: DocumentHash,
+        hash: &DocumentHash,
     ) -> Result<Arc<[StepId]>> {
-        let key = (organization, hash);
+        let key = (organization, hash.clone());
         let read = async {
             let body = self.document_json(key.0, &key.1).await?;
             let steps = document::of_kind(&body.ok_or(Error::NotFound)?, "respond")?;
@@ -174,7 +186,8 @@ pub(crate) struct Progress {
 
 impl Progress {
     fn of(awaited: &Awaited) -> Self {
-        let steps = awaited.steps.as_deref().unwrap_or_default();
+        let steps = awaited.steps.as_ref();
+        let steps = steps.map_or([].as_slice(), |(_, steps)| steps);
         let sought = match steps.len() {
             0..=NAMED => steps.iter().map(ToString::to_string).collect(),
             // It is in each row.
@@ -219,39 +232,49 @@ impl Question for Progress {
             .unzip();
         let rows = sqlx::query_as!(
             Stored,
-            r#"select place as "place!", run.state as "state!", run.hash as "hash!",
+            r#"with asked as materialized (
+                   select place, run.run_id, state, run.hash, seen
+                   from unnest($1::uuid[], $2::uuid[], $3::bigint[]) with ordinality
+                        as asked (organization_id, run_id, seen, place)
+                   join run on run.run_id = asked.run_id
+                        and run.organization_id = asked.organization_id
+                   join document on document.organization_id = run.organization_id
+                        and document.hash = run.hash
+               ), next as materialized (
+                   -- How long a text is stands beside it: it is not read for that.
+                   select place, seq, records, sum(octet_length(records))
+                        over (order by place, seq) - octet_length(records) as bytes_before
+                   from asked cross join lateral (
+                       select seq, records from run_record
+                       where run_record.run_id = asked.run_id and seq > asked.seen
+                            and asked.place = any($4)
+                       order by seq limit $6
+                   ) as following
+               ), looked as (
+                   select place, max(seq) as upto, min(seq) filter (where exists (
+                       select from unnest($4::bigint[], $5::text[]) as sought (of, named)
+                       where sought.of = next.place and strpos(next.records, named) > 0
+                   )) as named
+                   from next where bytes_before < $7 group by place
+               )
+               select place as "place!", state as "state!", hash as "hash!",
                     (
-                        select seq from run_record where run_record.run_id = run.run_id
+                        select seq from run_record where run_record.run_id = asked.run_id
                         order by seq desc limit 1
                     ) as "last?",
-                    coalesce(looked.named, looked.upto) as "upto?",
+                    coalesce(named, upto) as "upto?",
                     (
                         select records from run_record
-                        where run_record.run_id = run.run_id and seq = looked.named
+                        where run_record.run_id = asked.run_id and seq = named
                     ) as "records?"
-               from unnest($1::uuid[], $2::uuid[], $3::bigint[]) with ordinality
-                    as asked (organization_id, run_id, seen, place)
-               join run on run.run_id = asked.run_id
-                    and run.organization_id = asked.organization_id
-               join document on document.organization_id = run.organization_id
-                    and document.hash = run.hash
-               cross join lateral (
-                   select max(seq) as upto, min(seq) filter (where exists (
-                       select from unnest($4::bigint[], $5::text[]) as sought (of, named)
-                       where sought.of = asked.place and strpos(next.records, named) > 0
-                   )) as named
-                   from (
-                       select seq, records from run_record
-                       where run_record.run_id = run.run_id and seq > asked.seen
-                       order by seq limit $6
-                   ) as next
-               ) as looked"#,
+               from asked left join looked using (place)"#,
             &organizations,
             &runs,
             &seen,
             &of,
             &texts as &[&str],
             LOOKED_AT,
+            LOOKED_AT_BYTES,
         )
         .fetch_all(connection)
         .await?;

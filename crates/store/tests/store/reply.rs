@@ -77,7 +77,7 @@ async fn a_caller_is_told_what_its_run_gave_as_soon_as_that_is_durable(
     let world = World::new(options).await;
     let journal = world.store.journal();
     // Of few steps each is looked for, of many each row is read.
-    for steps in [1, 3, 9] {
+    for steps in [1, 3, 40] {
         let (route, steps) = responding(&world, steps).await;
         let last = *steps.last().expect("there is one");
         let lease = begun(&world, &route).await;
@@ -88,7 +88,7 @@ async fn a_caller_is_told_what_its_run_gave_as_soon_as_that_is_durable(
             appended.expect("it is ours");
         };
         // More than is looked at in one question, all of which name the step.
-        for number in 10..50 {
+        for number in 10..150 {
             append(record(number, &last.to_string())).await;
         }
         assert_eq!(reply(&world, &mut awaited, lease).await, Reply::Pending);
@@ -100,7 +100,7 @@ async fn a_caller_is_told_what_its_run_gave_as_soon_as_that_is_durable(
         let expected = Reply::Responded(fields(201));
         assert_eq!(reply(&world, &mut awaited, lease).await, expected);
         // Whatever comes after it.
-        append(record(50, "more")).await;
+        append(record(150, "more")).await;
         let finished = Outcome::Finished {
             state: RunState::Failed,
             error: None,
@@ -183,6 +183,68 @@ async fn however_many_callers_wait_they_ask_over_one_connection_and_leases_are_r
     for reply in timeout(AT_MOST, both).await.expect("nobody waits on") {
         assert_eq!(reply.expect("it answers"), Reply::Pending);
     }
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn runs_with_more_records_than_one_statement_looks_at_are_answered_one_after_the_other(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (route, steps) = responding(&world, 1).await;
+    let mut leases = Vec::new();
+    for status in 200..220 {
+        let lease = begun(&world, &route).await;
+        for number in 10..15 {
+            let large = record(number, &"x".repeat(1024 * 1024));
+            let appended = world.store.journal().append(lease, vec![large]).await;
+            appended.expect("it is ours");
+        }
+        let records = vec![answered(steps[0], status)];
+        let appended = world.store.journal().append(lease, records).await;
+        appended.expect("it is ours");
+        leases.push(lease);
+    }
+    let (store, organization) = (&world.store, world.admin.organization);
+    let asks = leases.iter().map(|lease| async move {
+        let mut awaited = Awaited::new(organization, lease.run);
+        store.reply(&mut awaited).await
+    });
+    let replies = timeout(AT_MOST, join_all(asks)).await;
+    for (status, reply) in (200..).zip(replies.expect("each has its turn")) {
+        let reply = reply.expect("it answers");
+        assert_eq!(reply, Reply::Responded(fields(status)));
+    }
+    world.end().await;
+}
+
+#[sqlx::test]
+async fn a_caller_is_told_what_its_run_gave_on_another_version_than_the_one_that_it_began_on(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let world = World::new(options).await;
+    let (before, _) = responding(&world, 0).await;
+    let (after, steps) = responding(&world, 1).await;
+    let lease = begun(&world, &before).await;
+    let mut awaited = Awaited::new(world.admin.organization, lease.run);
+    let append = async |record: StepRecord| {
+        let appended = world.store.journal().append(lease, vec![record]).await;
+        appended.expect("it is ours");
+    };
+    append(record(1, "nothing that responds")).await;
+    assert_eq!(reply(&world, &mut awaited, lease).await, Reply::Pending);
+    // As it is when it is resumed on the live version.
+    sqlx::query("update run set hash = $1 where run_id = $2")
+        .bind(&after.hash.0)
+        .bind(lease.run.0)
+        .execute(&world.sql)
+        .await
+        .expect("both are there");
+    append(answered(steps[0], 201)).await;
+    let expected = Reply::Responded(fields(201));
+    assert_eq!(reply(&world, &mut awaited, lease).await, expected);
     world.end().await;
 }
 
