@@ -10,11 +10,12 @@ use engine::port::{Journal, Lease};
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use store::{Awaited, HookRoute, Incoming, Reply, WorkerId};
+use store::{Awaited, HookRoute, Reply};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::journal::record;
+use crate::retention::begun;
 use crate::world::{World, clean, log_step};
 
 /// What would otherwise take for ever.
@@ -37,18 +38,6 @@ async fn responding(world: &World, steps: usize) -> (Arc<HookRoute>, Vec<StepId>
     (world.route(integration).await, responding)
 }
 
-/// Begins a run.
-async fn begun(world: &World, route: &Arc<HookRoute>) -> Lease {
-    let incoming = Incoming {
-        route: route.clone(),
-        payload: json!({}).into(),
-        delivery: None,
-        hand_to: Some(WorkerId::random()),
-    };
-    let accepted = world.store.accept(incoming).await.expect("there is room");
-    accepted.claimed.expect("it was handed").lease
-}
-
 fn answered(step: StepId, status: u16) -> StepRecord {
     let mut record = record(1, "answered");
     record.path.step = step;
@@ -69,6 +58,15 @@ async fn reply(world: &World, awaited: &mut Awaited, lease: Lease) -> Reply {
     reply
 }
 
+/// Asks after all of these runs at once, as who asks the first time.
+async fn first_replies(world: &World, leases: &[Lease]) -> Vec<Result<Reply, store::Error>> {
+    let asks = leases.iter().map(|lease| async move {
+        let mut awaited = Awaited::new(world.admin.organization, lease.run);
+        world.store.reply(&mut awaited).await
+    });
+    join_all(asks).await
+}
+
 #[sqlx::test]
 async fn a_caller_is_told_what_its_run_gave_as_soon_as_that_is_durable(
     _: PgPoolOptions,
@@ -80,7 +78,7 @@ async fn a_caller_is_told_what_its_run_gave_as_soon_as_that_is_durable(
     for steps in [1, 3, 40] {
         let (route, steps) = responding(&world, steps).await;
         let last = *steps.last().expect("there is one");
-        let lease = begun(&world, &route).await;
+        let lease = begun(&world, &route).await.lease;
         let mut awaited = Awaited::new(world.admin.organization, lease.run);
         assert_eq!(reply(&world, &mut awaited, lease).await, Reply::Pending);
         let append = async |record: StepRecord| {
@@ -125,7 +123,7 @@ async fn a_caller_is_told_that_its_run_is_over_without_an_answer_or_gone(
         (RunState::Failed, Vec::new()),
         (RunState::Succeeded, vec![record(1, "no answer")]),
     ] {
-        let lease = begun(&world, &route).await;
+        let lease = begun(&world, &route).await.lease;
         let mut awaited = Awaited::new(world.admin.organization, lease.run);
         assert_eq!(reply(&world, &mut awaited, lease).await, Reply::Pending);
         let outcome = Outcome::Finished {
@@ -156,7 +154,7 @@ async fn however_many_callers_wait_they_ask_over_one_connection_and_leases_are_r
 ) {
     let world = World::new(options).await;
     let (route, _) = responding(&world, 1).await;
-    let lease = begun(&world, &route).await;
+    let lease = begun(&world, &route).await.lease;
     // What each question reads, and no renewal does.
     let mut held = world.sql.begin().await.expect("it answers");
     sqlx::query("lock table run_record in access exclusive mode")
@@ -195,7 +193,7 @@ async fn runs_with_more_records_than_one_statement_looks_at_are_answered_one_aft
     let (route, steps) = responding(&world, 1).await;
     let mut leases = Vec::new();
     for status in 200..220 {
-        let lease = begun(&world, &route).await;
+        let lease = begun(&world, &route).await.lease;
         for number in 10..15 {
             let large = record(number, &"x".repeat(1024 * 1024));
             let appended = world.store.journal().append(lease, vec![large]).await;
@@ -206,12 +204,7 @@ async fn runs_with_more_records_than_one_statement_looks_at_are_answered_one_aft
         appended.expect("it is ours");
         leases.push(lease);
     }
-    let (store, organization) = (&world.store, world.admin.organization);
-    let asks = leases.iter().map(|lease| async move {
-        let mut awaited = Awaited::new(organization, lease.run);
-        store.reply(&mut awaited).await
-    });
-    let replies = timeout(AT_MOST, join_all(asks)).await;
+    let replies = timeout(AT_MOST, first_replies(&world, &leases)).await;
     for (status, reply) in (200..).zip(replies.expect("each has its turn")) {
         let reply = reply.expect("it answers");
         assert_eq!(reply, Reply::Responded(fields(status)));
@@ -227,7 +220,7 @@ async fn a_caller_is_told_what_its_run_gave_on_another_version_than_the_one_that
     let world = World::new(options).await;
     let (before, _) = responding(&world, 0).await;
     let (after, steps) = responding(&world, 1).await;
-    let lease = begun(&world, &before).await;
+    let lease = begun(&world, &before).await.lease;
     let mut awaited = Awaited::new(world.admin.organization, lease.run);
     let append = async |record: StepRecord| {
         let appended = world.store.journal().append(lease, vec![record]).await;
@@ -257,7 +250,7 @@ async fn a_run_of_which_something_is_damaged_keeps_no_other_caller_from_its_answ
     let (route, steps) = responding(&world, 1).await;
     let mut leases = Vec::new();
     for status in 200..230 {
-        let lease = begun(&world, &route).await;
+        let lease = begun(&world, &route).await.lease;
         let records = vec![answered(steps[0], status)];
         let appended = world.store.journal().append(lease, records).await;
         appended.expect("it is ours");
@@ -265,12 +258,7 @@ async fn a_run_of_which_something_is_damaged_keeps_no_other_caller_from_its_answ
     }
     let damaged = leases[11].run;
     world.damage("run_record", "run_id", damaged.0).await;
-    let (store, organization) = (&world.store, world.admin.organization);
-    let asks = leases.iter().map(|lease| async move {
-        let mut awaited = Awaited::new(organization, lease.run);
-        store.reply(&mut awaited).await
-    });
-    let replies = join_all(asks).await;
+    let replies = first_replies(&world, &leases).await;
     for ((lease, status), reply) in leases.iter().zip(200..).zip(replies) {
         match reply {
             Ok(reply) => assert_eq!(reply, Reply::Responded(fields(status))),
